@@ -1,0 +1,123 @@
+"""What a maze is: an immutable value that the text files, the engine and DeepMind Lab levels all come from.
+
+One coordinate frame serves the whole project (`Maze.center`, `Maze.cell_at`): x to the right and y up on the map, in units; a
+cell is 100 units wide; the lower left corner of the grid is (0, 0); row 0 is the top row, the one with the largest y. A
+heading of 0 looks along +x and grows counter-clockwise, in degrees.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+CELL_UNITS = 100.0
+
+Cell = tuple[int, int]
+"""(row, column); row 0 is the top of the map."""
+
+Geometry = Literal["thin", "block"]
+"""`thin`: walls stand on the edges between cells. `block`: a solid cell is a block of wall; walls have no ceiling."""
+
+EAST, NORTH, WEST, SOUTH = range(4)
+"""The sides of a cell, in the order of growing heading; the last axis of `Maze.walls` and of `Decoration.faces`."""
+
+STEPS: tuple[Cell, Cell, Cell, Cell] = ((0, 1), (-1, 0), (0, -1), (1, 0))
+"""(row, column) step that leaves a cell through each side, in the order EAST, NORTH, WEST, SOUTH."""
+
+PLAIN_FACE = 1
+COLOURED_FACES = 4
+"""Wall colours beside the theme's plain one: face codes 2 to 5."""
+FIRST_LANDMARK_FACE = 16
+LANDMARKS = 64
+"""Distinct landmark pictures: face codes 16 to 79. A maze shows each at most once."""
+THEMES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Decoration:
+    """How a maze's walls look.
+
+    Attributes:
+        theme: which family of textures, 0 to THEMES - 1.
+        faces: [rows, cols, 4] uint8, the look of the wall on each side of an open cell, seen from inside that cell: 0 where
+            there is no wall, PLAIN_FACE, 2 to 5 a coloured wall, FIRST_LANDMARK_FACE + k the wall that bears picture k.
+    """
+
+    theme: int
+    faces: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Maze:
+    """A maze: cells, walls on the edges between them, what lies in the cells, and how the walls look.
+
+    Attributes:
+        geometry: how the text of the maze is read and written, and whether there is a ceiling (`thin`) or sky (`block`).
+        open: [rows, cols] bool, the cells one can stand in.
+        walls: [rows, cols, 4] bool, whether an open cell has a wall on its EAST, NORTH, WEST, SOUTH side; all False for a
+            solid cell. Two open neighbours agree about the wall between them; an open cell has walls towards solid cells and
+            towards the outside.
+        spawns: cells where an agent may start; empty means every open cell.
+        apples, strawberries: cells of fruit; a cell holds at most one thing.
+        goals: cells where the goal may be; empty means every open cell without fruit.
+        decoration: the look of the walls. Its faces are nonzero exactly where `walls` is True.
+
+    Two mazes are equal when all of that is.
+    """
+
+    geometry: Geometry
+    open: npt.NDArray[np.bool_]
+    walls: npt.NDArray[np.bool_]
+    decoration: Decoration
+    spawns: tuple[Cell, ...] = ()
+    apples: tuple[Cell, ...] = ()
+    strawberries: tuple[Cell, ...] = ()
+    goals: tuple[Cell, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for array in (self.open, self.walls, self.decoration.faces):
+            array.setflags(write=False)
+
+    @property
+    def rows(self) -> int:
+        return self.open.shape[0]
+
+    @property
+    def cols(self) -> int:
+        return self.open.shape[1]
+
+    @cached_property
+    def layout_digest(self) -> str:
+        """SHA-256 of geometry and walls alone, hexadecimal: mazes of two splits never share it."""
+        content = hashlib.sha256(f"{self.geometry} {self.rows}x{self.cols}\n".encode())
+        content.update(np.packbits(self.open).tobytes())
+        content.update(np.packbits(self.walls).tobytes())
+        return content.hexdigest()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the whole content, hexadecimal, the same on every machine."""
+        things = (self.spawns, self.apples, self.strawberries, self.goals)
+        content = hashlib.sha256(f"{self.layout_digest}\n{things}\n{self.decoration.theme}\n".encode())
+        content.update(self.decoration.faces.tobytes())
+        return content.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Maze) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def center(self, cell: Cell) -> tuple[float, float]:
+        """(x, y) in units of the middle of a cell."""
+        row, col = cell
+        return (col + 0.5) * CELL_UNITS, (self.rows - row - 0.5) * CELL_UNITS
+
+    def cell_at(self, x: float, y: float) -> Cell:
+        """The cell that holds the point (x, y), in units; points outside belong to the nearest cell of the grid."""
+        col = int(np.clip(x // CELL_UNITS, 0, self.cols - 1))
+        row = int(np.clip(self.rows - 1 - y // CELL_UNITS, 0, self.rows - 1))
+        return row, col
