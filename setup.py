@@ -1,10 +1,33 @@
 """Packaging: the project's folders are plain packages of those names; versions that were tested stand in constraints.txt."""
 
-from setuptools import find_packages, setup
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Distribution, find_packages, setup
 
 PACKAGES = ["maze_gen", "env", "auxiliary", "agents", "experiments"]
 
+
+def startup_files() -> list[tuple[str, list[str]]]:
+    """The start-up line that registers the environments whenever gymnasium is imported (see env/gymnasium_plugin.py)."""
+    plugin = Path("env/gymnasium_plugin.py").read_text(encoding="utf-8")
+    line = Path("build/knossos_gymnasium.pth")
+    line.parent.mkdir(exist_ok=True)
+    line.write_text(f"import sys; exec({plugin!r}, {{}})\n", encoding="utf-8")
+    packages = Path(sysconfig.get_path("purelib", vars={"base": sys.base_prefix})).relative_to(sys.base_prefix)
+    return [(str(packages), [str(line)])]
+
+
+class DistributionWithData(Distribution):
+    """Makes editable installs place `data_files` too: setuptools asks for `has_data`, which it never defined."""
+
+    def has_data(self) -> bool:
+        return self.has_data_files()
+
+
 setup(
+    distclass=DistributionWithData,
     name="knossos",
     version="0.1.0",
     description="A 3D navigation benchmark and its baseline agents",
@@ -31,5 +54,5 @@ setup(
     extras_require={
         "test": ["pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.120", "ruff>=0.9", "pyright[nodejs]>=1.1.400"],
     },
-    entry_points={"gymnasium.envs": ["__root__ = env.registration:register_environments"]},
+    data_files=startup_files(),
 )
