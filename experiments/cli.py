@@ -1,0 +1,160 @@
+"""What the commands of this package share: options as typed dataclasses, one-line errors, and files written whole."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, TypeVar
+
+import tyro
+
+from env.backends import make_batch
+from env.batch import BatchEnv
+from env.registry import make_task, task_from_file
+from env.task import Task
+from maze_gen.errors import InputError, one_line_errors
+from maze_gen.maze import Geometry
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """Which worlds are played.
+
+    Attributes:
+        task: a name of the registry, e.g. static-small; a checkpoint's own task where neither this nor a maze file is given.
+        maze_file: a text maze that is made into a task of its own.
+        geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
+        split: which split of generated mazes a procedural task draws from.
+        backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
+    """
+
+    task: str | None = None
+    maze_file: Path | None = None
+    geometry: Geometry = "thin"
+    split: Literal["train", "heldout"] | None = None
+    backend: Literal["embedded", "lab"] = "embedded"
+
+    @property
+    def given(self) -> bool:
+        return self.task is not None or self.maze_file is not None
+
+    def make(self, observation_size: int = 84) -> Task:
+        """The task that the options name.
+
+        Raises:
+            InputError: both a task and a maze file, neither of them, an unknown name, or a maze file that can't be used.
+        """
+        if self.task is not None and self.maze_file is not None:
+            raise InputError(f"--task {self.task} and --maze-file {self.maze_file} exclude each other: give one of them")
+        if self.maze_file is not None:
+            return task_from_file(self.maze_file, geometry=self.geometry, observation_size=observation_size)
+        if self.task is None:
+            raise InputError("which task? give --task NAME or --maze-file FILE")
+        split = {} if self.split is None else {"split": self.split}
+        return make_task(self.task, observation_size=observation_size, **split)
+
+    def batch(self, task: Task, num_envs: int, *, depth: bool = False, depth_target: bool = False) -> BatchEnv:
+        """A batch of `num_envs` worlds of `task` on the chosen backend, on one thread."""
+        return make_batch(task, num_envs, backend=self.backend, depth=depth, depth_target=depth_target)
+
+
+def parse(options: type[Options], arguments: list[str] | None = None) -> Options:
+    """The command line, or `arguments`, as `options`.
+
+    Raises:
+        InputError: an unknown option, a missing one, or a value of the wrong kind; the message is one line.
+        SystemExit: `--help` was asked for.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(options, args=arguments)
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+    raise InputError(_one_line(complaint.getvalue()))
+
+
+def _one_line(box: str) -> str:
+    """The message inside a box that tyro draws, without its frame and its hints about --help."""
+    lines = [re.sub(r"^[│\s]+|[│\s]+$", "", line) for line in box.splitlines() if not re.match(r"^\s*[╭╰]", line)]
+    kept = []
+    for line in lines:
+        if "──" in line or line.startswith(("Argument helptext", "For full helptext")):
+            break
+        kept.append(line)
+    message = " ".join(kept).strip()
+    return message[:1].lower() + message[1:] if message else "the command line can't be read; see --help"
+
+
+def command(options: type[Options], body: Callable[[Options], int | None]) -> Callable[[], int]:
+    """The `main` of a command: parses its options, runs `body`, shows an `InputError` as one line with exit code 2.
+
+    A full disk or a place that can't be written is shown the same way, and Ctrl-C ends with exit code 130.
+    """
+
+    @one_line_errors
+    def main() -> int | None:
+        try:
+            return body(parse(options))
+        except OSError as error:
+            place = f" {error.filename}" if error.filename else ""
+            raise InputError(f"cannot read or write{place}: {error.strerror or error}") from error
+        except KeyboardInterrupt:
+            return 130
+
+    return main
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
+    """A file that appears at `path` whole when the block ends well, and not at all otherwise.
+
+    Raises:
+        InputError: the place can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    temporary = Path(name)
+    try:
+        with open(descriptor, mode, encoding="utf-8" if mode == "w" else None) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """`content` as indented JSON, whole or not at all; numbers that aren't finite are refused, as JSON has none."""
+    text = json.dumps(content, indent=2, allow_nan=False)
+    with whole_file(path) as file:
+        file.write(text + "\n")
+
+
+def check_writable(path: Path | None) -> None:
+    """Fails now instead of after the work: raises InputError where `path` can't be written."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder, a file was expected")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
