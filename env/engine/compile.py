@@ -1,0 +1,106 @@
+"""One source for two compilers: every module of device functions has a `build(jit)` that defines them under either.
+
+`cpu` makes a function that other compiled functions inline; `cpu_kernel` makes one that Python calls, which releases the
+interpreter's lock while it runs and whose machine code is kept on disk. `cuda` and `cuda_kernel` are their counterparts.
+
+What holds for all device functions: float32 throughout, so that the GPU executes no float64 instruction (constants are
+`numpy.float32` values of the module, never literals; an integer is converted before it meets a float), array arguments are
+C-contiguous, and nothing is allocated.
+"""
+
+import functools
+import hashlib
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+
+Jit = Callable[[Callable[..., Any]], Any]
+"""A decorator that compiles a device function: `cpu` or `cuda`."""
+
+
+def cpu(function: Callable[..., Any]) -> Any:
+    """Compiles a device function for the CPU; its callers inline it."""
+    return numba.njit(error_model="numpy", forceinline=True)(function)
+
+
+def cpu_kernel(function: Callable[..., Any]) -> Any:
+    """Compiles a function that Python calls, for the CPU, without the interpreter's lock, and keeps the code on disk."""
+    kernel: Any = numba.njit(error_model="numpy", nogil=True)(function)
+    if _code_folder() is not None:
+        kernel._cache = _KernelCache(function)
+    return kernel
+
+
+def cuda(function: Callable[..., Any]) -> Any:
+    """Compiles a device function for the GPU."""
+    from numba import cuda as numba_cuda
+
+    return numba_cuda.jit(device=True)(function)
+
+
+def cuda_kernel(function: Callable[..., Any]) -> Any:
+    """Compiles a function that Python launches on the GPU."""
+    from numba import cuda as numba_cuda
+
+    return numba_cuda.jit(function)
+
+
+@functools.cache
+def _code_folder() -> Path | None:
+    """Where machine code of exactly these sources is kept, in the user's cache folder; None where that can't be written."""
+    sources = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sources.update(path.name.encode() + path.read_bytes())
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(home) / "knossos" / f"engine-{sources.hexdigest()[:20]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+class _SourceLocator:
+    """Names the folder of cached code; the sources are in its name, so it needs no time stamp."""
+
+    def get_cache_path(self) -> str:
+        return str(_code_folder())
+
+    def ensure_cache_path(self) -> None:
+        Path(self.get_cache_path()).mkdir(parents=True, exist_ok=True)
+
+    def get_source_stamp(self) -> str:
+        return ""
+
+    def get_disambiguator(self) -> None:
+        return None
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], path: str) -> "_SourceLocator":
+        return cls()
+
+
+class _KernelCacheImpl(CompileResultCacheImpl):
+    _locator_classes = [_SourceLocator]  # noqa: RUF012 (Numba's name and form)
+
+
+class _KernelCache(FunctionCache):
+    """Numba's cache, but keyed by all of the engine's sources.
+
+    Numba's own looks at the kernel's file only and misses edits of the functions it inlines; and it hashes a closure by
+    pickling it, which never gives the same bytes twice for compiled functions.
+    """
+
+    _impl_class = _KernelCacheImpl
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        closure = self._py_func.__closure__ or ()
+        constants = [cell.cell_contents for cell in closure]
+        plain = [value for value in constants if isinstance(value, (int, float, str, np.generic))]
+        return (sig, codegen.magic_tuple(), hashlib.sha256(pickle.dumps(plain)).hexdigest())

@@ -1,0 +1,298 @@
+"""How an agent moves in one frame: DeepMind Lab's clock, turn, friction, acceleration and slide along walls.
+
+The source of every rule is the project's reference page on DeepMind Lab. Units are those of `maze_gen.maze`; speeds are
+units/s. Walls are the slabs of `env.engine.pool`: 1 unit thick, inside the open cell whose side they close, across the whole
+side.
+"""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+
+from env.engine.compile import Jit
+
+FULL_TURN = 65536
+"""Headings are counted in steps of 360/65536 degrees."""
+
+FRESH_CLOCK = (12, -38, -1, 14)
+"""(rest, ahead, last, first): milliseconds into the server's step of 50; the client's clock ahead of the server's; the last
+frame's end ahead of the client's clock; how long the next frame lasts."""
+
+DEGREES_PER_PIXEL = 0.0066 * 16
+
+_CELL = np.float32(100.0)
+_TURN = np.float32(360.0)
+_STEPS = np.float32(65536.0)
+_ZERO = np.float32(0.0)
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_MINUS_ONE = np.float32(-1.0)
+_MILLISECOND = np.float32(0.001)
+_TOP_SPEED = np.float32(320.0)
+_ACCELERATION = np.float32(10.0)
+_FRICTION = np.float32(6.0)
+_FRICTION_FLOOR = np.float32(100.0)
+_DIAGONAL = np.float32(math.sqrt(0.5))
+_HALF_WIDTH = np.float32(15.0)
+_FAR_FACE = np.float32(99.0)
+_GAP = np.float32(0.125)
+_NEAR_WALL = np.float32(16.125)
+_FAR_WALL = np.float32(100.0 - 16.125)
+_REACH = np.float32(15.5)
+_PARALLEL = np.float32(0.99)
+_INTO = np.float32(0.1)
+_OVERBOUNCE = np.float32(1.001)
+
+
+def turn_of_pixels(pixels: int) -> np.float32:
+    """Degrees that a frame's look action turns the view; positive pixels turn right, clockwise."""
+    return np.float32(-pixels * DEGREES_PER_PIXEL)
+
+
+def cosines() -> np.ndarray:
+    """[65536] float32, the cosine of every heading; the sine of h is entry (h - 16384) modulo 65536.
+
+    A table, because the last bit of a cosine differs from one processor's library to the next.
+    """
+    quarter = np.cos(np.arange(FULL_TURN // 4 + 1) * (2 * np.pi / FULL_TURN)).astype(np.float32)
+    quarter[-1] = 0.0
+    half = np.concatenate([quarter, -quarter[-2::-1]])
+    return np.concatenate([half, half[-2:0:-1]])
+
+
+def build(jit: Jit) -> SimpleNamespace:
+    """Defines the device functions under a compiler.
+
+    Returns:
+        A namespace of `tick`, `turn`, `heading_of_view`, `accelerate`, `slide` and `whole`.
+    """
+
+    @jit
+    def tick(clock, row):
+        """Milliseconds of the frame that begins; moves the row's clock, int32 [N, 4], to the next one."""
+        duration = clock[row, 3]
+        rest = clock[row, 0] + 16
+        ahead = clock[row, 1] + 16
+        last = clock[row, 2] - 16
+        if rest >= 50:
+            rest -= 50
+            ahead -= 50
+        end = max(last, 0)
+        drift = -2 if ahead >= -5 else 1
+        clock[row, 0] = rest
+        clock[row, 1] = ahead + drift
+        clock[row, 2] = end - drift
+        clock[row, 3] = end - last
+        return duration
+
+    @jit
+    def turn(view, degrees):
+        """The view's angle, degrees in [0, 360), after it turned by `degrees`."""
+        angle = view + degrees
+        return angle - _TURN * np.float32(math.floor(angle / _TURN))
+
+    @jit
+    def heading_of_view(view):
+        """The view's angle as a count of 1/65536 turns."""
+        return int(math.floor(view * _STEPS / _TURN + _HALF)) & 65535
+
+    @jit
+    def accelerate(vx, vy, forward, strafe, cos, sin, seconds):
+        """Velocity after friction and the acceleration that `forward` (1, 0, -1) and `strafe` (1 right, -1 left) ask for."""
+        speed = np.float32(math.sqrt(vx * vx + vy * vy))
+        if speed < _ONE:
+            vx = _ZERO
+            vy = _ZERO
+        else:
+            kept = speed - max(speed, _FRICTION_FLOOR) * _FRICTION * seconds
+            kept = max(kept, _ZERO) / speed
+            vx = vx * kept
+            vy = vy * kept
+        if forward != 0 or strafe != 0:
+            along = np.float32(forward)
+            aside = np.float32(strafe)
+            if forward != 0 and strafe != 0:
+                along = along * _DIAGONAL
+                aside = aside * _DIAGONAL
+            wish_x = along * cos + aside * sin
+            wish_y = along * sin - aside * cos
+            add = _TOP_SPEED - (vx * wish_x + vy * wish_y)
+            if add > _ZERO:
+                add = min(_ACCELERATION * seconds * _TOP_SPEED, add)
+                vx = vx + wish_x * add
+                vy = vy + wish_y * add
+        # The length is taken and given back because that decides how a speed of exactly one half rounds.
+        speed = np.float32(math.sqrt(vx * vx + vy * vy))
+        if speed > _ZERO:
+            inverse = _ONE / speed
+            vx = vx * inverse * speed
+            vy = vy * inverse * speed
+        return vx, vy
+
+    @jit
+    def meet(best, side, x0, y0, x1, y1, left, right, low, high):
+        """The earlier of a meeting known already and that with one slab, grown by the agent's half width.
+
+        Returns:
+            (fraction of the way, side that the met face looks to: 0 to 3 as EAST to SOUTH, or -1 for none).
+        """
+        enter = _MINUS_ONE
+        leave = _ONE
+        outside = False
+        met = -1
+        for face in range(4):
+            if face == 0:
+                d1 = x0 - right
+                d2 = x1 - right
+            elif face == 1:
+                d1 = y0 - high
+                d2 = y1 - high
+            elif face == 2:
+                d1 = left - x0
+                d2 = left - x1
+            else:
+                d1 = low - y0
+                d2 = low - y1
+            if d1 > _ZERO:
+                outside = True
+                if d2 >= _GAP or d2 >= d1:
+                    return best, side
+            if d1 > _ZERO or d2 > _ZERO:
+                if d1 > d2:
+                    fraction = max((d1 - _GAP) / (d1 - d2), _ZERO)
+                    if fraction > enter:
+                        enter = fraction
+                        met = face
+                else:
+                    leave = min(leave, (d1 + _GAP) / (d1 - d2))
+        if outside and met >= 0 and enter < leave and enter < best:
+            return enter, met
+        return best, side
+
+    @jit
+    def sweep(faces, maze, rows, cols, x0, y0, x1, y1):
+        """How far the agent gets on a straight way, as `meet` returns it; (1, -1) where nothing is met."""
+        corner_x = _CELL * np.float32(math.floor(x0 / _CELL))
+        corner_y = _CELL * np.float32(math.floor(y0 / _CELL))
+        best = _ONE
+        side = -1
+        if (
+            min(x0, x1) >= corner_x + _NEAR_WALL
+            and max(x0, x1) <= corner_x + _FAR_WALL
+            and min(y0, y1) >= corner_y + _NEAR_WALL
+            and max(y0, y1) <= corner_y + _FAR_WALL
+        ):
+            return best, side
+        first_col = max(int(math.floor((min(x0, x1) - _REACH) / _CELL)), 0)
+        last_col = min(int(math.floor((max(x0, x1) + _REACH) / _CELL)), cols - 1)
+        first_row = max(int(math.floor((min(y0, y1) - _REACH) / _CELL)), 0)
+        last_row = min(int(math.floor((max(y0, y1) + _REACH) / _CELL)), rows - 1)
+        for iy in range(first_row, last_row + 1):
+            for ix in range(first_col, last_col + 1):
+                place = (iy * cols + ix) * 4
+                left = _CELL * np.float32(ix) - _HALF_WIDTH
+                low = _CELL * np.float32(iy) - _HALF_WIDTH
+                right = left + _CELL + _HALF_WIDTH + _HALF_WIDTH
+                high = low + _CELL + _HALF_WIDTH + _HALF_WIDTH
+                if faces[maze, place] != 0:
+                    best, side = meet(best, side, x0, y0, x1, y1, left + _FAR_FACE, right, low, high)
+                if faces[maze, place + 1] != 0:
+                    best, side = meet(best, side, x0, y0, x1, y1, left, right, low + _FAR_FACE, high)
+                if faces[maze, place + 2] != 0:
+                    best, side = meet(best, side, x0, y0, x1, y1, left, right - _FAR_FACE, low, high)
+                if faces[maze, place + 3] != 0:
+                    best, side = meet(best, side, x0, y0, x1, y1, left, right, low, high - _FAR_FACE)
+        return best, side
+
+    @jit
+    def along(side):
+        """The unit vector that a side looks to."""
+        x = _ZERO
+        y = _ZERO
+        if side == 0:
+            x = _ONE
+        elif side == 1:
+            y = _ONE
+        elif side == 2:
+            x = _MINUS_ONE
+        elif side == 3:
+            y = _MINUS_ONE
+        return x, y
+
+    @jit
+    def clip(vx, vy, nx, ny):
+        """Velocity without its part into a plane."""
+        into = vx * nx + vy * ny
+        if into < _ZERO:
+            into = into * _OVERBOUNCE
+        else:
+            into = into / _OVERBOUNCE
+        return vx - nx * into, vy - ny * into
+
+    @jit
+    def plane(index, planes, ux, uy):
+        """Plane 0 is the direction of the way; the next ones the walls met, two bits of `planes` each."""
+        if index == 0:
+            return ux, uy
+        return along((planes >> (2 * (index - 1))) & 3)
+
+    @jit
+    def slide(faces, maze, rows, cols, x, y, vx, vy, seconds):
+        """Position and velocity (x, y, vx, vy) after `seconds` of movement, past up to four meetings with walls."""
+        speed = np.float32(math.sqrt(vx * vx + vy * vy))
+        if speed == _ZERO:
+            return x, y, vx, vy
+        ux = vx * (_ONE / speed)
+        uy = vy * (_ONE / speed)
+        planes = 0
+        count = 1
+        left = seconds
+        for _ in range(4):
+            way_x = vx * left
+            way_y = vy * left
+            fraction, side = sweep(faces, maze, rows, cols, x, y, x + way_x, y + way_y)
+            x = x + way_x * fraction
+            y = y + way_y * fraction
+            if side < 0:
+                break
+            left = left - left * fraction
+            nx, ny = along(side)
+            known = False
+            for index in range(count):
+                px, py = plane(index, planes, ux, uy)
+                if nx * px + ny * py > _PARALLEL:
+                    known = True
+            if known:
+                vx = vx + nx
+                vy = vy + ny
+                continue
+            planes = planes | (side << (2 * (count - 1)))
+            count += 1
+            for first in range(count):
+                px, py = plane(first, planes, ux, uy)
+                if vx * px + vy * py < _INTO:
+                    cx, cy = clip(vx, vy, px, py)
+                    for second in range(count):
+                        qx, qy = plane(second, planes, ux, uy)
+                        if second != first and cx * qx + cy * qy < _INTO:
+                            cx, cy = clip(cx, cy, qx, qy)
+                            if cx * px + cy * py < _ZERO:
+                                return x, y, _ZERO, _ZERO
+                    vx = cx
+                    vy = cy
+                    break
+        return x, y, vx, vy
+
+    @jit
+    def whole(value):
+        """The nearest whole number, half to even."""
+        floor = np.float32(math.floor(value))
+        rest = value - floor
+        if rest > _HALF or (rest == _HALF and int(floor) & 1 == 1):
+            floor = floor + _ONE
+        return floor
+
+    return SimpleNamespace(
+        tick=tick, turn=turn, heading_of_view=heading_of_view, accelerate=accelerate, slide=slide, whole=whole
+    )
