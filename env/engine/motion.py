@@ -293,6 +293,4 @@ def build(jit: Jit) -> SimpleNamespace:
             floor = floor + _ONE
         return floor
 
-    return SimpleNamespace(
-        tick=tick, turn=turn, heading_of_view=heading_of_view, accelerate=accelerate, slide=slide, whole=whole
-    )
+    return SimpleNamespace(tick=tick, turn=turn, heading_of_view=heading_of_view, accelerate=accelerate, slide=slide, whole=whole)

@@ -1,0 +1,62 @@
+"""The kernels of the CPU: loops over rows around the device functions."""
+
+import functools
+from types import SimpleNamespace
+
+from env.engine import rules
+from env.engine.compile import cpu, cpu_kernel
+
+
+@functools.cache
+def kernels() -> SimpleNamespace:
+    """The compiled kernels: `begin`, `step`, `check_actions`, `check_maze`; each works on rows [first, last) of its arrays."""
+    play = rules.build(cpu)
+    begin_row, step_row, tell, flood = play.begin, play.step, play.tell, play.flood
+
+    def begin(pool, state, shared, facts, mask, first, last):
+        """Starts the episodes of the rows where `mask` is True."""
+        for row in range(first, last):
+            if mask[row]:
+                begin_row(pool, state, shared, row)
+                tell(state, shared, facts, row, 0)
+
+    def step(pool, state, shared, facts, actions, first, last):
+        """Plays one agent step of every row."""
+        for row in range(first, last):
+            frames = step_row(pool, state, shared, facts, row, actions[row])
+            tell(state, shared, facts, row, frames)
+
+    def check_actions(actions, ready, choices):
+        """The first row whose action is out of range or whose episode is over; -1 where there is none."""
+        for row in range(actions.shape[0]):
+            if actions[row] < 0 or actions[row] >= choices or ready[row] == 0:
+                return row
+        return -1
+
+    def check_maze(pool, needed, maze, rows, cols, spawn_distance, distance, queue):
+        """Whether the task can be played in a maze.
+
+        Returns:
+            (0, -1) if so; (1, place) for a needed place that can't be reached; (2, goal) for a goal that every spawn is too
+            near to. `needed` is uint8 [M, R*C], `distance` and `queue` are working space of one row.
+        """
+        for candidate in range(pool.goal_count[maze]):
+            goal = int(pool.goal_places[maze, candidate])
+            flood(pool.faces, maze, rows, cols, goal, distance, queue, 0)
+            far = False
+            for place in range(rows * cols):
+                reached = int(distance[0, (rows - 1 - place // cols) * cols + place % cols])
+                if needed[maze, place] != 0 and reached == 65535:
+                    return 1, place
+                if pool.spawn[maze, place] != 0 and reached != 65535 and reached >= spawn_distance:
+                    far = True
+            if not far:
+                return 2, goal
+        return 0, -1
+
+    return SimpleNamespace(
+        begin=cpu_kernel(begin),
+        step=cpu_kernel(step),
+        check_actions=cpu_kernel(check_actions),
+        check_maze=cpu_kernel(check_maze),
+    )

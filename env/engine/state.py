@@ -1,0 +1,190 @@
+"""The state of N worlds: a struct of arrays, a row an environment, and the settings that they share."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from env.engine.motion import turn_of_pixels
+from env.engine.pool import APPLE, GOAL, STRAWBERRY
+from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
+
+LOOK_PIXELS = 20
+"""Pixels a frame of the actions that look left and right."""
+
+ACTION_FRAMES: tuple[tuple[int, int, int], ...] = (
+    (-LOOK_PIXELS, 0, 0),
+    (LOOK_PIXELS, 0, 0),
+    (0, 1, 0),
+    (0, -1, 0),
+    (0, 0, -1),
+    (0, 0, 1),
+    (-LOOK_PIXELS, 1, 0),
+    (LOOK_PIXELS, 1, 0),
+)
+"""(look pixels, positive turning right; move; strafe, positive to the right) of each action, in the order of ACTION_NAMES."""
+
+UNREACHABLE = 65535
+"""Distance of a cell from which no path leads to the goal."""
+
+Zeros = Callable[[tuple[int, ...], Any], Any]
+"""Allocates zeros of a shape and NumPy dtype where the engine computes."""
+
+
+class State(NamedTuple):
+    """N rows. Places are `env.engine.pool`'s cell numbers, counted from the bottom.
+
+    Attributes:
+        position: [N, 2] float32, x and y in units.
+        motion: [N, 2] float32, velocity along x and y in units/s, whole numbers.
+        angle: [N] float32, degrees in [0, 360) that the view has turned since the episode's start.
+        heading, offset: [N] int32, in 1/65536 turns: where the agent looks, and what is added to `angle` to get it.
+        turned: [N] int32, 1/65536 turns that the agent has turned in this step; a respawn isn't a turn.
+        clock: [N, 4] int32, see `env.engine.motion.FRESH_CLOCK`.
+        frame: [N] int32, frames played of this episode.
+        touched: [N] int32, the kind of item touched after the last frame, whose reward the next one gives.
+        leaving: [N] int32, 1 when the last frame gave the goal's reward: the next frame respawns.
+        maze: [N] int32, index into the pool.
+        goal: [N] int32, place of the goal.
+        items: [N, I] int32, places of the items that are there, -1 for one that was taken; item 0 is the goal.
+        homes: [N, I] int32, the places that the items have in this episode, -1 for none.
+        kinds: [N, I] uint8, APPLE, STRAWBERRY or GOAL.
+        distance: [N, R*C] uint16, cells of path to the goal, by cell counted from the top; UNREACHABLE where there is none.
+        queue: [N, R*C] uint16, working space of the search that finds them.
+        stream, episode: [N] uint64, which episode this is.
+        spawns: [N] int32, spawns in this episode.
+        ready: [N] uint8, 0 before the first episode and from a truncation to the next episode.
+    """
+
+    position: Any
+    motion: Any
+    angle: Any
+    heading: Any
+    offset: Any
+    turned: Any
+    clock: Any
+    frame: Any
+    touched: Any
+    leaving: Any
+    maze: Any
+    goal: Any
+    items: Any
+    homes: Any
+    kinds: Any
+    distance: Any
+    queue: Any
+    stream: Any
+    episode: Any
+    spawns: Any
+    ready: Any
+
+
+class Rules(NamedTuple):
+    """What the rows share; numbers, and small arrays on the device that reads them.
+
+    Attributes:
+        rows, cols: size of the mazes in cells.
+        fruit_drawn: 1 where apples are drawn every episode.
+        spawn_distance: least cells of path between a spawn and the goal.
+        episode_frames, action_repeat: frames of an episode, and of an agent step.
+        reward: [4] float32, by kind of item; entry 0 is 0.
+        action_turn: [8] float32, degrees that the view turns in a frame of each action.
+        action_move, action_strafe: [8] int32, -1, 0 or 1.
+        cosine: [65536] float32, see `env.engine.motion.cosines`.
+        seed: [1] uint64.
+    """
+
+    rows: int
+    cols: int
+    fruit_drawn: int
+    spawn_distance: int
+    episode_frames: int
+    action_repeat: int
+    reward: Any
+    action_turn: Any
+    action_move: Any
+    action_strafe: Any
+    cosine: Any
+    seed: Any
+
+
+class Facts(NamedTuple):
+    """What a step tells beside the picture: the arrays of `env.batch`'s Observation, Outcome and Privileged."""
+
+    velocity: Any
+    reward: Any
+    truncated: Any
+    goals: Any
+    position: Any
+    heading: Any
+    cell: Any
+    goal_cell: Any
+    fruit_cells: Any
+    seconds: Any
+
+
+def allocate_state(num_envs: int, cells: int, items: int, zeros: Zeros) -> State:
+    """A state of `num_envs` rows, mazes of `cells` cells and up to `items` items, that has played nothing yet."""
+    n = num_envs
+    return State(
+        position=zeros((n, 2), np.float32),
+        motion=zeros((n, 2), np.float32),
+        angle=zeros((n,), np.float32),
+        heading=zeros((n,), np.int32),
+        offset=zeros((n,), np.int32),
+        turned=zeros((n,), np.int32),
+        clock=zeros((n, 4), np.int32),
+        frame=zeros((n,), np.int32),
+        touched=zeros((n,), np.int32),
+        leaving=zeros((n,), np.int32),
+        maze=zeros((n,), np.int32),
+        goal=zeros((n,), np.int32),
+        items=zeros((n, items), np.int32),
+        homes=zeros((n, items), np.int32),
+        kinds=zeros((n, items), np.uint8),
+        distance=zeros((n, cells), np.uint16),
+        queue=zeros((n, cells), np.uint16),
+        stream=zeros((n,), np.uint64),
+        episode=zeros((n,), np.uint64),
+        spawns=zeros((n,), np.int32),
+        ready=zeros((n,), np.uint8),
+    )
+
+
+def allocate_facts(num_envs: int, fruit: int, zeros: Zeros) -> Facts:
+    """The arrays that a step writes beside the picture; `fruit` is the most fruit of an episode."""
+    n = num_envs
+    return Facts(
+        velocity=zeros((n, 6), np.float32),
+        reward=zeros((n,), np.float32),
+        truncated=zeros((n,), np.bool_),
+        goals=zeros((n,), np.int32),
+        position=zeros((n, 2), np.float32),
+        heading=zeros((n,), np.float32),
+        cell=zeros((n,), np.int32),
+        goal_cell=zeros((n,), np.int32),
+        fruit_cells=zeros((n, fruit), np.int32),
+        seconds=zeros((n,), np.float32),
+    )
+
+
+def rules_of(task: Task, cosine: Any, to_device: Callable[[np.ndarray], Any]) -> Rules:
+    """The rules of a task; `to_device` brings a small array to where the engine computes."""
+    reward = np.zeros(4, dtype=np.float32)
+    reward[APPLE], reward[STRAWBERRY], reward[GOAL] = task.rewards.apple, task.rewards.strawberry, task.rewards.goal
+    look, move, strafe = (np.array(column, dtype=np.int32) for column in zip(*ACTION_FRAMES, strict=True))
+    assert len(look) == NUM_ACTIONS
+    return Rules(
+        rows=task.mazes[0].rows,
+        cols=task.mazes[0].cols,
+        fruit_drawn=int(task.fruit == "episode"),
+        spawn_distance=task.spawn_distance,
+        episode_frames=task.episode_seconds * FRAMES_PER_SECOND,
+        action_repeat=task.action_repeat,
+        reward=to_device(reward),
+        action_turn=to_device(np.array([turn_of_pixels(int(pixels)) for pixels in look], dtype=np.float32)),
+        action_move=to_device(move),
+        action_strafe=to_device(strafe),
+        cosine=to_device(cosine),
+        seed=to_device(np.zeros(1, dtype=np.uint64)),
+    )
