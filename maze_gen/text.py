@@ -1,0 +1,214 @@
+"""Mazes as text, both ways.
+
+`*` is wall, a space is floor, `P` a spawn, `A` an apple, `S` a strawberry, `G` a goal; everything but `*` can be stood in. In
+`thin` text the characters at odd rows and odd columns (counted from 0) are the cells, and the characters between two cells say
+whether there is a wall; the posts at even rows and even columns mean nothing but have to be `*` on the border. In `block` text
+every character is a cell.
+
+Text doesn't say how walls look. `read_maze` draws that from the layout, so reading a text twice gives equal mazes, and so does
+reading what was written of a maze that was read or generated.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from maze_gen.decoration import decorate, default_seed
+from maze_gen.errors import InputError
+from maze_gen.maze import EAST, NORTH, SOUTH, WEST, Cell, Decoration, Geometry, Maze
+
+WALL, FLOOR, SPAWN, APPLE, STRAWBERRY, GOAL = "* PASG"
+LARGEST_TEXT = 1 << 20
+"""Characters; a larger file is surely no maze."""
+
+
+def read_maze(text: str, geometry: Geometry = "thin", origin: str = "<text>") -> Maze:
+    """Reads a maze from its text.
+
+    Args:
+        text: lines of equal length; empty lines at the end don't count.
+        geometry: `thin` or `block`.
+        origin: where the text comes from, for error messages.
+
+    Raises:
+        InputError: the text isn't a maze; the message has the origin and, where there is one, line and column, from 1.
+    """
+    if geometry not in ("thin", "block"):
+        raise InputError(f"{origin}: unknown geometry {geometry!r}: expected thin or block")
+    characters = _characters(text, origin)
+    if geometry == "thin":
+        _check_thin(characters, origin)
+        cells = characters[1::2, 1::2]
+        open, walls = _thin_walls(characters)
+    else:
+        cells = characters
+        open = characters != WALL
+        walls = block_walls(open)
+    _check_border(characters, origin)
+    if not open.any():
+        raise InputError(f"{origin}: no cell that one can stand in: expected at least one that isn't '{WALL}'")
+    return with_default_decoration(
+        geometry,
+        open,
+        walls,
+        spawns=_places(cells, SPAWN),
+        apples=_places(cells, APPLE),
+        strawberries=_places(cells, STRAWBERRY),
+        goals=_places(cells, GOAL),
+    )
+
+
+def load_maze(path: str | Path, geometry: Geometry = "thin") -> Maze:
+    """Reads a maze from a file.
+
+    Raises:
+        InputError: the file can't be read, or isn't a maze; the message names it.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_TEXT + 1)
+    except OSError as error:
+        raise InputError(f"{path}: can't read the maze: {error.strerror or error}") from error
+    if len(content) > LARGEST_TEXT:
+        raise InputError(f"{path}: not a maze: larger than {LARGEST_TEXT} bytes")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a maze: byte {error.start + 1} isn't UTF-8 text") from error
+    return read_maze(text, geometry, str(path))
+
+
+def write_maze(maze: Maze) -> str:
+    """The text of a maze, a line break after every line.
+
+    Raises:
+        InputError: a cell holds two things, which text can't say.
+    """
+    if maze.geometry == "thin":
+        characters = _thin_characters(maze)
+        cells = characters[1::2, 1::2]
+    else:
+        characters = np.where(maze.open, FLOOR, WALL)
+        cells = characters
+    roles = ((SPAWN, maze.spawns), (APPLE, maze.apples), (STRAWBERRY, maze.strawberries), (GOAL, maze.goals))
+    for character, places in roles:
+        for row, col in places:
+            if cells[row, col] != FLOOR:
+                raise InputError(
+                    f"cell ({row}, {col}) would be {character!r} but is {str(cells[row, col])!r} already: text holds one a cell"
+                )
+            cells[row, col] = character
+    return "".join("".join(line) + "\n" for line in characters.tolist())
+
+
+def layout_text(maze: Maze) -> str:
+    """The text of the walls alone; a thin maze and the block maze of its text share it."""
+    characters = _thin_characters(maze) if maze.geometry == "thin" else np.where(maze.open, FLOOR, WALL)
+    return "".join("".join(line) + "\n" for line in characters.tolist())
+
+
+def as_block(maze: Maze) -> Maze:
+    """The block maze of a thin maze's text: every character becomes a cell of 100 units. A block maze stays what it is."""
+    return maze if maze.geometry == "block" else read_maze(write_maze(maze), "block")
+
+
+def block_walls(open: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """[rows, cols, 4] bool: an open cell has a wall on every side where its neighbour is solid or outside."""
+    padded = np.pad(open, 1)
+    walls = np.zeros((*open.shape, 4), dtype=np.bool_)
+    walls[..., EAST] = open & ~padded[1:-1, 2:]
+    walls[..., NORTH] = open & ~padded[:-2, 1:-1]
+    walls[..., WEST] = open & ~padded[1:-1, :-2]
+    walls[..., SOUTH] = open & ~padded[2:, 1:-1]
+    return walls
+
+
+def with_default_decoration(
+    geometry: Geometry,
+    open: npt.NDArray[np.bool_],
+    walls: npt.NDArray[np.bool_],
+    spawns: tuple[Cell, ...] = (),
+    apples: tuple[Cell, ...] = (),
+    strawberries: tuple[Cell, ...] = (),
+    goals: tuple[Cell, ...] = (),
+) -> Maze:
+    """A maze whose look is drawn from its layout alone."""
+    plain = Maze(geometry, open, walls, Decoration(0, walls.astype(np.uint8)))
+    decoration = decorate(open, walls, default_seed(plain.layout_digest))
+    return Maze(geometry, open, walls, decoration, spawns, apples, strawberries, goals)
+
+
+def _characters(text: str, origin: str) -> npt.NDArray[np.str_]:
+    """[lines, columns] of single characters, all of them known."""
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    if lines == [""]:
+        raise InputError(f"{origin}: the maze is empty: expected lines of '{WALL}' and spaces")
+    width = len(lines[0])
+    known = {WALL, FLOOR, SPAWN, APPLE, STRAWBERRY, GOAL}
+    for number, line in enumerate(lines, 1):
+        if unknown := set(line) - known:
+            column = min(line.index(character) for character in unknown)
+            raise InputError(
+                f"{origin}: line {number}, column {column + 1}: unknown character {line[column]!r}: "
+                f"expected '{WALL}' wall, space floor, P spawn, A apple, S strawberry or G goal"
+            )
+        if len(line) != width:
+            raise InputError(
+                f"{origin}: line {number}, column {min(len(line), width) + 1}: "
+                f"{len(line)} characters: expected {width} as in line 1"
+            )
+    return np.array([list(line) for line in lines])
+
+
+def _check_thin(characters: npt.NDArray[np.str_], origin: str) -> None:
+    height, width = characters.shape
+    for what, size in (("lines", height), ("columns", width)):
+        if size % 2 == 0 or size < 3:
+            raise InputError(
+                f"{origin}: line {height}, column {width}: {size} {what}: thin mazes have an odd number, at least 3 "
+                "(a wall before, between and after cells)"
+            )
+    between = np.ones(characters.shape, dtype=np.bool_)
+    between[1::2, 1::2] = False
+    for row, col in np.argwhere(between & (characters != WALL) & (characters != FLOOR)):
+        raise InputError(
+            f"{origin}: line {row + 1}, column {col + 1}: {str(characters[row, col])!r} stands between cells: "
+            "in thin mazes things lie on even lines and even columns"
+        )
+
+
+def _check_border(characters: npt.NDArray[np.str_], origin: str) -> None:
+    border = np.ones(characters.shape, dtype=np.bool_)
+    border[1:-1, 1:-1] = False
+    for row, col in np.argwhere(border & (characters != WALL)):
+        raise InputError(
+            f"{origin}: line {row + 1}, column {col + 1}: the border is open ({str(characters[row, col])!r}): expected '{WALL}'"
+        )
+
+
+def _thin_walls(characters: npt.NDArray[np.str_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    solid = characters == WALL
+    open = ~solid[1::2, 1::2]
+    walls = block_walls(open)
+    walls[..., EAST] |= open & solid[1::2, 2::2]
+    walls[..., NORTH] |= open & solid[:-1:2, 1::2]
+    walls[..., WEST] |= open & solid[1::2, :-1:2]
+    walls[..., SOUTH] |= open & solid[2::2, 1::2]
+    return open, walls
+
+
+def _thin_characters(maze: Maze) -> npt.NDArray[np.str_]:
+    rows, cols = maze.rows, maze.cols
+    passage = maze.open[..., None] & ~maze.walls
+    floor = np.zeros((2 * rows + 1, 2 * cols + 1), dtype=np.bool_)
+    floor[1::2, 1::2] = maze.open
+    floor[1:-1:2, 2:-1:2] = passage[:, :-1, EAST]
+    floor[2:-1:2, 1:-1:2] = passage[:-1, :, SOUTH]
+    # A post stands where a wall ends at it.
+    floor[2:-1:2, 2:-1:2] = floor[1:-3:2, 2:-1:2] & floor[3:-1:2, 2:-1:2] & floor[2:-1:2, 1:-3:2] & floor[2:-1:2, 3:-1:2]
+    return np.where(floor, FLOOR, WALL)
+
+
+def _places(cells: npt.NDArray[np.str_], character: str) -> tuple[Cell, ...]:
+    return tuple((row, col) for row, col in np.argwhere(cells == character).tolist())
