@@ -20,18 +20,22 @@ import numba
 import numpy as np
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
+# Counting references to arrays, with atomic instructions, took six sevenths of a step. Nothing compiled here allocates or keeps
+# an array, so nothing needs counting.
+_OPTIONS = {"error_model": "numpy", "_nrt": False}
+
 Jit = Callable[[Callable[..., Any]], Any]
 """A decorator that compiles a device function: `cpu` or `cuda`."""
 
 
 def cpu(function: Callable[..., Any]) -> Any:
     """Compiles a device function for the CPU; its callers inline it."""
-    return numba.njit(error_model="numpy", forceinline=True)(function)
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
 def cpu_kernel(function: Callable[..., Any]) -> Any:
     """Compiles a function that Python calls, for the CPU, without the interpreter's lock, and keeps the code on disk."""
-    kernel: Any = numba.njit(error_model="numpy", nogil=True)(function)
+    kernel: Any = numba.njit(nogil=True, **_OPTIONS)(function)
     if _code_folder() is not None:
         kernel._cache = _KernelCache(function)
     return kernel

@@ -95,7 +95,7 @@ def build(jit: Jit) -> SimpleNamespace:
     @jit
     def heading_of_view(view):
         """The view's angle as a count of 1/65536 turns."""
-        return int(math.floor(view * _STEPS / _TURN + _HALF)) & 65535
+        return int(view * _STEPS / _TURN + _HALF) & 65535
 
     @jit
     def accelerate(vx, vy, forward, strafe, cos, sin, seconds):
@@ -173,8 +173,8 @@ def build(jit: Jit) -> SimpleNamespace:
     @jit
     def sweep(faces, maze, rows, cols, x0, y0, x1, y1):
         """How far the agent gets on a straight way, as `meet` returns it; (1, -1) where nothing is met."""
-        corner_x = _CELL * np.float32(math.floor(x0 / _CELL))
-        corner_y = _CELL * np.float32(math.floor(y0 / _CELL))
+        corner_x = _CELL * np.float32(int(x0 / _CELL))
+        corner_y = _CELL * np.float32(int(y0 / _CELL))
         best = _ONE
         side = -1
         if (
@@ -184,10 +184,10 @@ def build(jit: Jit) -> SimpleNamespace:
             and max(y0, y1) <= corner_y + _FAR_WALL
         ):
             return best, side
-        first_col = max(int(math.floor((min(x0, x1) - _REACH) / _CELL)), 0)
-        last_col = min(int(math.floor((max(x0, x1) + _REACH) / _CELL)), cols - 1)
-        first_row = max(int(math.floor((min(y0, y1) - _REACH) / _CELL)), 0)
-        last_row = min(int(math.floor((max(y0, y1) + _REACH) / _CELL)), rows - 1)
+        first_col = max(int((min(x0, x1) - _REACH) / _CELL), 0)
+        last_col = min(int((max(x0, x1) + _REACH) / _CELL), cols - 1)
+        first_row = max(int((min(y0, y1) - _REACH) / _CELL), 0)
+        last_row = min(int((max(y0, y1) + _REACH) / _CELL), rows - 1)
         for iy in range(first_row, last_row + 1):
             for ix in range(first_col, last_col + 1):
                 place = (iy * cols + ix) * 4
@@ -224,10 +224,7 @@ def build(jit: Jit) -> SimpleNamespace:
     def clip(vx, vy, nx, ny):
         """Velocity without its part into a plane."""
         into = vx * nx + vy * ny
-        if into < _ZERO:
-            into = into * _OVERBOUNCE
-        else:
-            into = into / _OVERBOUNCE
+        into = into * _OVERBOUNCE if into < _ZERO else into / _OVERBOUNCE
         return vx - nx * into, vy - ny * into
 
     @jit

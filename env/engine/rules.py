@@ -4,7 +4,6 @@ The rules are those of the paper's tasks as the project's reference page on Deep
 row of the state.
 """
 
-import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -112,8 +111,8 @@ def build(jit: Jit) -> SimpleNamespace:
         """Takes the item that the agent touches, if any, and returns its kind, else 0."""
         x = state.position[row, 0]
         y = state.position[row, 1]
-        ix = int(math.floor(x / _CELL))
-        iy = int(math.floor(y / _CELL))
+        ix = int(x / _CELL)
+        iy = int(y / _CELL)
         # The box around an item reaches no farther than its own cell.
         if x - (np.float32(ix) * _CELL + _HALF_CELL) > _EAST_REACH:
             return 0
@@ -274,7 +273,7 @@ def build(jit: Jit) -> SimpleNamespace:
         facts.position[row, 0] = x
         facts.position[row, 1] = y
         facts.heading[row] = np.float32(heading) * _DEGREES
-        facts.cell[row] = (top - int(math.floor(y / _CELL))) * cols + int(math.floor(x / _CELL))
+        facts.cell[row] = (top - int(y / _CELL)) * cols + int(x / _CELL)
         goal = int(state.goal[row])
         facts.goal_cell[row] = (top - goal // cols) * cols + goal % cols
         for item in range(facts.fruit_cells.shape[1]):
