@@ -37,9 +37,7 @@ def landmark_count(open_cells: int) -> int:
     return int(np.interp(open_cells, (0, 50, 135, 260, 300), (0, 14, 34, 57, LANDMARKS)))
 
 
-def decorate(
-    open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], seed: int, landmarks: int | None = None
-) -> Decoration:
+def decorate(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], seed: int, landmarks: int | None = None) -> Decoration:
     """Draws the look of every wall.
 
     Args:
@@ -76,9 +74,7 @@ def default_seed(layout_digest: str) -> int:
     return seed_from("default decoration", layout_digest)
 
 
-def _stretches(
-    open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], draws: Draws
-) -> list[list[tuple[int, int, int]]]:
+def _stretches(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], draws: Draws) -> list[list[tuple[int, int, int]]]:
     """Splits the walls into pieces of neighbouring faces in one plane that one can see in one go."""
     rows, cols = open.shape
     has_wall = walls.tolist()
