@@ -141,6 +141,9 @@ class Engine(BatchEnv):
     def _begin(self) -> None:
         self._crew.run(self._begin_slice)
 
+    def _draw(self) -> None:
+        """Draws what every row sees now."""
+
     def _begin_slice(self, first: int, last: int) -> None:
         self._kernels.begin(self._pool, self._state, self._rules, self._facts, self._mask, first, last)
 

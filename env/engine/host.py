@@ -3,8 +3,12 @@
 import functools
 from types import SimpleNamespace
 
+import numpy as np
+
 from env.engine import rules
 from env.engine.compile import cpu, cpu_kernel
+
+_NO_TURN = np.float32(0.0)
 
 
 @functools.cache
@@ -12,6 +16,7 @@ def kernels() -> SimpleNamespace:
     """The compiled kernels: `begin`, `step`, `check_actions`, `check_maze`; each works on rows [first, last) of its arrays."""
     play = rules.build(cpu)
     begin_row, step_row, tell, flood = play.begin, play.step, play.tell, play.flood
+    tick, frame, face, heading_after = play.tick, play.frame, play.face, play.heading_after
 
     def begin(pool, state, shared, facts, mask, first, last):
         """Starts the episodes of the rows where `mask` is True."""
@@ -25,6 +30,30 @@ def kernels() -> SimpleNamespace:
         for row in range(first, last):
             frames = step_row(pool, state, shared, facts, row, actions[row])
             tell(state, shared, facts, row, frames)
+
+    def play_frames(pool, state, shared, facts, orders, first, last):
+        """Plays one frame of every row, as `env.engine.frames.Orders` says, and writes how long it took by the row's clock."""
+        for row in range(first, last):
+            duration = tick(state.clock, row)
+            facts.reward[row] = 0
+            orders.own_duration[row] = duration
+            if orders.duration[row] > 0:
+                duration = orders.duration[row]
+            degrees = orders.degrees[row]
+            if orders.heading[row] >= 0:
+                face(state, row, heading_after(state, row, degrees), orders.heading[row])
+            state.turned[row] = 0
+            given = frame(pool, state, shared, row, degrees, orders.move[row], orders.strafe[row], duration)
+            facts.reward[row] = shared.reward[given]
+            tell(state, shared, facts, row, 1)
+
+    def place(state, shared, facts, heading, first, last):
+        """Makes every row look to `heading`, int32 [N] in 1/65536 turns, and tells where it is."""
+        for row in range(first, last):
+            face(state, row, heading_after(state, row, _NO_TURN), heading[row])
+            state.heading[row] = heading[row]
+            state.turned[row] = 0
+            tell(state, shared, facts, row, 1)
 
     def check_actions(actions, ready, choices):
         """The first row whose action is out of range or whose episode is over; -1 where there is none."""
@@ -57,6 +86,8 @@ def kernels() -> SimpleNamespace:
     return SimpleNamespace(
         begin=cpu_kernel(begin),
         step=cpu_kernel(step),
+        play_frames=cpu_kernel(play_frames),
+        place=cpu_kernel(place),
         check_actions=cpu_kernel(check_actions),
         check_maze=cpu_kernel(check_maze),
     )

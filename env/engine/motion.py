@@ -42,6 +42,7 @@ _FAR_WALL = np.float32(100.0 - 16.125)
 _REACH = np.float32(15.5)
 _PARALLEL = np.float32(0.99)
 _INTO = np.float32(0.1)
+_MOST_PLANES = 4
 _OVERBOUNCE = np.float32(1.001)
 
 
@@ -254,6 +255,8 @@ def build(jit: Jit) -> SimpleNamespace:
             if side < 0:
                 break
             left = left - left * fraction
+            if count == _MOST_PLANES:
+                return x, y, _ZERO, _ZERO
             nx, ny = along(side)
             known = False
             for index in range(count):
@@ -266,19 +269,12 @@ def build(jit: Jit) -> SimpleNamespace:
                 continue
             planes = planes | (side << (2 * (count - 1)))
             count += 1
-            for first in range(count):
-                px, py = plane(first, planes, ux, uy)
+            # The floor is the first plane in DeepMind Lab: level movement counts as into it, so that the other planes are gone
+            # through once, in the order in which they were met.
+            for index in range(count):
+                px, py = plane(index, planes, ux, uy)
                 if vx * px + vy * py < _INTO:
-                    cx, cy = clip(vx, vy, px, py)
-                    for second in range(count):
-                        qx, qy = plane(second, planes, ux, uy)
-                        if second != first and cx * qx + cy * qy < _INTO:
-                            cx, cy = clip(cx, cy, qx, qy)
-                            if cx * px + cy * py < _ZERO:
-                                return x, y, _ZERO, _ZERO
-                    vx = cx
-                    vy = cy
-                    break
+                    vx, vy = clip(vx, vy, px, py)
         return x, y, vx, vy
 
     @jit

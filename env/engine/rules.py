@@ -31,7 +31,7 @@ def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 
     Returns:
-        A namespace of `flood`, `begin`, `frame`, `step` and `tell`.
+        A namespace of `flood`, `begin`, `frame`, `step`, `tell`, `tick`, `face` and `heading_after`.
     """
     move = motion.build(jit)
     tick, turn, heading_of_view = move.tick, move.turn, move.heading_of_view
@@ -80,6 +80,16 @@ def build(jit: Jit) -> SimpleNamespace:
         return distance != UNREACHABLE and distance >= rules.spawn_distance
 
     @jit
+    def heading_after(state, row, degrees):
+        """What the view alone would make the heading after it turned by `degrees`, in 1/65536 turns."""
+        return heading_of_view(turn(state.angle[row], degrees))
+
+    @jit
+    def face(state, row, seen, heading):
+        """Makes the heading `heading` where the view alone makes it `seen`, both in 1/65536 turns."""
+        state.offset[row] = heading - seen
+
+    @jit
     def spawn(pool, state, rules, row):
         """Puts the agent to rest in a cell far enough from the goal, with any heading, and all items in their places."""
         for item in range(state.items.shape[1]):
@@ -104,7 +114,7 @@ def build(jit: Jit) -> SimpleNamespace:
         state.motion[row, 1] = _ZERO
         heading = below(words[1], 65536)
         state.heading[row] = heading
-        state.offset[row] = heading - heading_of_view(state.angle[row])
+        face(state, row, heading_after(state, row, _ZERO), heading)
 
     @jit
     def touch(state, rules, row, fruit_only):
@@ -286,4 +296,13 @@ def build(jit: Jit) -> SimpleNamespace:
             facts.fruit_cells[row, item] = cell
         facts.seconds[row] = np.float32(state.frame[row]) / _FRAMES_PER_SECOND
 
-    return SimpleNamespace(flood=flood, begin=begin, frame=frame, step=step, tell=tell, tick=tick)
+    return SimpleNamespace(
+        flood=flood,
+        begin=begin,
+        frame=frame,
+        step=step,
+        tell=tell,
+        tick=tick,
+        face=face,
+        heading_after=heading_after,
+    )
