@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,7 @@ class BatchEnv(ABC):
     def close(self) -> None:
         """Frees what the worlds hold; called twice it does nothing."""
 
-    def __enter__(self) -> "BatchEnv":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: Any) -> None:
