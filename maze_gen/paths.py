@@ -106,7 +106,7 @@ def goal_cells(maze: Maze) -> tuple[Cell, ...]:
 
 
 def spawn_cells(maze: Maze, goal_cell: Cell, spawn_distance: int = SPAWN_DISTANCE) -> tuple[Cell, ...]:
-    """Where an agent may start: the maze's spawns, or every open cell, at `spawn_distance` or more cells of path from the goal."""
+    """Where an agent may start: the maze's spawns, or every open cell, at least `spawn_distance` cells of path from the goal."""
     far = distances(maze, goal_cell) >= spawn_distance
     if maze.spawns:
         return tuple(cell for cell in maze.spawns if far[cell])

@@ -1,0 +1,31 @@
+"""Files that are whole or not there."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from maze_gen.errors import InputError
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Writes a file under a temporary name beside it, then gives it its name: nobody ever sees half of it.
+
+    Raises:
+        InputError: it can't be written (no such folder, not allowed, disk full); an older file of that name stays as it was.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise InputError(f"{path}: can't write: {error.strerror or error}") from error
