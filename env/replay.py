@@ -162,7 +162,7 @@ def world_velocity(local: npt.NDArray[Any], heading: npt.ArrayLike) -> npt.NDArr
     forward, left = local[..., 0], local[..., 1]
     x = forward * np.cos(angle) - left * np.sin(angle)
     y = forward * np.sin(angle) + left * np.cos(angle)
-    return np.round(np.stack([x, y], axis=-1))
+    return np.round(np.stack([x, y], axis=-1)).astype(np.float64)
 
 
 def replay(trace: Trace) -> dict[str, Any]:

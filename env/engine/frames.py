@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.engine import Engine
+from env.engine.host import kernels
 from env.engine.motion import turn_of_pixels
 
 
@@ -46,20 +47,20 @@ class FrameEngine(Engine):
             velocity: [N, 2] along x and y in units/s, whole numbers.
             clock: [N, 4] integers, see `env.engine.motion.FRESH_CLOCK`; without it the clocks go on.
         """
-        state = self._state
+        state = self._world.state
         state.position[:] = np.asarray(position, dtype=np.float32)
         state.motion[:] = np.asarray(velocity, dtype=np.float32)
         if clock is not None:
             state.clock[:] = np.asarray(clock, dtype=np.int32)
         look_to = np.asarray(heading, dtype=np.int32) & 65535
-        self._kernels.place(state, self._rules, self._facts, look_to, 0, self.num_envs)
-        self._draw()
+        kernels().place(state, self._world.rules, self._world.facts, look_to, 0, self.num_envs)
+        self._runner.draw()
 
     def remove_goals(self) -> None:
         """Takes the goals out of the worlds, for recordings of mazes whose goal nobody knows."""
-        self._state.homes[:, 0] = -1
-        self._state.items[:, 0] = -1
-        self._draw()
+        self._world.state.homes[:, 0] = -1
+        self._world.state.items[:, 0] = -1
+        self._runner.draw()
 
     def play_frame(
         self,
@@ -88,7 +89,8 @@ class FrameEngine(Engine):
         given = [np.array(np.broadcast_to(np.asarray(value), n), dtype=np.int32) for value in (duration, heading)]
         turns = np.array([turn_of_pixels(int(count)) for count in pixels], dtype=np.float32)
         orders = Orders(turns, whole[0], whole[1], given[0], given[1], np.zeros(n, dtype=np.int32))
-        self._kernels.play_frames(self._pool, self._state, self._rules, self._facts, orders, 0, n)
+        world = self._world
+        kernels().play_frames(world.pool, world.state, world.rules, world.facts, orders, 0, n)
         if draw:
-            self._draw()
+            self._runner.draw()
         return orders.own_duration

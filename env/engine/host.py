@@ -1,28 +1,35 @@
-"""The kernels of the CPU: loops over rows around the device functions."""
+"""The engine on the CPU: kernels that loop over rows around the device functions, and the threads that run them."""
 
 import functools
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from env.engine import rules
 from env.engine.compile import cpu, cpu_kernel
+from env.engine.crew import Crew
+from env.engine.pool import Pool
+from env.engine.state import World
+from env.task import NUM_ACTIONS, Task
+from maze_gen.errors import InputError
 
 _NO_TURN = np.float32(0.0)
 
 
 @functools.cache
 def kernels() -> SimpleNamespace:
-    """The compiled kernels: `begin`, `step`, `check_actions`, `check_maze`; each works on rows [first, last) of its arrays."""
+    """The compiled kernels; each works on rows [first, last) of its arrays."""
     play = rules.build(cpu)
     begin_row, step_row, tell, flood = play.begin, play.step, play.tell, play.flood
     tick, frame, face, heading_after = play.tick, play.frame, play.face, play.heading_after
 
-    def begin(pool, state, shared, facts, mask, first, last):
-        """Starts the episodes of the rows where `mask` is True."""
+    def begin(pool, state, shared, facts, mask, episodes_on, first, last):
+        """Starts episodes of the rows where `mask` is True: the one `episodes_on` after the last."""
         for row in range(first, last):
             if mask[row]:
-                begin_row(pool, state, shared, row)
+                begin_row(pool, state, shared, row, episodes_on)
                 tell(state, shared, facts, row, 0)
 
     def step(pool, state, shared, facts, actions, first, last):
@@ -91,3 +98,102 @@ def kernels() -> SimpleNamespace:
         check_actions=cpu_kernel(check_actions),
         check_maze=cpu_kernel(check_maze),
     )
+
+
+class HostRunner:
+    """Runs the kernels on the CPU, the rows split among threads; all arrays are NumPy's."""
+
+    def __init__(self, num_envs: int, threads: int) -> None:
+        self._kernels = kernels()
+        self._actions = np.zeros(num_envs, dtype=np.int64)
+        self._mask = np.zeros(num_envs, dtype=np.bool_)
+        self._crew = Crew(num_envs, min(threads, num_envs))
+        self._episodes_on = 0
+
+    @staticmethod
+    def zeros(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+        """Zeros that the kernels read and write."""
+        return np.zeros(shape, dtype=dtype)
+
+    @staticmethod
+    def bring(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A NumPy array, where the kernels read it."""
+        return array
+
+    @staticmethod
+    def shown(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What callers see of an array."""
+        return array
+
+    def start(self, world: World) -> None:
+        """Takes the arrays that the kernels will work on."""
+        self._world = world
+
+    def begin(self, rows: npt.ArrayLike, episodes_on: int) -> None:
+        """Starts episodes of the rows where `rows` is True."""
+        mask = np.asarray(rows)
+        if mask.shape != self._mask.shape or mask.dtype != np.bool_:
+            raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {len(self._mask)} booleans")
+        self._mask[:] = mask
+        self._episodes_on = episodes_on
+        self._crew.run(self._begin)
+
+    def step(self, actions: npt.ArrayLike) -> None:
+        """Plays one agent step of every row.
+
+        Raises:
+            InputError: an action is no integer in [0, 8), or a row's episode is over.
+        """
+        chosen = np.asarray(actions)
+        if chosen.shape != self._actions.shape or chosen.dtype.kind not in "iu":
+            raise InputError(
+                f"actions have shape {chosen.shape} and type {chosen.dtype}, expected {len(self._actions)} integers in "
+                f"[0, {NUM_ACTIONS})"
+            )
+        np.copyto(self._actions, chosen, casting="same_kind")
+        ready = self._world.state.ready
+        row = self._kernels.check_actions(self._actions, ready, NUM_ACTIONS)
+        if row >= 0:
+            if not ready[row]:
+                raise InputError(f"row {row}: its episode was truncated; call reset_rows before the next step")
+            raise InputError(f"row {row}: action {chosen[row]} is out of range, expected [0, {NUM_ACTIONS})")
+        self._crew.run(self._step)
+
+    def draw(self) -> None:
+        """Draws what every row sees now."""
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._crew.close()
+
+    def _begin(self, first: int, last: int) -> None:
+        world = self._world
+        self._kernels.begin(world.pool, world.state, world.rules, world.facts, self._mask, self._episodes_on, first, last)
+
+    def _step(self, first: int, last: int) -> None:
+        world = self._world
+        self._kernels.step(world.pool, world.state, world.rules, world.facts, self._actions, first, last)
+
+
+def check_mazes(task: Task, pool: Pool) -> None:
+    """Raises InputError where the task's rules can't be kept in one of its mazes: see `env.engine.pool.pack`."""
+    rows, cols = task.mazes[0].rows, task.mazes[0].cols
+    needed = pool.spawn.copy()
+    if task.fruit == "episode":
+        needed |= pool.open
+    for maze, places in enumerate(pool.goal_places):
+        needed[maze, places[: pool.goal_count[maze]]] = 1
+        fruit = pool.fruit_places[maze]
+        needed[maze, fruit[fruit >= 0]] = 1
+    distance = np.zeros((1, rows * cols), dtype=np.uint16)
+    queue = np.zeros((1, rows * cols), dtype=np.uint16)
+    for maze in range(len(task.mazes)):
+        fault, place = kernels().check_maze(pool, needed, maze, rows, cols, task.spawn_distance, distance, queue)
+        if fault:
+            where = f"task {task.name!r}, maze {maze}"
+            row, col = rows - 1 - place // cols, place % cols
+            if fault == 1:
+                raise InputError(f"{where}: the task needs the cell in row {row}, column {col}, which can't be reached")
+            raise InputError(
+                f"{where}: no spawn is {task.spawn_distance} cells of path or more from the goal in row {row}, column {col}"
+            )

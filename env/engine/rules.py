@@ -23,7 +23,6 @@ _ZERO = np.float32(0.0)
 _MILLISECOND = np.float32(0.001)
 _DEGREES = np.float32(360.0 / 65536.0)
 _FRAMES_PER_SECOND = np.float32(FRAMES_PER_SECOND)
-_ONE_EPISODE = np.uint64(1)
 _REST, _AHEAD, _LAST, _FIRST = motion.FRESH_CLOCK
 
 
@@ -176,8 +175,9 @@ def build(jit: Jit) -> SimpleNamespace:
                     left -= 1
 
     @jit
-    def begin(pool, state, rules, row):
-        """Starts the episode that `state.stream` and `state.episode` name."""
+    def begin(pool, state, rules, row, episodes_on):
+        """Starts the episode that is `episodes_on` after the one that `state.stream` and `state.episode` name."""
+        state.episode[row] += np.uint64(episodes_on)
         lay_out(pool, state, rules, row)
         goal = int(state.goal[row])
         flood(pool.faces, state.maze[row], rules.rows, rules.cols, goal, state.distance, state.queue, row)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from env.engine.motion import turn_of_pixels
-from env.engine.pool import APPLE, GOAL, STRAWBERRY
+from env.engine.pool import APPLE, GOAL, STRAWBERRY, Pool
 from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
 
 LOOK_PIXELS = 20
@@ -121,6 +121,40 @@ class Facts(NamedTuple):
     goal_cell: Any
     fruit_cells: Any
     seconds: Any
+
+
+class Picture(NamedTuple):
+    """What is drawn; an array that nobody asked for has no pixels.
+
+    Attributes:
+        rgb: [N, size, size, 3] uint8, or [N, 0, 0, 3].
+        depth: [N, size, size] uint8, or [N, 0, 0].
+        depth_target: [N, 4, 16] float32, or [N, 0, 16].
+    """
+
+    rgb: Any
+    depth: Any
+    depth_target: Any
+
+
+class World(NamedTuple):
+    """All arrays that the kernels read and write."""
+
+    pool: Pool
+    state: State
+    rules: Rules
+    facts: Facts
+    picture: Picture
+
+
+def allocate_picture(num_envs: int, size: int, rgb: bool, depth: bool, depth_target: bool, zeros: Zeros) -> Picture:
+    """The arrays that are drawn into."""
+    n = num_envs
+    return Picture(
+        rgb=zeros((n, size, size, 3) if rgb else (n, 0, 0, 3), np.uint8),
+        depth=zeros((n, size, size) if depth else (n, 0, 0), np.uint8),
+        depth_target=zeros((n, 4, 16) if depth_target else (n, 0, 16), np.float32),
+    )
 
 
 def allocate_state(num_envs: int, cells: int, items: int, zeros: Zeros) -> State:
