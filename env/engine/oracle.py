@@ -74,15 +74,15 @@ def _blocked(walls, rows, cols, node_row, node_col):
     ix, ox = node_col // NODES, node_col % NODES
     place = (iy * cols + ix) * 4
     east, north, west, south = ox >= NODES - 2, oy >= NODES - 2, ox <= 1, oy <= 1
-    if east and walls[place] or north and walls[place + 1] or west and walls[place + 2] or south and walls[place + 3]:
+    if (east and walls[place]) or (north and walls[place + 1]) or (west and walls[place + 2]) or (south and walls[place + 3]):
         return True
     if east or west:
         aside = place + (4 if east else -4)
-        if north and walls[aside + 1] or south and walls[aside + 3]:
+        if (north and walls[aside + 1]) or (south and walls[aside + 3]):
             return True
     if north or south:
         above = place + (4 * cols if north else -4 * cols)
-        if east and walls[above] or west and walls[above + 2]:
+        if (east and walls[above]) or (west and walls[above + 2]):
             return True
     return False
 
@@ -142,7 +142,7 @@ def _value(fields, index, x, y):
     """A field at (x, y), interpolated between nodes."""
     height, width = fields.shape[1], fields.shape[2]
     across, up = x / _PITCH - _HALF, y / _PITCH - _HALF
-    col, row = int(math.floor(across)), int(math.floor(up))
+    col, row = math.floor(across), math.floor(up)
     across, up = across - np.float32(col), up - np.float32(row)
     total, weight = _ZERO, _ZERO
     for upper in range(2):
@@ -208,7 +208,7 @@ def plan(actions, walls, maze, fields, index, rows, cols, position, heading, vel
             for second in range(2, 8):
                 x2, y2, vx2, vy2, angle2 = x1, y1, vx1, vy1, angle1
                 cost = _ZERO
-                for ahead in range(AHEAD):
+                for _ in range(AHEAD):
                     x2, y2, vx2, vy2, angle2, touched = _hold(
                         walls, maze[row], rows, cols, second, repeat, x2, y2, vx2, vy2, angle2, goal_x, goal_y
                     )
