@@ -1,0 +1,131 @@
+"""An LSTM as two functions of one weight: a step for acting, and a whole sequence with a backward of its own for learning."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class LSTM(nn.Module):
+    """A long short-term memory whose weight is one matrix, so that a step is one matrix product.
+
+    The rows of `weight` [4H, I + H] are the input, forget and output gates, then the candidate; its columns are the input, then
+    the hidden state.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        bound = hidden_size**-0.5
+        self.weight = nn.Parameter(torch.empty(4 * hidden_size, input_size + hidden_size).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(4 * hidden_size).uniform_(-bound, bound))
+
+    def initial_state(self, batch: int) -> tuple[Tensor, Tensor]:
+        """(hidden, cell), each [batch, H] float32 zeros."""
+        zeros = self.weight.new_zeros(batch, self.hidden_size)
+        return zeros, zeros.clone()
+
+    def step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """One step: inputs [N, I], hidden and cell [N, H] → the next hidden and cell [N, H]."""
+        gates = torch.addmm(self.bias, torch.cat((inputs, hidden), 1), self.weight.t())
+        H = self.hidden_size
+        input_gate, forget_gate, output_gate = gates[:, : 3 * H].sigmoid().chunk(3, 1)
+        cell = torch.addcmul(forget_gate * cell, input_gate, gates[:, 3 * H :].tanh())
+        return output_gate * cell.tanh(), cell
+
+    def unroll(self, inputs: Tensor, hidden: Tensor, cell: Tensor, starts: Tensor) -> Tensor:
+        """A sequence.
+
+        Args:
+            inputs: [T, B, I] float32.
+            hidden, cell: [B, H] float32, the state before the first step; no gradient reaches them.
+            starts: [T, B] bool, where an episode begins: the state before that step is taken as zero.
+
+        Returns:
+            [T, B, H] float32, the hidden state after each step.
+        """
+        T, B, width = inputs.shape
+        weight = self.weight[:, : self.input_size]
+        projected = torch.addmm(self.bias, inputs.reshape(T * B, width), weight.t()).view(T, B, -1)
+        return _Sequence.apply(projected, self.weight[:, self.input_size :], hidden, cell, starts)
+
+
+class _Sequence(torch.autograd.Function):
+    """The recurrent part of an LSTM over [T, B], given the inputs' share of the gates.
+
+    Autograd's own record of the loop would hold some twenty nodes a step. Here the loop keeps gates and cells; the backward
+    computes all derivatives of gates and cells at once, loops with five operations a step, and takes the weight's gradient as
+    one product over all steps.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor, starts: Tensor) -> Tensor:
+        T, B, gate_width = projected.shape
+        H = gate_width // 4
+        gates = torch.empty_like(projected)
+        cells = projected.new_empty(T + 1, B, H)
+        squashed = projected.new_empty(T, B, H)
+        hiddens = projected.new_empty(T + 1, B, H)
+        cells[0], hiddens[0] = cell, hidden
+        kept = _kept(starts, projected.dtype)
+        transposed = weight.t()
+        for t in range(T):
+            if t in kept:
+                # The state that the backward multiplies with is the one that the step saw; the caller's is left alone.
+                hiddens[t].mul_(kept[t])
+                cells[t].mul_(kept[t])
+            torch.addmm(projected[t], hiddens[t], transposed, out=gates[t])
+            gates[t, :, : 3 * H].sigmoid_()
+            gates[t, :, 3 * H :].tanh_()
+            torch.mul(gates[t, :, H : 2 * H], cells[t], out=cells[t + 1])
+            cells[t + 1].addcmul_(gates[t, :, :H], gates[t, :, 3 * H :])
+            torch.tanh(cells[t + 1], out=squashed[t])
+            torch.mul(gates[t, :, 2 * H : 3 * H], squashed[t], out=hiddens[t + 1])
+        # A hidden state that a later start zeroes must still be returned whole: it is the output of the step before.
+        outputs = torch.mul(gates[:, :, 2 * H : 3 * H], squashed) if any(t > 0 for t in kept) else hiddens[1:]
+        ctx.save_for_backward(weight, gates, cells, squashed, hiddens, starts)
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        weight, gates, cells, squashed, hiddens, starts = ctx.saved_tensors
+        (grad,) = grads
+        T, B, gate_width = gates.shape
+        H = gate_width // 4
+        input_gate, forget_gate, output_gate, candidate = gates.split(H, 2)
+        by_cell = torch.empty(T, B, 3, H, dtype=gates.dtype)
+        torch.mul(candidate * input_gate, 1 - input_gate, out=by_cell[:, :, 0])
+        torch.mul(cells[:-1] * forget_gate, 1 - forget_gate, out=by_cell[:, :, 1])
+        torch.mul(input_gate, 1 - candidate * candidate, out=by_cell[:, :, 2])
+        by_output = squashed * output_gate * (1 - output_gate)
+        cell_by_hidden = output_gate * (1 - squashed * squashed)
+        kept = _kept(starts, gates.dtype)
+        gate_grads = torch.empty(T, B, 4, H, dtype=gates.dtype)
+        # Written through views in the gates' order: input, forget, output, candidate.
+        by_cell_places = [gate_grads[:, :, 0], gate_grads[:, :, 1], gate_grads[:, :, 3]]
+        hidden_grad = grad[T - 1].clone()
+        cell_grad = torch.zeros_like(hidden_grad)
+        flat = gate_grads.view(T, B, gate_width)
+        for t in reversed(range(T)):
+            cell_grad.addcmul_(hidden_grad, cell_by_hidden[t])
+            for index, place in enumerate(by_cell_places):
+                torch.mul(cell_grad, by_cell[t, :, index], out=place[t])
+            torch.mul(hidden_grad, by_output[t], out=gate_grads[t, :, 2])
+            if t == 0:
+                break
+            cell_grad.mul_(forget_gate[t])
+            if t in kept:
+                cell_grad.mul_(kept[t])
+                torch.mm(flat[t], weight, out=hidden_grad)
+                hidden_grad.mul_(kept[t]).add_(grad[t - 1])
+            else:
+                torch.addmm(grad[t - 1], flat[t], weight, out=hidden_grad)
+        weight_grad = flat.view(T * B, gate_width).t() @ hiddens[:-1].reshape(T * B, H)
+        return flat, weight_grad, None, None, None
+
+
+def _kept(starts: Tensor, dtype: torch.dtype) -> dict[int, Tensor]:
+    """{t: [B, 1] 0 where an episode starts at t, else 1}, for the few t where any does."""
+    some = starts.any(1).nonzero().flatten().tolist()
+    return {t: (~starts[t]).to(dtype).unsqueeze(1) for t in some}

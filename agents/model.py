@@ -1,0 +1,73 @@
+"""A whole agent: its network with the heads of its auxiliary losses, and its parameters as one flat vector."""
+
+import torch
+from torch import Tensor, nn
+
+from agents.config import AgentConfig
+from agents.networks import CORE_FEATURES, FEATURES, AgentNetwork
+from auxiliary.loss import AuxiliaryLoss
+from auxiliary.registry import LOSSES
+from env.task import Task
+from maze_gen.errors import InputError
+
+
+class AgentModel(nn.Module):
+    """The network and its auxiliary heads.
+
+    Attributes:
+        network: encoder, core, policy and value.
+        losses: auxiliary losses by name, in the order of the agent's row.
+    """
+
+    def __init__(self, agent: AgentConfig, task: Task, depth_form: str = "classes") -> None:
+        super().__init__()
+        unknown = [name for name in agent.losses if name not in LOSSES]
+        if unknown:
+            raise InputError(f"auxiliary loss {unknown[0]!r}: expected one of {', '.join(LOSSES)}")
+        self.agent = agent
+        self.network = AgentNetwork(agent, task.observation_size)
+        self.losses = nn.ModuleDict({name: LOSSES[name](task, CORE_FEATURES, depth_form) for name in agent.losses})
+        assert FEATURES == CORE_FEATURES  # a head may read either
+
+    @property
+    def auxiliary(self) -> dict[str, AuxiliaryLoss]:
+        return {name: loss for name, loss in self.losses.items() if isinstance(loss, AuxiliaryLoss)}
+
+    @property
+    def needs_depth_target(self) -> bool:
+        return any(loss.needs_depth_target for loss in self.auxiliary.values())
+
+    @property
+    def needs_depth(self) -> bool:
+        return self.agent.depth_input or any(loss.needs_depth for loss in self.auxiliary.values())
+
+
+class FlatParameters:
+    """The parameters of a model as views of one vector, so that copying and updating them is one operation.
+
+    The parameters of losses that only read (the decoder's) lie at the end: `agent_size` of the others come first.
+
+    Attributes:
+        values: [P], the parameters.
+        gradients: [P], where `backward` adds theirs.
+        agent_size: how many of them the agent itself consists of.
+    """
+
+    def __init__(self, model: AgentModel) -> None:
+        readers = {f"losses.{name}." for name, loss in model.auxiliary.items() if loss.detached}
+        named = list(model.named_parameters())
+        self.parts = sorted(named, key=lambda item: any(item[0].startswith(prefix) for prefix in readers))
+        sizes = [part.numel() for _, part in self.parts]
+        self.agent_size = sum(part.numel() for name, part in self.parts if not any(name.startswith(prefix) for prefix in readers))
+        self.values = torch.cat([part.detach().flatten() for _, part in self.parts])
+        self.gradients = torch.zeros_like(self.values)
+        places = zip(self.parts, self.values.split(sizes), self.gradients.split(sizes), strict=True)
+        for (_, part), values, gradients in places:
+            part.data = values.view(part.shape)
+            part.grad = gradients.view(part.shape)
+
+    def named(self, flat: Tensor) -> dict[str, Tensor]:
+        """Views of a vector [P] laid out as the parameters are, by the parameters' names."""
+        sizes = [part.numel() for _, part in self.parts]
+        pieces = flat.split(sizes)
+        return {name: piece.view(part.shape) for (name, part), piece in zip(self.parts, pieces, strict=True)}

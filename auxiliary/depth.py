@@ -1,0 +1,154 @@
+"""Depth prediction from the encoder (D1) or the core (D2): a coarse picture of how far everything is (paper, section 3.1)."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, share
+from env.batch import BatchEnv
+from env.task import Task
+
+ROWS, COLS = 4, 16
+PIXELS = ROWS * COLS
+HIDDEN = 128
+
+CLASS_EDGES = (0.05, 0.175, 0.3, 0.425, 0.55, 0.675, 0.8)
+"""Inner edges of the eight classes, in z-buffer values raised to `POWER`."""
+CLASSES = len(CLASS_EDGES) + 1
+POWER = 10.0
+NEAR, FAR = 4.0, 1100.0
+"""Planes of the z-buffer, in units."""
+
+REGRESSION_ROWS = 8
+REGRESSION_PIXELS = REGRESSION_ROWS * COLS
+
+
+def distance_edges() -> npt.NDArray[np.float32]:
+    """[7] planar distances in units between the classes: the z-buffer F/(F−n)·(1−n/z) to the tenth power, turned round."""
+    buffer = np.asarray(CLASS_EDGES) ** (1 / POWER)
+    return (NEAR / (1 - buffer * (FAR - NEAR) / FAR)).astype(np.float32)
+
+
+def classes_of_distance(distance: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """Planar distances in units, any shape → classes 0 (nearest) to 7, the same shape."""
+    return np.searchsorted(distance_edges(), np.asarray(distance, np.float32), side="right").astype(np.uint8)
+
+
+def classes_of_byte(byte: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """Depth bytes, any shape → classes, as the paper bins them."""
+    value = (np.asarray(byte, np.float64) / 255) ** POWER
+    return np.searchsorted(np.asarray(CLASS_EDGES), value, side="right").astype(np.uint8)
+
+
+class ClassRecorder(Recorder):
+    """Classes of the 4 x 16 distances that the engine measures, row by row."""
+
+    shape = (PIXELS,)
+    dtype = torch.uint8
+
+    def __init__(self) -> None:
+        self.edges = distance_edges()
+
+    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
+        target = env.observation.depth_target
+        assert target is not None
+        out[:] = np.searchsorted(self.edges, target.reshape(len(out), PIXELS), side="right")
+
+
+class RegressionRecorder(Recorder):
+    """(byte / 255) to the tenth power at 8 x 16 pixels of the middle of the depth picture.
+
+    As others crop it: without the rows of the upper and lower 16/84, and 2/84 of the columns at the sides.
+    """
+
+    shape = (REGRESSION_PIXELS,)
+    dtype = torch.float32
+
+    def __init__(self, size: int) -> None:
+        self.table = ((np.arange(256) / 255) ** POWER).astype(np.float32)
+        height, width = size - 2 * (16 * size // 84), size - 2 * (2 * size // 84)
+        self.rows = 16 * size // 84 + ((np.arange(REGRESSION_ROWS) + 0.5) * height / REGRESSION_ROWS).astype(int)
+        self.cols = 2 * size // 84 + ((np.arange(COLS) + 0.5) * width / COLS).astype(int)
+
+    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
+        depth = env.observation.depth
+        assert depth is not None
+        out[:] = self.table[depth[:, self.rows[:, None], self.cols]].reshape(len(out), -1)
+
+
+class DepthLoss(AuxiliaryLoss):
+    """A hidden layer of 128, then eight classes for each of 4 x 16 pixels; cross-entropy, mean over pixels."""
+
+    needs_depth_target = True
+
+    def __init__(self, features: int, reads: Literal["encoder", "core"]) -> None:
+        super().__init__()
+        self.reads = reads
+        self.hidden = nn.Linear(features, HIDDEN)
+        self.output = nn.Linear(HIDDEN, CLASSES * PIXELS)
+
+    def recorder(self, num_envs: int) -> Recorder:
+        return ClassRecorder()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[M, F] → logits [M, 8, 64]."""
+        return self.output(functional.relu(self.hidden(features))).view(-1, CLASSES, PIXELS)
+
+    def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
+        logits = self(features)
+        classes = target.long()
+        loss = functional.cross_entropy(logits, classes)
+        with torch.no_grad():
+            right = (logits.argmax(1) == classes).sum()
+        return loss, {"right": right, "pixels": torch.tensor(classes.numel())}
+
+    @staticmethod
+    def metrics(sums: Mapping[str, float]) -> dict[str, float]:
+        return {"accuracy": share(sums["right"], sums["pixels"])}
+
+
+class DepthRegressionLoss(AuxiliaryLoss):
+    """A hidden layer of 128, then a depth value for each of 8 x 16 pixels; squared error, mean over pixels."""
+
+    needs_depth = True
+
+    def __init__(self, features: int, reads: Literal["encoder", "core"], size: int) -> None:
+        super().__init__()
+        self.reads = reads
+        self.size = size
+        self.hidden = nn.Linear(features, HIDDEN)
+        self.output = nn.Linear(HIDDEN, REGRESSION_PIXELS)
+
+    def recorder(self, num_envs: int) -> Recorder:
+        return RegressionRecorder(self.size)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[M, F] → values [M, 128]."""
+        return self.output(functional.relu(self.hidden(features)))
+
+    def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
+        values = self(features)
+        loss = functional.mse_loss(values, target)
+        with torch.no_grad():
+            spread = (target - target.mean()).square().sum()
+            error = loss.detach() * target.numel()
+        return loss, {"error": error, "spread": spread, "pixels": torch.tensor(target.numel())}
+
+    @staticmethod
+    def metrics(sums: Mapping[str, float]) -> dict[str, float]:
+        return {
+            "mean squared error": share(sums["error"], sums["pixels"]),
+            "explained variance": 1 - share(sums["error"], sums["spread"]),
+        }
+
+
+def make_depth(task: Task, features: int, form: str, reads: Literal["encoder", "core"]) -> AuxiliaryLoss:
+    """The head of one of both forms, `classes` or `regression`, on the encoder (D1) or on the core (D2)."""
+    if form == "regression":
+        return DepthRegressionLoss(features, reads, task.observation_size)
+    return DepthLoss(features, reads)

@@ -1,0 +1,124 @@
+"""Loop closure: has the agent been here before, with an excursion in between (paper, section 3.2)?
+
+The paper integrates velocities to a position. Here it is the true position in the maze, so that a respawn is a teleport of it:
+recognising a place that was visited before a respawn counts, and the teleport itself can be the excursion.
+"""
+
+from collections.abc import Mapping
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, share
+from env.batch import BatchEnv
+from env.task import Task
+from maze_gen.maze import CELL_UNITS
+
+NEAR_CELLS = 1.0
+"""η1: an earlier position within this distance closes a loop."""
+FAR_CELLS = 2.0
+"""η2: if some position in between was farther off than this."""
+HIDDEN = 128
+
+
+@numba.njit(cache=True)
+def _label_rows(history, length, position, near, far, out):  # pragma: no cover - compiled
+    """Labels `position` [N, 2] against `history` [N, L, 2] of which `length` [N] are filled, then appends it."""
+    for row in range(position.shape[0]):
+        x, y = position[row, 0], position[row, 1]
+        label = 0
+        excursion = False
+        for t in range(length[row] - 1, -1, -1):
+            dx, dy = history[row, t, 0] - x, history[row, t, 1] - y
+            squared = dx * dx + dy * dy
+            if not excursion:
+                excursion = squared > far * far
+            elif squared <= near * near:
+                label = 1
+                break
+        out[row] = label
+        history[row, length[row], 0] = x
+        history[row, length[row], 1] = y
+        length[row] += 1
+
+
+class LoopClosureLabels:
+    """Labels positions as they come, for N rows.
+
+    The label of p(t) is 1 when there are s < u < t of the same episode with |p(s) − p(t)| ≤ η1 and |p(u) − p(t)| > η2. Going
+    backwards from t, that is: the first position farther than η2 opens the search, the next one within η1 ends it.
+    """
+
+    def __init__(self, num_envs: int, episode_steps: int) -> None:
+        # One more than an episode's steps: its last observation is labelled too.
+        self.history = np.zeros((num_envs, episode_steps + 1, 2), np.float32)
+        self.length = np.zeros(num_envs, np.int64)
+
+    def label(self, position: npt.NDArray[np.float32], starts: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+        """Positions [N, 2] in units, and where an episode starts [N] bool → labels [N] uint8."""
+        out = np.empty(len(position), np.uint8)
+        self.write(position, starts, out)
+        return out
+
+    def write(self, position: npt.NDArray, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
+        """The same, written into `out` [N]."""
+        self.length[starts] = 0
+        if self.length.max() == self.history.shape[1]:
+            self.history = np.concatenate((self.history, np.zeros_like(self.history)), axis=1)
+        _label_rows(self.history, self.length, position, NEAR_CELLS * CELL_UNITS, FAR_CELLS * CELL_UNITS, out)
+
+
+class LoopClosureRecorder(Recorder):
+    """Labels the true positions."""
+
+    shape = ()
+    dtype = torch.uint8
+
+    def __init__(self, num_envs: int, episode_steps: int) -> None:
+        self.labels = LoopClosureLabels(num_envs, episode_steps)
+
+    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
+        self.labels.write(env.privileged.position, starts, out)
+
+
+class LoopClosureLoss(AuxiliaryLoss):
+    """A hidden layer of 128, then two classes (section 3.2); cross-entropy."""
+
+    reads = "core"
+
+    def __init__(self, task: Task, features: int) -> None:
+        super().__init__()
+        self.episode_steps = task.episode_steps
+        self.hidden = nn.Linear(features, HIDDEN)
+        self.output = nn.Linear(HIDDEN, 2)
+
+    def recorder(self, num_envs: int) -> Recorder:
+        return LoopClosureRecorder(num_envs, self.episode_steps)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[M, F] → [M], the log-odds that a loop closes here."""
+        logits = self.output(functional.relu(self.hidden(features)))
+        return logits[:, 1] - logits[:, 0]
+
+    def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
+        odds = self(features)
+        wanted = target.to(odds.dtype)
+        loss = functional.binary_cross_entropy_with_logits(odds, wanted)
+        with torch.no_grad():
+            said = (odds > 0).to(odds.dtype)
+            hits = (said * wanted).sum()
+        sums = {"hits": hits, "said": said.sum(), "true": wanted.sum(), "steps": torch.tensor(len(target))}
+        return loss, sums
+
+    @staticmethod
+    def metrics(sums: Mapping[str, float]) -> dict[str, float]:
+        return {
+            "precision": share(sums["hits"], sums["said"]),
+            "recall": share(sums["hits"], sums["true"]),
+            "F1": share(2 * sums["hits"], sums["said"] + sums["true"]),
+            "share of loops": share(sums["true"], sums["steps"]),
+        }

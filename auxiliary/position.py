@@ -1,0 +1,52 @@
+"""The position decoder: which cell is the agent in, read off its features without changing them (paper, section 3.3)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, share
+from env.batch import BatchEnv
+from env.task import Task
+
+
+class CellRecorder(Recorder):
+    """The cell that holds the agent."""
+
+    shape = ()
+    dtype = torch.int64
+
+    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
+        out[:] = env.privileged.cell
+
+
+class PositionLoss(AuxiliaryLoss):
+    """A linear softmax over the cells of the maze; its gradient never reaches the agent."""
+
+    reads = "core"
+    detached = True
+
+    def __init__(self, task: Task, features: int) -> None:
+        super().__init__()
+        self.output = nn.Linear(features, task.cells)
+
+    def recorder(self, num_envs: int) -> Recorder:
+        return CellRecorder()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[M, F] → logits [M, cells]."""
+        return self.output(features.detach())
+
+    def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
+        logits = self(features)
+        loss = functional.cross_entropy(logits, target)
+        with torch.no_grad():
+            right = (logits.argmax(1) == target).sum()
+        return loss, {"right": right, "steps": torch.tensor(len(target))}
+
+    @staticmethod
+    def metrics(sums: Mapping[str, float]) -> dict[str, float]:
+        return {"accuracy": share(sums["right"], sums["steps"])}
