@@ -31,14 +31,14 @@ class TaskOptions:
         task: a name of the registry, e.g. static-small; a checkpoint's own task where neither this nor a maze file is given.
         maze_file: a text maze that is made into a task of its own.
         geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
-        split: which split of generated mazes a procedural task draws from.
+        split: which mazes: fixed (a task of one layout), train or heldout (generated ones).
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
     """
 
     task: str | None = None
     maze_file: Path | None = None
     geometry: Geometry = "thin"
-    split: Literal["train", "heldout"] | None = None
+    split: Literal["fixed", "train", "heldout"] | None = None
     backend: Literal["embedded", "lab"] = "embedded"
 
     @property

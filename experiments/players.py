@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from agents.checkpoint import Checkpoint
+from agents.policy import Policy
 from env.batch import BatchEnv
 from env.engine import oracle
 from env.task import NUM_ACTIONS
@@ -99,6 +101,26 @@ class OraclePlayer:
             task.action_repeat,
         )
         return self._actions.astype(np.int64)
+
+
+class AgentPlayer:
+    """A trained agent; what it thinks can be read off `policy` after every `act`."""
+
+    sees = True
+
+    def __init__(self, checkpoint: Checkpoint, num_envs: int) -> None:
+        self.policy = Policy(checkpoint, num_envs)
+
+    def reset_rows(self, rows: npt.NDArray[np.bool_]) -> None:
+        self.policy.reset_rows(rows)
+
+    def act(self, env: BatchEnv, uniforms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        return self.policy.act(env, uniforms)
+
+
+def player_of(checkpoint: Checkpoint) -> PlayerFactory:
+    """Makes players of a checkpoint, each with a memory of its own."""
+    return lambda num_envs: AgentPlayer(checkpoint, num_envs)
 
 
 BASELINES: dict[str, PlayerFactory] = {"random": RandomPlayer, "oracle": OraclePlayer}

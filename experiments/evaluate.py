@@ -1,0 +1,204 @@
+"""How well does an agent navigate, in the mazes it learned in and in mazes it has never seen?
+
+    python -m experiments.evaluate --checkpoint runs/NAME/checkpoint.safetensors --json evaluation.json
+
+Beside the agent play a random policy and an oracle on shortest paths, which give every task its scale.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import tyro
+
+from agents.checkpoint import Checkpoint, load_checkpoint
+from env.batch import BatchEnv
+from env.task import Task
+from experiments.cli import TaskOptions, check_writable, command, write_json
+from experiments.heldout import heldout_counterpart
+from experiments.players import BASELINES, AgentPlayer, Player, PlayerFactory, player_of
+from experiments.reading.recording import Progress, record
+from experiments.reading.results import POSITION, Result, result_of, table
+from maze_gen.errors import InputError
+
+Split = Literal["train", "heldout", "fixed"]
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Plays whole episodes with a checkpoint, a random policy and a shortest-path oracle, and prints their figures.
+
+    Attributes:
+        world: the task; by default the checkpoint's own mazes, and held-out mazes played by the same rules.
+        checkpoint: the agent's file.
+        episodes: whole episodes of each task.
+        seed: episode k is (seed, k); the same seed gives the same evaluation on any number of threads.
+        json: where to write the figures.
+        threads: how many to play on; one a processor core without it.
+    """
+
+    checkpoint: Path | None = None
+    world: tyro.conf.OmitArgPrefixes[TaskOptions] = field(default_factory=TaskOptions)
+    episodes: int = 100
+    seed: int = 0
+    json: Path | None = None
+    threads: int | None = None
+
+
+class PositionProbe:
+    """Reads which cell the agent's own position decoder names."""
+
+    def shapes(self, task: Task) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
+        return {POSITION: ((), np.int32)}
+
+    def read(self, env: BatchEnv, player: Player) -> dict[str, npt.ArrayLike]:
+        assert isinstance(player, AgentPlayer)
+        logits = player.policy.position_logits
+        assert logits is not None
+        return {POSITION: logits.argmax(1).numpy()}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of an agent and of the baselines on the same tasks, in the same order."""
+
+    checkpoint: str
+    agent: str
+    results: list[Result]
+    baselines: dict[str, list[Result]]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "checkpoint": self.checkpoint,
+            "agent": self.agent,
+            "results": [result.as_json() for result in self.results],
+            "baselines": {name: [result.as_json() for result in results] for name, results in self.baselines.items()},
+        }
+
+    def table(self) -> str:
+        rows = []
+        for index, result in enumerate(self.results):
+            rows.append((self.agent, result))
+            rows += [(name, results[index]) for name, results in self.baselines.items()]
+        return table(rows)
+
+
+def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()) -> list[Task]:  # noqa: B008 - frozen
+    """The checkpoint's task or the one that is asked for, then its held-out counterpart, unless a split was asked for.
+
+    Raises:
+        InputError: the task can't be made, or hasn't the split.
+    """
+    task = checkpoint.task
+    if world.given:
+        own_split = replace(world, split=None) if world.split in ("fixed", "heldout") else world
+        task = own_split.make(task.observation_size)
+    if world.split is None:
+        try:
+            return [task, heldout_counterpart(task)]
+        except InputError:
+            # Too small for mazes to differ: there is nothing to hold out.
+            return [task]
+    if world.split == "heldout":
+        return [heldout_counterpart(task)]
+    if world.split != task.split:
+        raise InputError(f"--split {world.split}: task {task.name} has the splits {task.split} and heldout")
+    return [task]
+
+
+def evaluate_player(
+    task: Task,
+    make_player: PlayerFactory,
+    episodes: int,
+    seed: int,
+    *,
+    position: bool = False,
+    depth: bool = False,
+    backend: str = "embedded",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Plays and sums up; `position` says whether the player's position decoder is read."""
+    probe = PositionProbe() if position else None
+    return result_of(
+        record(task, make_player, episodes, seed, probe=probe, depth=depth, backend=backend, threads=threads, progress=progress)
+    )
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    tasks: list[Task],
+    episodes: int = 100,
+    seed: int = 0,
+    *,
+    backend: str = "embedded",
+    threads: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """An agent and the baselines on several tasks.
+
+    Args:
+        checkpoint: the agent; its pictures' size is that of the tasks.
+        tasks: what is played, e.g. `tasks_to_evaluate(checkpoint)`.
+        progress: told what is being played and how far it is.
+    """
+
+    def play(task: Task, who: str, make_player: PlayerFactory, position: bool, depth: bool) -> Result:
+        def tell(text: str) -> None:
+            if progress:
+                progress(f"{who} on {task.name}, {task.split} mazes: {text}")
+
+        return evaluate_player(
+            task, make_player, episodes, seed, position=position, depth=depth, backend=backend, threads=threads, progress=tell
+        )
+
+    results, baselines = [], {name: [] for name in BASELINES}
+    for task in tasks:
+        position = "position" in checkpoint.agent.losses and task.cells == checkpoint.task.cells
+        results.append(play(task, checkpoint.agent_name, player_of(checkpoint), position, checkpoint.agent.depth_input))
+        for name, make_player in BASELINES.items():
+            baselines[name].append(play(task, name, make_player, False, False))
+    return Evaluation(checkpoint.origin, checkpoint.agent_name, results, baselines)
+
+
+def progress_line(text: str) -> None:
+    """Shows progress on stderr, in one line that is overwritten where that is a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def end_progress() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def run(options: EvaluateOptions) -> None:
+    if options.checkpoint is None:
+        raise InputError("which agent? give --checkpoint FILE")
+    check_writable(options.json)
+    checkpoint = load_checkpoint(options.checkpoint)
+    tasks = tasks_to_evaluate(checkpoint, options.world)
+    found = evaluate(
+        checkpoint,
+        tasks,
+        options.episodes,
+        options.seed,
+        backend=options.world.backend,
+        threads=options.threads,
+        progress=progress_line,
+    )
+    end_progress()
+    print(found.table())
+    if options.json is not None:
+        write_json(options.json, found.as_json())
+        print(f"\nfigures: {options.json}")
+
+
+main = command(EvaluateOptions, run)
+
+if __name__ == "__main__":
+    sys.exit(main())
