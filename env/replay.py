@@ -7,6 +7,7 @@ position, heading and velocity from it; from the first respawn on it takes durat
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -93,9 +94,12 @@ def read_trace(path: Path) -> Trace:
         InputError: the file can't be read, or isn't a recording.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array, not an archive of them")
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: can't be read as a recording (.npz): {error}") from error
     _check_shapes(path, arrays)
     layout, geometry = str(arrays["layout"]), str(arrays["geometry"])
