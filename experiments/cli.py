@@ -65,8 +65,8 @@ class TaskOptions:
         return make_batch(task, num_envs, backend=self.backend, depth=depth, depth_target=depth_target)
 
 
-def parse(options: type[Options], arguments: list[str] | None = None) -> Options:
-    """The command line, or `arguments`, as `options`.
+def parse(options: type[Options], arguments: list[str] | None = None, default: Options | None = None) -> Options:
+    """The command line, or `arguments`, as `options`; what it doesn't name is as in `default`.
 
     Raises:
         InputError: an unknown option, a missing one, or a value of the wrong kind; the message is one line.
@@ -75,7 +75,7 @@ def parse(options: type[Options], arguments: list[str] | None = None) -> Options
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(options, args=arguments)
+            return tyro.cli(options, args=arguments, **({} if default is None else {"default": default}))
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
