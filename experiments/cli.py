@@ -75,7 +75,9 @@ def parse(options: type[Options], arguments: list[str] | None = None, default: O
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(options, args=arguments, **({} if default is None else {"default": default}))
+            if default is None:
+                return tyro.cli(options, args=arguments)
+            return tyro.cli(options, args=arguments, default=default)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
