@@ -1,0 +1,89 @@
+"""Shared optimisers with one worker, against torch's own."""
+
+import pytest
+import torch
+
+from agents.config import TrainConfig
+from agents.model import FlatParameters
+from agents.optimizer import SharedAdam, SharedRMSProp, clip_gradient
+from agents.store import SharedStore
+from agents.worker import initial_model
+from tests.agents.worlds import counting_task
+
+SIZE, UPDATES, RATE = 37, 25, 3e-3
+
+
+def gradients():
+    generator = torch.Generator().manual_seed(5)
+    return [torch.randn(SIZE, generator=generator, dtype=torch.float64) * 10.0 ** (i % 3 - 1) for i in range(UPDATES)]
+
+
+CASES = {
+    "rmsprop": (
+        lambda: SharedRMSProp(SIZE, 0.99, 0.1, torch.float64),
+        lambda p: torch.optim.RMSprop([p], RATE, alpha=0.99, eps=0.1),
+    ),
+    "rmsprop, small epsilon": (
+        lambda: SharedRMSProp(SIZE, 0.9, 1e-6, torch.float64),
+        lambda p: torch.optim.RMSprop([p], RATE, alpha=0.9, eps=1e-6),
+    ),
+    "adam": (lambda: SharedAdam(SIZE, 1e-5, torch.float64), lambda p: torch.optim.Adam([p], RATE, eps=1e-5)),
+}
+
+
+@pytest.mark.parametrize("rates", ["one number", "one each"])
+@pytest.mark.parametrize("name", CASES)
+def test_follows_torch(name, rates):
+    make_shared, make_reference = CASES[name]
+    shared = make_shared()
+    shared.share_memory()
+    start = torch.linspace(-1, 1, SIZE, dtype=torch.float64)
+    ours, theirs = start.clone(), start.clone().requires_grad_()
+    reference = make_reference(theirs)
+    rate = RATE if rates == "one number" else torch.full((SIZE,), RATE, dtype=torch.float64)
+    for gradient in gradients():
+        theirs.grad = gradient.clone()
+        reference.step()
+        shared.apply(ours, gradient.clone(), rate)
+    assert int(shared.statistics["updates"]) == UPDATES
+    torch.testing.assert_close(ours, theirs.detach(), rtol=1e-12, atol=1e-14)
+    assert not torch.equal(ours, start)
+
+
+def test_a_gradient_is_shortened_only_where_it_is_too_long():
+    gradient = torch.tensor([3.0, 4.0])
+    assert clip_gradient(gradient, 10.0) == pytest.approx(5.0)
+    assert gradient.tolist() == [3.0, 4.0]
+    assert clip_gradient(gradient, 0.0) == pytest.approx(5.0)
+    assert gradient.tolist() == [3.0, 4.0]
+    clip_gradient(gradient, 1.0)
+    torch.testing.assert_close(gradient, torch.tensor([0.6, 0.8]))
+
+
+def test_the_decoders_gradient_does_not_shorten_the_agents():
+    """A huge gradient of the decoder alone must leave the agent's update as it was."""
+    from agents.config import AGENTS
+
+    config = TrainConfig(optimizer="rmsprop", optimizer_epsilon=1.0)
+    model = initial_model(AGENTS["ff"], counting_task(), config, seed=0)
+    flat = FlatParameters(model)
+    changes = []
+    for decoder in (0.0, 1e6):
+        store = SharedStore(config, flat)
+        gradient = torch.full_like(flat.values, 1e-4)
+        gradient[flat.agent_size :] = decoder
+        store.push(gradient)
+        changes.append((store.parameters - flat.values)[: flat.agent_size])
+    torch.testing.assert_close(changes[0], changes[1])
+    assert changes[0].abs().min() > 0
+
+
+def test_the_learning_rate_falls_with_the_budget():
+    from agents.config import AGENTS
+
+    config = TrainConfig(final_learning_rate_share=0.0)
+    flat = FlatParameters(initial_model(AGENTS["ff"], counting_task(), config, seed=0))
+    store = SharedStore(config, flat)
+    store.progress.fill_(1.0)
+    store.push(torch.ones_like(flat.values))
+    torch.testing.assert_close(store.parameters, flat.values)

@@ -1,0 +1,93 @@
+"""Worlds for tests: one that only counts, so that every number an agent gets tells where it came from."""
+
+import numpy as np
+import numpy.typing as npt
+
+from env.batch import BatchEnv, Observation, Outcome, Privileged
+from env.task import Task
+from maze_gen.maze import Maze
+from maze_gen.text import read_maze
+
+CORRIDOR = """
+***********
+*        G*
+***********
+""".strip()
+
+
+def corridor() -> Maze:
+    """1 x 5 cells, the goal in the last one."""
+    return read_maze(CORRIDOR, "thin")
+
+
+def counting_task(seconds: int = 1, size: int = 42) -> Task:
+    """Episodes of 15 agent steps a second."""
+    return Task("counting", (corridor(),), seconds, spawn_distance=1, observation_size=size)
+
+
+class CountingEnv(BatchEnv):
+    """Row i in its episode e after t steps shows (10 + i, e, t) in every pixel, and t as its velocity.
+
+    A step is rewarded with t + 1, counted from 0, so the observation after it shows t + 1 as well. Row i's first `shorter[i]`
+    steps are missing from its first episode.
+    """
+
+    def __init__(
+        self, task: Task, num_envs: int, *, depth: bool = False, depth_target: bool = False, shorter: npt.ArrayLike = 0
+    ) -> None:
+        n, size = num_envs, task.observation_size
+        self.task, self.num_envs = task, n
+        self.shorter = np.broadcast_to(np.asarray(shorter), (n,))
+        self.observation = Observation(
+            rgb=np.zeros((n, size, size, 3), np.uint8),
+            velocity=np.zeros((n, 6), np.float32),
+            depth=np.zeros((n, size, size), np.uint8) if depth else None,
+            depth_target=np.zeros((n, 4, 16), np.float32) if depth_target else None,
+        )
+        self.outcome = Outcome(np.zeros(n, np.float32), np.zeros(n, np.bool_), np.zeros(n, np.int32))
+        self.privileged = Privileged(
+            position=np.zeros((n, 2), np.float32),
+            heading=np.zeros(n, np.float32),
+            cell=np.zeros(n, np.int32),
+            goal_cell=np.full(n, 4, np.int32),
+            maze=np.zeros(n, np.int32),
+            fruit_cells=np.full((n, 1), -1, np.int32),
+            seconds=np.zeros(n, np.float32),
+        )
+        self.episode = np.zeros(n, np.int64)
+        self.time = np.zeros(n, np.int64)
+        self.actions: list[npt.NDArray] = []
+
+    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Observation:
+        self.episode[:] = 0
+        self.time[:] = self.shorter
+        return self._observe()
+
+    def step(self, actions: npt.ArrayLike) -> Observation:
+        assert not self.outcome.truncated.any(), "stepped past a truncation"
+        self.actions.append(np.array(actions))
+        self.time += 1
+        self.outcome.reward[:] = self.time
+        self.outcome.truncated[:] = self.time >= self.task.episode_steps
+        return self._observe()
+
+    def reset_rows(self, rows: npt.ArrayLike) -> Observation:
+        rows = np.asarray(rows, np.bool_)
+        self.episode[rows] += 1
+        self.time[rows] = 0
+        self.outcome.truncated[rows] = False
+        return self._observe()
+
+    def _observe(self) -> Observation:
+        self.observation.rgb[..., 0] = (10 + np.arange(self.num_envs))[:, None, None]
+        self.observation.rgb[..., 1] = self.episode[:, None, None]
+        self.observation.rgb[..., 2] = self.time[:, None, None]
+        self.observation.velocity[:] = self.time[:, None]
+        self.privileged.position[:, 0] = self.time
+        self.privileged.cell[:] = self.time % self.task.cells
+        if self.observation.depth_target is not None:
+            self.observation.depth_target[:] = 10 * (1 + self.time[:, None, None])
+        return self.observation
+
+    def close(self) -> None:
+        pass
