@@ -1,18 +1,19 @@
 """One source for two compilers: every module of device functions has a `build(jit)` that defines them under either.
 
 `cpu` makes a function that other compiled functions inline; `cpu_kernel` makes one that Python calls, which releases the
-interpreter's lock while it runs and whose machine code is kept on disk. `cuda` and `cuda_kernel` are their counterparts.
+interpreter's lock while it runs and whose machine code is kept on disk. `cuda` and `CudaKernel` are their counterparts.
 
 What holds for all device functions: float32 throughout, so that the GPU executes no float64 instruction (constants are
 `numpy.float32` values of the module, never literals; an integer is converted before it meets a float), array arguments are
 C-contiguous, and nothing is allocated.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,45 @@ def cuda(function: Callable[..., Any]) -> Any:
     return numba_cuda.jit(device=True)(function)
 
 
-def cuda_kernel(function: Callable[..., Any]) -> Any:
-    """Compiles a function that Python launches on the GPU."""
-    from numba import cuda as numba_cuda
+class CudaKernel:
+    """A function that Python launches on the GPU, a thread of the GPU for each index of its work."""
 
-    return numba_cuda.jit(function)
+    BLOCK = 128
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        from numba import cuda as numba_cuda
+
+        self._kernel: Any = numba_cuda.jit(function)
+        self._compiled = False
+
+    def launch(self, threads: int, stream: Any, *arguments: Any) -> None:
+        """Starts at least `threads` threads on a stream; the first launch compiles."""
+        blocks = -(-threads // self.BLOCK)
+        if self._compiled:
+            self._kernel[blocks, self.BLOCK, stream](*arguments)
+        else:
+            with separate_roundings():
+                self._kernel[blocks, self.BLOCK, stream](*arguments)
+            self._compiled = True
+
+
+@contextlib.contextmanager
+def separate_roundings() -> Iterator[None]:
+    """Compiles for the GPU without fusing a product and a sum into one rounding, so that both devices get the same bits.
+
+    Numba has an option for that in what it calls, but none in what it offers.
+    """
+    from numba.cuda.cudadrv import nvvm
+
+    original = getattr(nvvm, "compile_ir", None)
+    if original is None:  # the simulator compiles nothing
+        yield
+        return
+    nvvm.compile_ir = functools.partial(original, fma=False)
+    try:
+        yield
+    finally:
+        nvvm.compile_ir = original
 
 
 @functools.cache

@@ -1,5 +1,7 @@
 """The embedded engine: a batch of worlds that move, reward and look as DeepMind Lab's do."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +12,9 @@ from env.engine.pool import Pool, pack
 from env.engine.state import World, allocate_facts, allocate_picture, allocate_state, rules_of
 from env.task import Task
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    from env.engine.gpu import GpuRunner
 
 
 class Engine(BatchEnv):
@@ -54,7 +59,7 @@ class Engine(BatchEnv):
         self.num_envs = num_envs
         pool = pack(task)
         check_mazes(task, pool)
-        self._runner = runner = HostRunner(num_envs, threads)
+        self._runner = runner = _runner(num_envs, device, threads)
         n, size = num_envs, task.observation_size
         rows, cols = task.mazes[0].rows, task.mazes[0].cols
         fruit = pool.fruit_places.shape[1]
@@ -68,7 +73,7 @@ class Engine(BatchEnv):
             facts=facts,
             picture=picture,
         )
-        runner.start(self._world)
+        runner.take(self._world)
         show = runner.shown
         self.observation = Observation(
             rgb=show(picture.rgb),
@@ -97,10 +102,7 @@ class Engine(BatchEnv):
         rows = np.arange(self.num_envs) if streams is None else np.asarray(streams)
         if rows.shape != (self.num_envs,) or rows.dtype.kind not in "iu":
             raise InputError(f"streams have shape {rows.shape} and type {rows.dtype}, expected {self.num_envs} integers")
-        self._world.rules.seed[0] = seed
-        self._world.state.stream[:] = rows.astype(np.uint64)
-        self._world.state.episode[:] = 0
-        self._runner.begin(np.ones(self.num_envs, dtype=np.bool_), 0)
+        self._runner.reset(seed, rows.astype(np.int64))
         self._started = True
         return self.observation
 
@@ -113,7 +115,7 @@ class Engine(BatchEnv):
     def reset_rows(self, rows: npt.ArrayLike) -> Observation:
         self._refuse_closed("reset_rows")
         self._refuse_unstarted("reset_rows")
-        self._runner.begin(rows, 1)
+        self._runner.reset_rows(rows)
         return self.observation
 
     def close(self) -> None:
@@ -128,3 +130,12 @@ class Engine(BatchEnv):
     def _refuse_unstarted(self, call: str) -> None:
         if not self._started:
             raise InputError(f"{call} before reset: call reset(seed) first")
+
+
+def _runner(num_envs: int, device: str, threads: int) -> "HostRunner | GpuRunner":
+    if device == "cpu":
+        return HostRunner(num_envs, threads)
+    # Imported where it is used: it brings torch and a compiler for GPUs.
+    from env.engine.gpu import GpuRunner
+
+    return GpuRunner(num_envs)

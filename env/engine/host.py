@@ -125,17 +125,26 @@ class HostRunner:
         """What callers see of an array."""
         return array
 
-    def start(self, world: World) -> None:
+    def take(self, world: World) -> None:
         """Takes the arrays that the kernels will work on."""
         self._world = world
 
-    def begin(self, rows: npt.ArrayLike, episodes_on: int) -> None:
-        """Starts episodes of the rows where `rows` is True."""
+    def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
+        """Starts episode 0 of every row."""
+        self._world.rules.seed[0] = seed
+        self._world.state.stream[:] = streams
+        self._world.state.episode[:] = 0
+        self._mask[:] = True
+        self._episodes_on = 0
+        self._crew.run(self._begin)
+
+    def reset_rows(self, rows: npt.ArrayLike) -> None:
+        """Starts the next episodes of the rows where `rows` is True."""
         mask = np.asarray(rows)
         if mask.shape != self._mask.shape or mask.dtype != np.bool_:
             raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {len(self._mask)} booleans")
         self._mask[:] = mask
-        self._episodes_on = episodes_on
+        self._episodes_on = 1
         self._crew.run(self._begin)
 
     def step(self, actions: npt.ArrayLike) -> None:

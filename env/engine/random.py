@@ -49,13 +49,15 @@ def build(jit: Jit) -> SimpleNamespace:
 
     @jit
     def draw(seed, stream, episode, purpose, index):
-        """Four words for draw `index` of a purpose; seed, stream and episode are uint64, the others integers."""
+        """Four words for draw `index` of a purpose; all are int64."""
+        key = np.uint64(seed)
+        source = np.uint64(stream)
         place = (np.uint64(purpose) << _PURPOSE_SHIFT) | np.uint64(index)
-        return philox(stream & _WORD, stream >> _SHIFT, episode & _WORD, place, seed & _WORD, seed >> _SHIFT)
+        return philox(source & _WORD, source >> _SHIFT, np.uint64(episode) & _WORD, place, key & _WORD, key >> _SHIFT)
 
     @jit
     def below(word, bound):
         """A whole number in [0, bound), bound < 2**32, from a word; its bias is below bound / 2**32."""
-        return int((word * np.uint64(bound)) >> _SHIFT)
+        return np.int64((word * np.uint64(bound)) >> _SHIFT)
 
     return SimpleNamespace(philox=philox, draw=draw, below=below)

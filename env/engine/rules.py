@@ -177,7 +177,7 @@ def build(jit: Jit) -> SimpleNamespace:
     @jit
     def begin(pool, state, rules, row, episodes_on):
         """Starts the episode that is `episodes_on` after the one that `state.stream` and `state.episode` name."""
-        state.episode[row] += np.uint64(episodes_on)
+        state.episode[row] += episodes_on
         lay_out(pool, state, rules, row)
         goal = int(state.goal[row])
         flood(pool.faces, state.maze[row], rules.rows, rules.cols, goal, state.distance, state.queue, row)

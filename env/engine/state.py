@@ -51,7 +51,7 @@ class State(NamedTuple):
         kinds: [N, I] uint8, APPLE, STRAWBERRY or GOAL.
         distance: [N, R*C] uint16, cells of path to the goal, by cell counted from the top; UNREACHABLE where there is none.
         queue: [N, R*C] uint16, working space of the search that finds them.
-        stream, episode: [N] uint64, which episode this is.
+        stream, episode: [N] int64, which episode this is.
         spawns: [N] int32, spawns in this episode.
         ready: [N] uint8, 0 before the first episode and from a truncation to the next episode.
     """
@@ -91,7 +91,7 @@ class Rules(NamedTuple):
         action_turn: [8] float32, degrees that the view turns in a frame of each action.
         action_move, action_strafe: [8] int32, -1, 0 or 1.
         cosine: [65536] float32, see `env.engine.motion.cosines`.
-        seed: [1] uint64.
+        seed: [1] int64.
     """
 
     rows: int
@@ -178,8 +178,8 @@ def allocate_state(num_envs: int, cells: int, items: int, zeros: Zeros) -> State
         kinds=zeros((n, items), np.uint8),
         distance=zeros((n, cells), np.uint16),
         queue=zeros((n, cells), np.uint16),
-        stream=zeros((n,), np.uint64),
-        episode=zeros((n,), np.uint64),
+        stream=zeros((n,), np.int64),
+        episode=zeros((n,), np.int64),
         spawns=zeros((n,), np.int32),
         ready=zeros((n,), np.uint8),
     )
@@ -220,5 +220,5 @@ def rules_of(task: Task, cosine: Any, to_device: Callable[[np.ndarray], Any]) ->
         action_move=to_device(move),
         action_strafe=to_device(strafe),
         cosine=to_device(cosine),
-        seed=to_device(np.zeros(1, dtype=np.uint64)),
+        seed=to_device(np.zeros(1, dtype=np.int64)),
     )

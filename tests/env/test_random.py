@@ -25,8 +25,7 @@ def test_known_answers(jit, counter: str, key: str, answer: str) -> None:
 
 def test_below_is_uniform() -> None:
     numbers = random.build(cpu)
-    zero = np.uint64(0)
-    drawn = [numbers.below(numbers.draw(zero, np.uint64(3), zero, 1, index)[0], 10) for index in range(20_000)]
+    drawn = [numbers.below(numbers.draw(0, 3, 0, 1, index)[0], 10) for index in range(20_000)]
     counts = np.bincount(drawn, minlength=10)
     assert len(counts) == 10
     assert ((counts - 2000) ** 2 / 2000).sum() < 30

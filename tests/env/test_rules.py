@@ -1,5 +1,7 @@
 """Rewards, respawns, fruit, spawns and time, against a slow plain statement of the rules."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -28,8 +30,8 @@ def hall(text: str = HALL) -> Maze:
     return read_maze(text.strip("\n"), "thin")
 
 
-def task_of(maze: Maze, **rules: object) -> Task:
-    defaults: dict = {"name": "hall", "mazes": (maze,), "episode_seconds": 60, "spawn_distance": 2}
+def task_of(maze: Maze, **rules: Any) -> Task:
+    defaults: dict[str, Any] = {"name": "hall", "mazes": (maze,), "episode_seconds": 60, "spawn_distance": 2}
     return Task(**(defaults | rules))
 
 
@@ -183,10 +185,10 @@ def test_time_limit(seconds: int, repeat: int, steps: int) -> None:
             engine.step([0, 1, 2])
             np.testing.assert_array_equal(engine.outcome.truncated, step == steps - 1)
         assert engine.privileged.seconds[0] == seconds
-        with pytest.raises(InputError, match="row 0.*reset_rows"):
+        with pytest.raises(InputError, match=r"row 0.*reset_rows"):
             engine.step([0, 1, 2])
         engine.reset_rows([True, False, True])
-        with pytest.raises(InputError, match="row 1.*reset_rows"):
+        with pytest.raises(InputError, match=r"row 1.*reset_rows"):
             engine.step([0, 1, 2])
         engine.reset_rows([False, True, False])
         engine.step([0, 1, 2])
