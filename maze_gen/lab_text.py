@@ -1,8 +1,9 @@
 """Mazes as DeepMind Lab text levels: an entity layer and a variations layer.
 
 A text level knows blocks only, so a thin maze is exported as the block maze of its text: 2 rows + 1 by 2 cols + 1 characters,
-each 100 units wide. Lab's map maker puts a wall wherever an open character meets a `*`, spawns agents at `P`, and leaves `A`, `S` and
-`G` to the level's script (apple, strawberry, goal). A variation is a letter of a cell: it says which texture its walls have.
+each 100 units wide. Lab's map maker puts a wall wherever an open character meets a `*`, spawns agents at `P`, and leaves `A`,
+`S` and `G` to the level's script (apple, strawberry, goal). A variation is a letter of a cell: it says which texture its walls
+have.
 """
 
 from dataclasses import dataclass

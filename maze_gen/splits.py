@@ -1,18 +1,20 @@
 """Mazes to train on and mazes to be tested on, which never coincide.
 
-A maze belongs to `heldout` if the hash of its walls' text falls into a fixed quarter of all hashes, else to `train`: that is a
-property of the layout, so no seed, size or parameter can put one layout into both. A thin maze and the block maze of its text
-have the same walls' text and are in the same split.
+A maze belongs to `heldout` if the hash of its layout's text, without things, falls into a fixed quarter of all hashes, else to
+`train`: that is a property of the layout, so no seed, size or parameter can put one layout into both. A thin maze and the block
+maze of its text have the same layout's text and are in the same split.
 """
 
 import hashlib
 from typing import Literal
 
+import numpy as np
+
 from maze_gen.draws import seed_from
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generate import GeneratorConfig, generate_plain
 from maze_gen.maze import Maze
-from maze_gen.text import layout_text
+from maze_gen.text import block_open, with_default_decoration
 
 Split = Literal["train", "heldout", "any"]
 SPLITS: tuple[Split, ...] = ("train", "heldout", "any")
@@ -48,7 +50,7 @@ def mazes_of_split(config: GeneratorConfig, split: Split, seed: int, count: int)
     vain = 0
     attempt = 0
     while len(mazes) < count:
-        maze = generate(config, seed_from("mazes of a split", seed, attempt))
+        maze = generate_plain(config, seed_from("mazes of a split", seed, attempt))
         attempt += 1
         key = _key(maze)
         if key not in mazes and split in ("any", split_of(maze)):
@@ -58,11 +60,12 @@ def mazes_of_split(config: GeneratorConfig, split: Split, seed: int, count: int)
         vain += 1
         if vain == TRIES:
             raise InputError(_too_few(config, split, count, len(mazes)))
-    return tuple(mazes.values())
+    return tuple(with_default_decoration(maze) for maze in mazes.values())
 
 
 def _key(maze: Maze) -> bytes:
-    return hashlib.sha256(f"layout\n{layout_text(maze)}".encode()).digest()
+    floor = block_open(maze)
+    return hashlib.sha256(f"layout {floor.shape[0]}x{floor.shape[1]}\n".encode() + np.packbits(floor).tobytes()).digest()
 
 
 def _check(split: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from maze_gen.decoration import decorate, default_seed
+from maze_gen.decoration import default_seed, redecorated
 from maze_gen.errors import InputError
 from maze_gen.maze import EAST, NORTH, SOUTH, WEST, Cell, Decoration, Geometry, Maze
 
@@ -49,13 +49,15 @@ def read_maze(text: str, geometry: Geometry = "thin", origin: str = "<text>") ->
     if not open.any():
         raise InputError(f"{origin}: no cell that one can stand in: expected at least one that isn't '{WALL}'")
     return with_default_decoration(
-        geometry,
-        open,
-        walls,
-        spawns=_places(cells, SPAWN),
-        apples=_places(cells, APPLE),
-        strawberries=_places(cells, STRAWBERRY),
-        goals=_places(cells, GOAL),
+        plain_maze(
+            geometry,
+            open,
+            walls,
+            spawns=_places(cells, SPAWN),
+            apples=_places(cells, APPLE),
+            strawberries=_places(cells, STRAWBERRY),
+            goals=_places(cells, GOAL),
+        )
     )
 
 
@@ -85,12 +87,8 @@ def write_maze(maze: Maze) -> str:
     Raises:
         InputError: a cell holds two things, which text can't say.
     """
-    if maze.geometry == "thin":
-        characters = _thin_characters(maze)
-        cells = characters[1::2, 1::2]
-    else:
-        characters = np.where(maze.open, FLOOR, WALL)
-        cells = characters
+    characters = np.where(block_open(maze), FLOOR, WALL)
+    cells = characters[1::2, 1::2] if maze.geometry == "thin" else characters
     roles = ((SPAWN, maze.spawns), (APPLE, maze.apples), (STRAWBERRY, maze.strawberries), (GOAL, maze.goals))
     for character, places in roles:
         for row, col in places:
@@ -102,14 +100,17 @@ def write_maze(maze: Maze) -> str:
     return "".join("".join(line) + "\n" for line in characters.tolist())
 
 
-def layout_text(maze: Maze) -> str:
-    """The text of the walls alone; a thin maze and the block maze of its text share it."""
-    characters = _thin_characters(maze) if maze.geometry == "thin" else np.where(maze.open, FLOOR, WALL)
-    return "".join("".join(line) + "\n" for line in characters.tolist())
+def block_open(maze: Maze) -> npt.NDArray[np.bool_]:
+    """[lines, columns] bool: which characters of the maze's text aren't wall. Block and thin share it."""
+    return _thin_floor(maze) if maze.geometry == "thin" else maze.open
 
 
 def as_block(maze: Maze) -> Maze:
-    """The block maze of a thin maze's text: every character becomes a cell of 100 units. A block maze stays what it is."""
+    """The block maze of a thin maze's text: every character becomes a cell of 100 units. A block maze stays what it is.
+
+    Raises:
+        InputError: a cell holds two things.
+    """
     return maze if maze.geometry == "block" else read_maze(write_maze(maze), "block")
 
 
@@ -124,7 +125,7 @@ def block_walls(open: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return walls
 
 
-def with_default_decoration(
+def plain_maze(
     geometry: Geometry,
     open: npt.NDArray[np.bool_],
     walls: npt.NDArray[np.bool_],
@@ -133,10 +134,14 @@ def with_default_decoration(
     strawberries: tuple[Cell, ...] = (),
     goals: tuple[Cell, ...] = (),
 ) -> Maze:
-    """A maze whose look is drawn from its layout alone."""
-    plain = Maze(geometry, open, walls, Decoration(0, walls.astype(np.uint8)))
-    decoration = decorate(open, walls, default_seed(plain.layout_digest))
-    return Maze(geometry, open, walls, decoration, spawns, apples, strawberries, goals)
+    """A maze whose walls all look alike."""
+    # PLAIN_FACE is 1.
+    return Maze(geometry, open, walls, Decoration(0, walls.astype(np.uint8)), spawns, apples, strawberries, goals)
+
+
+def with_default_decoration(maze: Maze) -> Maze:
+    """The maze with the look that follows from its layout alone, as one that was read from text has."""
+    return redecorated(maze, default_seed(maze.layout_digest))
 
 
 def _characters(text: str, origin: str) -> npt.NDArray[np.str_]:
@@ -198,7 +203,7 @@ def _thin_walls(characters: npt.NDArray[np.str_]) -> tuple[npt.NDArray[np.bool_]
     return open, walls
 
 
-def _thin_characters(maze: Maze) -> npt.NDArray[np.str_]:
+def _thin_floor(maze: Maze) -> npt.NDArray[np.bool_]:
     rows, cols = maze.rows, maze.cols
     passage = maze.open[..., None] & ~maze.walls
     floor = np.zeros((2 * rows + 1, 2 * cols + 1), dtype=np.bool_)
@@ -207,7 +212,7 @@ def _thin_characters(maze: Maze) -> npt.NDArray[np.str_]:
     floor[2:-1:2, 1:-1:2] = passage[:-1, :, SOUTH]
     # A post stands where a wall ends at it.
     floor[2:-1:2, 2:-1:2] = floor[1:-3:2, 2:-1:2] & floor[3:-1:2, 2:-1:2] & floor[2:-1:2, 1:-3:2] & floor[2:-1:2, 3:-1:2]
-    return np.where(floor, FLOOR, WALL)
+    return floor
 
 
 def _places(cells: npt.NDArray[np.str_], character: str) -> tuple[Cell, ...]:
