@@ -19,6 +19,7 @@ import tyro
 from env.engine.frames import FrameEngine
 from env.engine.motion import FULL_TURN
 from env.task import Task
+from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry, Maze
 from maze_gen.text import read_maze
@@ -100,7 +101,8 @@ def read_trace(path: Path) -> Trace:
                 raise ValueError("one array, not an archive of them")
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: can't be read as a recording (.npz): {error}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{path}: can't be read as a recording (.npz): {reason}") from error
     _check_shapes(path, arrays)
     layout, geometry = str(arrays["layout"]), str(arrays["geometry"])
     if geometry not in ("thin", "block"):
@@ -266,4 +268,4 @@ def main(options: Options) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(one_line_errors(lambda: main(tyro.cli(Options)))())
+    raise SystemExit(one_line_errors(lambda: main(parse_options(Options, "python -m env.replay")))())

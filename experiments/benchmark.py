@@ -1,0 +1,36 @@
+"""`python -m experiments.benchmark`: measures speed, prints it, and writes it as JSON.
+
+Each part is a module of `experiments.benchmarks` with a function `measure(options)` that yields measurements.
+"""
+
+import importlib
+from dataclasses import asdict
+
+from experiments.benchmarks.measurement import Measurement, machine
+from experiments.benchmarks.options import BenchmarkOptions
+from experiments.cli import check_writable, command, write_json
+
+PARTS = ("engine", "train")
+
+
+def run(options: BenchmarkOptions) -> int:
+    """Measures the parts that are asked for."""
+    check_writable(options.json)
+    measurements: list[Measurement] = []
+    for part in options.parts or PARTS:
+        for found in importlib.import_module(f"experiments.benchmarks.{part}").measure(options):
+            print(f"{found.name:40} {found.value:14,.1f} {found.unit}", flush=True)
+            measurements.append(found)
+    if options.json is not None:
+        settings = {**asdict(options), "json": str(options.json)}
+        content = {
+            "measurements": [asdict(found) for found in measurements],
+            "machine": machine(),
+            "settings": settings,
+        }
+        write_json(options.json, content)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(command(BenchmarkOptions, run)())

@@ -1,0 +1,77 @@
+"""What a benchmark says: named numbers, and the machine that they were measured on."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number.
+
+    Attributes:
+        name: what was measured, the same from run to run.
+        value: the best of the repetitions: other work on the machine only ever makes a number worse.
+        unit: of the value, e.g. agent_steps/s.
+        settings: what the number depends on beside the machine.
+    """
+
+    name: str
+    value: float
+    unit: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def rate(work: Callable[[], int], seconds: float, repetitions: int = 5) -> tuple[float, float]:
+    """How much of something is done a second.
+
+    Args:
+        work: does some of it, and says how much.
+        seconds: how long to measure, all repetitions together.
+
+    Returns:
+        (the best repetition's, the median repetition's).
+    """
+    rates = []
+    for _ in range(repetitions):
+        done, start = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - start) < seconds / repetitions or not done:
+            done += work()
+        elapsed = time.perf_counter() - start
+        rates.append(done / elapsed)
+    rates.sort()
+    return rates[-1], rates[len(rates) // 2]
+
+
+def machine() -> dict[str, Any]:
+    """The machine and the versions that numbers depend on."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in ("numpy", "numba", "numba-cuda", "torch")},
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,32 @@
+"""The options of `python -m experiments.benchmark`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Part = Literal["engine", "train"]
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """Measures speed: of the engine alone, and of acting, learning and both.
+
+    Attributes:
+        parts: what to measure: engine, train; both where none is named.
+        json: a file for the measurements.
+        device: where the engine computes: cpu or cuda.
+        num_envs: worlds in the engine's batch; on the GPU several numbers are measured instead.
+        threads: of the engine, on the CPU.
+        sizes: mazes that the engine is measured in, rows x cols.
+        seconds: how long each number is measured.
+    """
+
+    parts: Annotated[tuple[Part, ...], tyro.conf.Positional] = ()
+    json: Path | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
+    num_envs: int = 64
+    threads: int = 1
+    sizes: tuple[str, ...] = ("5x10", "13x20")
+    seconds: float = 1.0
