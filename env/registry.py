@@ -8,10 +8,10 @@ from typing import Literal
 from env.task import Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, as_block
+from maze_gen.generate import GeneratorConfig
 from maze_gen.maze import Geometry, Maze
 from maze_gen.splits import mazes_of_split
-from maze_gen.text import load_maze
+from maze_gen.text import as_block, load_maze
 
 Split = Literal["fixed", "train", "heldout"]
 
