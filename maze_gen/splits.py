@@ -2,7 +2,7 @@
 
 A maze belongs to `heldout` if the hash of its layout's text, without things, falls into a fixed quarter of all hashes, else to
 `train`: that is a property of the layout, so no seed, size or parameter can put one layout into both. A thin maze and the block
-maze of its text have the same layout's text and are in the same split.
+maze of its text have the same layout's text and are in the same split. The catalogue's layouts are all in `train`.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def mazes_of_split(config: GeneratorConfig, split: Split, seed: int, count: int)
 
 def _key(maze: Maze) -> bytes:
     floor = block_open(maze)
-    return hashlib.sha256(f"layout {floor.shape[0]}x{floor.shape[1]}\n".encode() + np.packbits(floor).tobytes()).digest()
+    return hashlib.sha256(f"walls {floor.shape[0]}x{floor.shape[1]}\n".encode() + np.packbits(floor).tobytes()).digest()
 
 
 def _check(split: str) -> None:
