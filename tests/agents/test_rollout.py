@@ -18,9 +18,7 @@ def make_actor(chunk, num_envs=4, shorter=0, stagger=False, agent="nav-d1d2l"):
     assert task.episode_steps == STEPS
     torch.manual_seed(0)
     model = AgentModel(AGENTS[agent], task)
-    env = CountingEnv(
-        task, num_envs, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=shorter
-    )
+    env = CountingEnv(task, num_envs, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=shorter)
     actor = Actor(env, model, chunk, np.random.default_rng(0), stagger)
     actor.reset(0, 0)
     return actor, env, model
@@ -96,9 +94,7 @@ def test_a_truncation_inside_a_chunk_bootstraps_from_its_last_observation():
         torch.testing.assert_close(rollout.value, time)
         torch.testing.assert_close(rollout.next_value, time + 1)
         assert (rollout.next_value[rollout.ended].round() == STEPS).all()
-        advantage = generalised_advantages(
-            rollout.reward, rollout.value, rollout.next_value, rollout.ended, 0.9, 0.0
-        )
+        advantage = generalised_advantages(rollout.reward, rollout.value, rollout.next_value, rollout.ended, 0.9, 0.0)
         torch.testing.assert_close(advantage, time + 1 + 0.9 * (time + 1) - time)
 
 

@@ -1,0 +1,170 @@
+"""Workers in one process and in several: the same learning, and no way to hang."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from agents.config import AGENTS, TrainConfig
+from agents.model import FlatParameters
+from agents.runtime.processes import ProcessRuntime, WorkerError
+from agents.runtime.serial import SerialRuntime
+from agents.store import SharedStore
+from agents.worker import WorkerSpec, initial_model
+from tests.agents.worlds import CountingEnv, counting_task
+
+ROOT = Path(__file__).parents[2]
+CONFIG = TrainConfig(envs=4, chunk=5)
+
+
+class BrokenEnv(CountingEnv):
+    """Breaks at its seventh step."""
+
+    def step(self, actions):
+        if len(self.actions) == 6:
+            raise ValueError("the seventh step")
+        return super().step(actions)
+
+
+def make(runtime, workers, make_env=CountingEnv):
+    agent, task = AGENTS["nav-d1d2l"], counting_task()
+    store = SharedStore(CONFIG, FlatParameters(initial_model(agent, task, CONFIG, seed=0)))
+    specs = [WorkerSpec(agent, CONFIG, task, make_env, 0, index) for index in range(workers)]
+    return runtime(specs, store), store
+
+
+def collect(runtime, count, seconds=60.0):
+    reports, deadline = [], time.monotonic() + seconds
+    while len(reports) < count:
+        assert time.monotonic() < deadline, "no reports"
+        reports += runtime.poll(0.5)
+    return reports
+
+
+@pytest.fixture
+def started():
+    """Starts process runtimes and stops them whatever happens."""
+    runtimes = []
+
+    def start(*arguments, **named):
+        runtime, store = make(ProcessRuntime, *arguments, **named)
+        runtimes.append(runtime)
+        return runtime, store
+
+    yield start
+    for runtime in runtimes:
+        runtime.stop()
+
+
+def stop_quickly(runtime):
+    begin = time.monotonic()
+    runtime.stop()
+    assert time.monotonic() - begin < 5
+    assert not any(psutil.pid_exists(process.pid) for process in runtime.processes)
+
+
+def test_one_process_learns_what_the_serial_mode_learns(started):
+    serial, store = make(SerialRuntime, 1)
+    first = store.parameters.clone()
+    expected = collect(serial, 4)
+    assert not torch.equal(first, store.parameters)
+    runtime, _ = started(1)
+    got = collect(runtime, 4)[:4]
+    for mine, theirs in zip(expected, got, strict=True):
+        assert mine.steps == theirs.steps == 20
+        assert mine.finished == theirs.finished
+        for name, value in mine.figures.means.items():
+            assert theirs.figures.means[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
+
+
+def test_workers_share_parameters_and_statistics(started):
+    runtime, store = started(2)
+    first = store.parameters.clone()
+    reports = collect(runtime, 8)
+    assert {report.worker for report in reports} == {0, 1}
+    reports += runtime.stop()
+    gradients = sum(report.figures.gradients for report in reports)
+    # Both workers' updates are in the shared count; only those of a chunk that was cut short were not reported.
+    updates = int(store.optimizer.statistics["updates"])
+    assert gradients <= updates <= gradients + 2 * CONFIG.epochs * CONFIG.minibatches
+    assert not torch.equal(first, store.parameters)
+    assert torch.isfinite(store.parameters).all()
+
+
+def test_a_killed_worker_is_named_and_nothing_hangs(started):
+    runtime, store = started(2)
+    collect(runtime, 2)
+    victim = runtime.processes[1]
+    os.kill(victim.pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match=rf"worker 1 \(process {victim.pid}\) was ended by signal SIGKILL"):
+        collect(runtime, 10_000)
+    stop_quickly(runtime)
+    assert torch.isfinite(store.parameters).all()
+
+
+def test_a_worker_that_is_killed_with_the_lock_in_its_hand_hangs_nobody(started):
+    runtime, store = started(2)
+    collect(runtime, 2)
+    assert store.lock.acquire(timeout=5)
+    os.kill(runtime.processes[0].pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="SIGKILL"):
+        collect(runtime, 10_000)
+    stop_quickly(runtime)
+
+
+def test_a_worker_that_is_stopped_does_not_hang_the_end(started):
+    """A frozen process can't answer: it is ended."""
+    runtime, _ = started(1)
+    collect(runtime, 1)
+    os.kill(runtime.processes[0].pid, signal.SIGSTOP)
+    stop_quickly(runtime)
+
+
+def test_an_error_in_a_worker_comes_with_its_cause(started):
+    runtime, _ = started(1, make_env=BrokenEnv)
+    with pytest.raises(WorkerError, match="worker 0 raised ValueError: the seventh step"):
+        collect(runtime, 10_000)
+    stop_quickly(runtime)
+
+
+PARENT = """
+import time
+from agents.runtime.processes import ProcessRuntime
+from tests.agents.test_runtime import collect, make
+
+if __name__ == "__main__":
+    runtime, store = make(ProcessRuntime, 2)
+    collect(runtime, 2)
+    print(*(process.pid for process in runtime.processes), flush=True)
+    while True:
+        runtime.poll(1.0)
+"""
+
+
+def test_a_parent_that_is_killed_takes_its_workers_with_it(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert parent.stdout is not None
+    workers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    # Nobody may be there to collect a dead orphan in a container without an init.
+    assert all(worker.status() == psutil.STATUS_ZOMBIE for worker in alive)
+
+
+def test_factories_can_be_sent_to_a_worker(started):
+    runtime, _ = started(1, make_env=functools.partial(CountingEnv, shorter=3))
+    assert collect(runtime, 1)[0].steps == 20
