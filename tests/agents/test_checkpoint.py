@@ -177,7 +177,7 @@ PARAMETER_CHANGES = {
 @pytest.mark.parametrize("name", PARAMETER_CHANGES)
 def test_parameters_of_another_agent_are_refused(tmp_path, name):
     loaded = load_checkpoint(changed(tmp_path, PARAMETER_CHANGES[name]))
-    with pytest.raises(InputError, match="parameters|expected|finite"):
+    with pytest.raises(InputError, match=r"parameters|expected|finite"):
         loaded.model()
 
 
