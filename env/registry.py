@@ -1,6 +1,5 @@
 """Names of tasks. A new task is one row of `TASKS`; a task of one's own maze comes from `task_from_file`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,9 +8,9 @@ from env.task import Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
 from maze_gen.generate import GeneratorConfig
-from maze_gen.maze import Geometry, Maze
+from maze_gen.maze import Geometry
 from maze_gen.splits import mazes_of_split
-from maze_gen.text import as_block, load_maze
+from maze_gen.text import load_maze
 
 Split = Literal["fixed", "train", "heldout"]
 
@@ -50,3 +49,105 @@ TASKS: dict[str, TaskRow] = {
     "procedural-small": TaskRow(5, 10, 60, "episode", "episode", None),
     "procedural-large": TaskRow(9, 15, 150, "episode", "episode", None),
 }
+
+TASK_NAMES = tuple(TASKS)
+
+
+def make_task(
+    name: str,
+    *,
+    split: Split | None = None,
+    mazes: int | None = None,
+    observation_size: int = 84,
+) -> Task:
+    """The task of a name.
+
+    Args:
+        name: one of `TASK_NAMES`.
+        split: `fixed` for the layout of a task that has one, `train` or `heldout` for generated mazes. Without it a task of one
+            layout is `fixed`, a procedural one `train`. `heldout` mazes of a task of one layout are as large as it and are
+            played by its rules.
+        mazes: how many a generated pool holds.
+        observation_size: height and width of the picture, 84 or 42.
+
+    Raises:
+        InputError: an unknown name, a split that the task hasn't, or another size.
+    """
+    if name not in TASKS:
+        raise InputError(f"task {name!r}: expected one of {', '.join(TASK_NAMES)}")
+    if observation_size not in OBSERVATION_SIZES:
+        raise InputError(f"observation size {observation_size}: expected one of {', '.join(map(str, OBSERVATION_SIZES))}")
+    row = TASKS[name]
+    own: Split = "fixed" if row.layout else "train"
+    splits = ("fixed", "train", "heldout") if row.layout else ("train", "heldout")
+    if split is not None and split not in splits:
+        raise InputError(f"split {split!r} of task {name}: expected one of {', '.join(splits)}")
+    task = Task(
+        name=name,
+        mazes=(catalogue_maze(row.layout),) if row.layout else (),
+        episode_seconds=row.episode_seconds,
+        goal=row.goal,
+        fruit=row.fruit,
+        observation_size=observation_size,
+    )
+    chosen = split or own
+    if chosen == "fixed":
+        return task
+    count = mazes or (HELDOUT_MAZES if chosen == "heldout" else TRAINING_MAZES)
+    if row.layout:
+        return generated_counterpart(task, chosen, count)
+    return replace(task, mazes=mazes_of_split(GeneratorConfig(row.rows, row.cols), chosen, 0, count), split=chosen)
+
+
+def generated_counterpart(task: Task, split: Literal["train", "heldout"] = "heldout", mazes: int = HELDOUT_MAZES) -> Task:
+    """The same rules in generated mazes of a split, as large as the task's, with as much fruit, and a goal where it is fixed.
+
+    Raises:
+        InputError: the size is too small for so many mazes to differ, or none that the generator makes.
+    """
+    model = task.mazes[0]
+    fruit = len(model.apples) + len(model.strawberries) if task.fruit == "fixed" else 0
+    block = model.geometry == "block"
+    if block and not (model.rows % 2 and model.cols % 2):
+        raise InputError(f"task {task.name}: the generator makes no block mazes of {model.rows}x{model.cols} cells")
+    config = GeneratorConfig(
+        rows=model.rows // 2 if block else model.rows,
+        cols=model.cols // 2 if block else model.cols,
+        geometry=model.geometry,
+        apples=fruit,
+        strawberry_share=len(model.strawberries) / fruit if fruit else 0.0,
+        goals=1 if task.goal == "fixed" else 0,
+    )
+    return replace(task, mazes=mazes_of_split(config, split, 0, mazes), split=split)
+
+
+def task_from_file(
+    path: Path | str,
+    *,
+    geometry: Geometry = "thin",
+    goal: Literal["fixed", "episode"] | None = None,
+    observation_size: int = 84,
+) -> Task:
+    """A task in the maze of a text file, with the rules of the paper's task that is nearest in size.
+
+    Args:
+        goal: `fixed` on the maze's goal, or `episode` to draw goal and fruit once an episode. Without it: `fixed` where the maze
+            has one goal, drawn among them where it has several.
+
+    Raises:
+        InputError: the file can't be read, or has no goal and `goal` isn't `episode`.
+    """
+    maze = load_maze(path, geometry)
+    if not maze.goals and goal != "episode":
+        raise InputError(f"{path}: the maze has no goal; mark its cell with G")
+    cells = int(maze.open.sum())
+    seconds = next((seconds for most, seconds in ((77, 60), (135, 150)) if cells <= most), 300)
+    rule = goal or ("fixed" if len(maze.goals) == 1 else "episode")
+    return Task(
+        name=Path(path).stem,
+        mazes=(maze,),
+        episode_seconds=seconds,
+        goal=rule,
+        fruit="fixed" if maze.apples or maze.strawberries or rule == "fixed" else "episode",
+        observation_size=observation_size,
+    )

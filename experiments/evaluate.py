@@ -17,9 +17,9 @@ import tyro
 
 from agents.checkpoint import Checkpoint, load_checkpoint
 from env.batch import BatchEnv
+from env.registry import generated_counterpart
 from env.task import Task
 from experiments.cli import TaskOptions, check_writable, command, write_json
-from experiments.heldout import heldout_counterpart
 from experiments.players import BASELINES, AgentPlayer, Player, PlayerFactory, player_of
 from experiments.reading.recording import Progress, record
 from experiments.reading.results import POSITION, Result, result_of, table
@@ -99,12 +99,12 @@ def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()
         task = own_split.make(task.observation_size)
     if world.split is None:
         try:
-            return [task, heldout_counterpart(task)]
+            return [task, generated_counterpart(task)]
         except InputError:
             # Too small for mazes to differ: there is nothing to hold out.
             return [task]
     if world.split == "heldout":
-        return [heldout_counterpart(task)]
+        return [generated_counterpart(task)]
     if world.split != task.split:
         raise InputError(f"--split {world.split}: task {task.name} has the splits {task.split} and heldout")
     return [task]
