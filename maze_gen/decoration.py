@@ -108,20 +108,31 @@ def _stretches(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], draws:
 
 
 def _spread(walls: npt.NDArray[np.bool_], count: int, draws: Draws) -> list[tuple[int, int, int]]:
-    """Chooses faces far from one another: each next one is the farthest from those chosen, give or take a random factor."""
+    """Chooses faces far from one another: each next one is in a cell with the longest path to those chosen."""
+    rows, cols = walls.shape[:2]
     faces = np.argwhere(walls)
     if not len(faces) or not count:
         return []
-    # Quarter cells: a face stands a little inside its cell, so that the two sides of one wall are near but not the same.
-    steps = np.array(STEPS, dtype=np.int64)
-    places = 8 * faces[:, :2] + 3 * steps[faces[:, 2]]
-    nearest = np.full(len(faces), np.iinfo(np.int32).max, dtype=np.int64)
+    cells = faces[:, 0] * cols + faces[:, 1]
+    closed = walls.reshape(-1, 4).tolist()
+    jumps = [step_row * cols + step_col for step_row, step_col in STEPS]
+    far = rows * cols
+    nearest = [far] * far
+    left = np.ones(len(faces), dtype=np.bool_)
     chosen: list[tuple[int, int, int]] = []
     pick = draws.below(len(faces))
     for _ in range(min(count, len(faces))):
         row, col, side = faces[pick].tolist()
         chosen.append((row, col, side))
-        np.minimum(nearest, ((places - places[pick]) ** 2).sum(axis=1), out=nearest)
-        jitter = (draws.array(len(faces)) >> np.uint64(60)).astype(np.int64) + 16
-        pick = int(np.argmax(nearest * jitter))
+        left[pick] = False
+        # Only cells that the new picture is nearer to than all others are walked through again.
+        front, distance = [row * cols + col], 0
+        while front:
+            front = [cell for cell in front if nearest[cell] > distance]
+            for cell in front:
+                nearest[cell] = distance
+            distance += 1
+            front = list({cell + jumps[way] for cell in front for way in range(4) if not closed[cell][way]})
+        tie_break = (draws.array(len(faces)) >> np.uint64(54)).astype(np.int64)
+        pick = int(np.argmax(np.where(left, np.array(nearest)[cells] * 1024 + tie_break, -1)))
     return chosen

@@ -43,7 +43,7 @@ def distances(maze: Maze, goal_cell: Cell) -> npt.NDArray[np.int32]:
 
 
 def all_distances(maze: Maze) -> npt.NDArray[np.int32]:
-    """[cells, cols x rows] int32, square: entry [goal, cell] is `distances(maze, goal)` at `cell`; solid cells -1."""
+    """[cells, cells] int32, a cell being row x cols + col: row `goal` is `distances(maze, goal)`, all -1 for a solid cell."""
     cells = maze.rows * maze.cols
     field = np.full((cells, cells), UNREACHABLE, dtype=np.int32)
     for goal in np.flatnonzero(maze.open.ravel()).tolist():
@@ -114,17 +114,15 @@ def spawn_cells(maze: Maze, goal_cell: Cell, spawn_distance: int = SPAWN_DISTANC
 
 
 def mean_spawn_to_goal(maze: Maze, spawn_distance: int = SPAWN_DISTANCE) -> float:
-    """Mean cells of path from spawn to goal: goals drawn uniformly, then spawns uniformly by the rule of `spawn_cells`.
+    """Mean cells of path over every pair of a goal and a spawn that the rule of `spawn_cells` allows with it.
 
-    Goals that no spawn is far enough from are left out; NaN where that is all of them.
+    The released levels' means are 20.4, 35.0, 23.1 (static) and 14.3, 19.7, 32.4 (random goal). NaN where no pair is allowed.
     """
-    means = []
+    lengths: list[int] = []
     for goal in goal_cells(maze):
         field = distances(maze, goal)
-        spawns = spawn_cells(maze, goal, spawn_distance)
-        if spawns:
-            means.append(np.mean([field[cell] for cell in spawns]))
-    return float(np.mean(means)) if means else float("nan")
+        lengths.extend(int(field[cell]) for cell in spawn_cells(maze, goal, spawn_distance))
+    return float(np.mean(lengths)) if lengths else float("nan")
 
 
 def _check_open(maze: Maze, cell: Cell, what: str) -> None:

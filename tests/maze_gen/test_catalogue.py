@@ -1,0 +1,86 @@
+"""The mazes of the paper's tasks have the paper's sizes, fruit and lengths of path."""
+
+import numpy as np
+import pytest
+
+from maze_gen.catalogue import CATALOGUE, I_MAZE_LANDMARKS, catalogue_maze
+from maze_gen.errors import InputError
+from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.maze import FIRST_LANDMARK_FACE, Maze
+from maze_gen.paths import connected, distances, mean_spawn_to_goal
+from maze_gen.text import read_maze, write_maze
+
+SIZES = {"small": (5, 10), "large": (9, 15), "huge": (13, 20)}
+
+
+@pytest.mark.parametrize(
+    ("name", "apples", "mean", "seed"),
+    [
+        ("static-small", 5, 20.4, 813),
+        ("static-large", 13, 35.0, 1061),
+        ("static-huge", 26, 23.1, 136),
+        ("random-goal-small", 0, 14.3, 177),
+        ("random-goal-large", 0, 19.7, 1),
+        ("random-goal-huge", 0, 32.4, 43),
+    ],
+)
+def test_sizes_fruit_and_paths_are_the_papers(name, apples, mean, seed):
+    maze = catalogue_maze(name)
+    kind, _, size = name.rpartition("-")
+    goals = 1 if kind == "static" else 0
+    assert maze.open.shape == SIZES[size]
+    assert maze.open.all()
+    assert connected(maze)
+    assert (len(maze.apples), len(maze.strawberries), len(maze.goals), len(maze.spawns)) == (apples, 0, goals, 0)
+    assert mean_spawn_to_goal(maze) == pytest.approx(mean, rel=0.01)
+    assert maze == generate(GeneratorConfig(*SIZES[size], apples=apples, goals=goals), seed)
+
+
+def test_every_maze_has_its_text():
+    for name, geometry in CATALOGUE.items():
+        maze = catalogue_maze(name)
+        read = read_maze(write_maze(maze), geometry)
+        assert write_maze(read) == write_maze(maze)
+        assert (read == maze) == (name != "i-maze")
+
+
+def quarters(values: np.ndarray) -> list[np.ndarray]:
+    """The four quarters of the map, mirrored so that they lie on the first one."""
+    return [values, values[:, ::-1], values[::-1], values[::-1, ::-1]]
+
+
+def test_the_i_maze_is_an_i_with_four_arms():
+    maze = catalogue_maze("i-maze")
+    assert int(maze.open.sum()) == 77
+    assert connected(maze)
+    for quarter in quarters(maze.open):
+        np.testing.assert_array_equal(quarter, maze.open)
+    assert len(maze.goals) == 4
+    assert {(row, maze.cols - 1 - col) for row, col in maze.goals} == set(maze.goals)
+    assert {(maze.rows - 1 - row, col) for row, col in maze.goals} == set(maze.goals)
+    corridor = {(row, col) for row in range(2, 11) for col in range(5, 8)}
+    assert {*maze.spawns, *maze.apples} == corridor
+    assert len(maze.apples) == 5
+    for goal in maze.goals:
+        assert min(distances(maze, goal)[spawn] for spawn in maze.spawns) >= 5
+
+
+def test_the_arms_of_the_i_maze_look_nearly_alike():
+    maze = catalogue_maze("i-maze")
+    faces = maze.decoration.faces
+    shown = faces[faces >= FIRST_LANDMARK_FACE]
+    assert len(shown) == len(set(shown.tolist())) == I_MAZE_LANDMARKS
+    east, north, west, south = range(4)
+    without = np.where(faces >= FIRST_LANDMARK_FACE, 0, faces)
+    for mirrored in (without[:, ::-1][..., [west, north, east, south]], without[::-1][..., [east, south, west, north]]):
+        both = (without > 0) & (mirrored > 0)
+        assert both.sum() > 0.8 * maze.walls.sum()
+        np.testing.assert_array_equal(without[both], mirrored[both])
+    assert len(set(without[without > 0].tolist())) > 1
+
+
+def test_a_maze_is_made_once_and_unknown_names_are_told():
+    assert catalogue_maze("static-small") is catalogue_maze("static-small")
+    assert isinstance(catalogue_maze("static-small"), Maze)
+    with pytest.raises(InputError, match=r"'static-tiny'.*static-small, static-large"):
+        catalogue_maze("static-tiny")
