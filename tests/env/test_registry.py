@@ -32,7 +32,7 @@ def test_wrong_names_and_splits_are_named() -> None:
 
 def test_a_file_makes_a_task(tmp_path: Path) -> None:
     path = tmp_path / "mine.txt"
-    path.write_text("*********\n*G    AP*\n*********\n")
+    path.write_text("*********\n*G   A P*\n*********\n")
     task = task_from_file(path)
     assert (task.name, task.goal, task.fruit, task.split) == ("mine", "fixed", "fixed", "fixed")
     path.write_text("*********\n*    A P*\n*********\n")
