@@ -3,27 +3,25 @@
 import threading
 from collections.abc import Callable
 
-Work = Callable[[int, int], None]
-"""Does rows [first, last)."""
+Work = Callable[[], None]
+"""Does a share of the work; each thread calls it once."""
 
 
 class Crew:
-    """Splits the rows of a batch among threads; the caller's own thread does the first share.
+    """Lets several threads do one piece of work, the caller's own among them.
 
-    The work must release the interpreter's lock, or nothing is gained.
+    The work must release the interpreter's lock, or nothing is gained, and share itself out among those who call it.
     """
 
-    def __init__(self, rows: int, threads: int) -> None:
-        bounds = [rows * index // threads for index in range(threads + 1)]
-        self._own = (bounds[0], bounds[1])
-        self._helpers = [_Helper(bounds[index], bounds[index + 1]) for index in range(1, threads)]
+    def __init__(self, threads: int) -> None:
+        self._helpers = [_Helper() for _ in range(threads - 1)]
 
     def run(self, work: Work) -> None:
-        """Does all rows and returns when all are done; raises what a share raised."""
+        """Calls `work` in every thread and returns when all are done; raises what one of them raised."""
         for helper in self._helpers:
             helper.start(work)
         try:
-            work(*self._own)
+            work()
         finally:
             failures = [helper.wait() for helper in self._helpers]
         for failure in failures:
@@ -38,8 +36,7 @@ class Crew:
 
 
 class _Helper:
-    def __init__(self, first: int, last: int) -> None:
-        self._rows = (first, last)
+    def __init__(self) -> None:
         self._work: Work | None = None
         self._failure: BaseException | None = None
         self._begin = threading.Lock()
@@ -69,7 +66,7 @@ class _Helper:
             if self._work is None:
                 return
             try:
-                self._work(*self._rows)
+                self._work()
             except BaseException as failure:  # handed to the thread that waits for it
                 self._failure = failure
             self._done.release()

@@ -9,7 +9,7 @@ from env.batch import BatchEnv, Observation, Outcome, Privileged
 from env.engine.host import HostRunner, check_mazes
 from env.engine.motion import cosines
 from env.engine.pool import Pool, pack
-from env.engine.state import World, allocate_facts, allocate_picture, allocate_state, rules_of
+from env.engine.state import Inputs, World, allocate_facts, allocate_picture, allocate_state, rules_of
 from env.task import Task
 from maze_gen.errors import InputError
 
@@ -72,6 +72,7 @@ class Engine(BatchEnv):
             rules=rules_of(task, cosines(), runner.bring),
             facts=facts,
             picture=picture,
+            inputs=Inputs(actions=runner.zeros((n,), np.int64), mask=runner.zeros((n,), np.bool_)),
         )
         runner.take(self._world)
         show = runner.shown

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from env.engine.engine import Engine
 from env.engine.host import kernels
 from env.engine.motion import turn_of_pixels
+from env.engine.table import table_of
 
 
 class Orders(NamedTuple):
@@ -53,7 +54,7 @@ class FrameEngine(Engine):
         if clock is not None:
             state.clock[:] = np.asarray(clock, dtype=np.int32)
         look_to = np.asarray(heading, dtype=np.int32) & 65535
-        kernels().place(state, self._world.rules, self._world.facts, look_to, 0, self.num_envs)
+        kernels(self._world).place(table_of(self._world), look_to)
         self._runner.draw()
 
     def remove_goals(self) -> None:
@@ -89,8 +90,7 @@ class FrameEngine(Engine):
         given = [np.array(np.broadcast_to(np.asarray(value), n), dtype=np.int32) for value in (duration, heading)]
         turns = np.array([turn_of_pixels(int(count)) for count in pixels], dtype=np.float32)
         orders = Orders(turns, whole[0], whole[1], given[0], given[1], np.zeros(n, dtype=np.int32))
-        world = self._world
-        kernels().play_frames(world.pool, world.state, world.rules, world.facts, orders, 0, n)
+        kernels(self._world).play_frames(table_of(self._world), orders)
         if draw:
             self._runner.draw()
         return orders.own_duration

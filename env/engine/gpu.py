@@ -69,8 +69,6 @@ class GpuRunner:
         if not SIMULATED:
             _check_gpu()
         self._kernels = kernels()
-        self._actions = self.zeros((num_envs,), np.int64)
-        self._mask = self.zeros((num_envs,), np.bool_)
         self._fault = self.zeros((1,), np.int64)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -106,7 +104,7 @@ class GpuRunner:
         self._set(self._world.state.stream, streams)
         self._set(self._world.state.episode, np.zeros(self._num_envs, dtype=np.int64))
         self._set(self._fault, np.zeros(1, dtype=np.int64))
-        self._set(self._mask, np.ones(self._num_envs, dtype=np.bool_))
+        self._set(self._world.inputs.mask, np.ones(self._num_envs, dtype=np.bool_))
         self._begin(0)
 
     def reset_rows(self, rows: Any) -> None:
@@ -116,7 +114,7 @@ class GpuRunner:
             if rows.dtype != np.bool_:
                 raise InputError(f"rows have type {rows.dtype}, expected booleans")
         self._expect_rows("rows", rows)
-        self._set(self._mask, rows)
+        self._set(self._world.inputs.mask, rows)
         self._begin(1)
 
     def step(self, actions: Any) -> None:
@@ -130,7 +128,7 @@ class GpuRunner:
         """
         if self._is_tensor(actions):
             self._expect_rows("actions", actions)
-            self._set(self._actions, actions)
+            self._set(self._world.inputs.actions, actions)
             self._play()
             return
         chosen = np.asarray(actions)
@@ -143,7 +141,7 @@ class GpuRunner:
         over = np.flatnonzero(self._on_host(self._world.state.ready) == 0)
         if len(over):
             raise InputError(f"row {over[0]}: its episode was truncated; call reset_rows before the next step")
-        self._set(self._actions, chosen.astype(np.int64))
+        self._set(self._world.inputs.actions, chosen.astype(np.int64))
         self._play()
 
     def check(self) -> None:
@@ -168,13 +166,13 @@ class GpuRunner:
     def _begin(self, episodes_on: int) -> None:
         world = self._world
         self._kernels.begin.launch(
-            self._num_envs, _stream(), world.pool, world.state, world.rules, world.facts, self._mask, episodes_on
+            self._num_envs, _stream(), world.pool, world.state, world.rules, world.facts, self._world.inputs.mask, episodes_on
         )
 
     def _play(self) -> None:
         world = self._world
         self._kernels.step.launch(
-            self._num_envs, _stream(), world.pool, world.state, world.rules, world.facts, self._actions, self._fault
+            self._num_envs, _stream(), world.pool, world.state, world.rules, world.facts, self._world.inputs.actions, self._fault
         )
 
     def _expect_rows(self, name: str, array: Any) -> None:

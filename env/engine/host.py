@@ -9,38 +9,67 @@ import numpy.typing as npt
 
 from env.engine import rules
 from env.engine.compile import cpu, cpu_kernel
-from env.engine.crew import Crew
+from env.engine.crew import Crew, Work
 from env.engine.pool import Pool
 from env.engine.state import World
+from env.engine.table import claim, form_of, reader_of, table_of
 from env.task import NUM_ACTIONS, Task
 from maze_gen.errors import InputError
 
 _NO_TURN = np.float32(0.0)
 
 
-@functools.cache
-def kernels() -> SimpleNamespace:
-    """The compiled kernels; each works on rows [first, last) of its arrays."""
+_CHUNKS = 8
+"""Shares of rows that each thread claims, on average: more even out better, fewer cost less."""
+
+
+def kernels(world: World) -> SimpleNamespace:
+    """The compiled kernels for worlds of this form."""
+    form = form_of(world)
+    if form not in _compiled:
+        _compiled[form] = _compile(world)
+    return _compiled[form]
+
+
+_compiled: dict[tuple[tuple[str, int], ...], SimpleNamespace] = {}
+
+
+def _compile(example: World) -> SimpleNamespace:
     play = rules.build(cpu)
-    begin_row, step_row, tell, flood = play.begin, play.step, play.tell, play.flood
+    begin_row, step_row, tell = play.begin, play.step, play.tell
     tick, frame, face, heading_after = play.tick, play.frame, play.face, play.heading_after
+    read = reader_of(example)
 
-    def begin(pool, state, shared, facts, mask, episodes_on, first, last):
-        """Starts episodes of the rows where `mask` is True: the one `episodes_on` after the last."""
-        for row in range(first, last):
-            if mask[row]:
-                begin_row(pool, state, shared, row, episodes_on)
-                tell(state, shared, facts, row, 0)
+    def begin(table, claims, chunk, episodes_on):
+        """Starts episodes of the rows where the mask is True: the one `episodes_on` after the last."""
+        world = read(table)
+        mask = world.inputs.mask
+        while True:
+            first = claim(claims, chunk)  # type: ignore[call-arg]
+            if first >= mask.shape[0]:
+                return
+            for row in range(first, min(first + chunk, mask.shape[0])):
+                if mask[row]:
+                    begin_row(world.pool, world.state, world.rules, row, episodes_on)
+                    tell(world.state, world.rules, world.facts, row, 0)
 
-    def step(pool, state, shared, facts, actions, first, last):
+    def step(table, claims, chunk):
         """Plays one agent step of every row."""
-        for row in range(first, last):
-            frames = step_row(pool, state, shared, facts, row, actions[row])
-            tell(state, shared, facts, row, frames)
+        world = read(table)
+        actions = world.inputs.actions
+        while True:
+            first = claim(claims, chunk)  # type: ignore[call-arg]
+            if first >= actions.shape[0]:
+                return
+            for row in range(first, min(first + chunk, actions.shape[0])):
+                frames = step_row(world.pool, world.state, world.rules, world.facts, row, actions[row])
+                tell(world.state, world.rules, world.facts, row, frames)
 
-    def play_frames(pool, state, shared, facts, orders, first, last):
+    def play_frames(table, orders):
         """Plays one frame of every row, as `env.engine.frames.Orders` says, and writes how long it took by the row's clock."""
-        for row in range(first, last):
+        world = read(table)
+        pool, state, shared, facts = world.pool, world.state, world.rules, world.facts
+        for row in range(orders.degrees.shape[0]):
             duration = tick(state.clock, row)
             facts.reward[row] = 0
             orders.own_duration[row] = duration
@@ -54,20 +83,36 @@ def kernels() -> SimpleNamespace:
             facts.reward[row] = shared.reward[given]
             tell(state, shared, facts, row, 1)
 
-    def place(state, shared, facts, heading, first, last):
+    def place(table, heading):
         """Makes every row look to `heading`, int32 [N] in 1/65536 turns, and tells where it is."""
-        for row in range(first, last):
+        world = read(table)
+        state, shared, facts = world.state, world.rules, world.facts
+        for row in range(heading.shape[0]):
             face(state, row, heading_after(state, row, _NO_TURN), heading[row])
             state.heading[row] = heading[row]
             state.turned[row] = 0
             tell(state, shared, facts, row, 1)
 
-    def check_actions(actions, ready, choices):
-        """The first row whose action is out of range or whose episode is over; -1 where there is none."""
-        for row in range(actions.shape[0]):
-            if actions[row] < 0 or actions[row] >= choices or ready[row] == 0:
-                return row
-        return -1
+    return SimpleNamespace(
+        begin=cpu_kernel(begin),
+        step=cpu_kernel(step),
+        play_frames=cpu_kernel(play_frames),
+        place=cpu_kernel(place),
+    )
+
+
+@cpu_kernel
+def check_actions(actions, ready, choices):
+    """The first row whose action is out of range or whose episode is over; -1 where there is none."""
+    for row in range(actions.shape[0]):
+        if actions[row] < 0 or actions[row] >= choices or ready[row] == 0:
+            return row
+    return -1
+
+
+@functools.cache
+def _maze_checker() -> Any:
+    flood = rules.build(cpu).flood
 
     def check_maze(pool, needed, maze, rows, cols, spawn_distance, distance, queue):
         """Whether the task can be played in a maze.
@@ -90,24 +135,18 @@ def kernels() -> SimpleNamespace:
                 return 2, goal
         return 0, -1
 
-    return SimpleNamespace(
-        begin=cpu_kernel(begin),
-        step=cpu_kernel(step),
-        play_frames=cpu_kernel(play_frames),
-        place=cpu_kernel(place),
-        check_actions=cpu_kernel(check_actions),
-        check_maze=cpu_kernel(check_maze),
-    )
+    return cpu_kernel(check_maze)
 
 
 class HostRunner:
     """Runs the kernels on the CPU, the rows split among threads; all arrays are NumPy's."""
 
     def __init__(self, num_envs: int, threads: int) -> None:
-        self._kernels = kernels()
-        self._actions = np.zeros(num_envs, dtype=np.int64)
-        self._mask = np.zeros(num_envs, dtype=np.bool_)
-        self._crew = Crew(num_envs, min(threads, num_envs))
+        threads = min(threads, num_envs)
+        self._num_envs = num_envs
+        self._chunk = max(1, num_envs // (threads * _CHUNKS)) if threads > 1 else num_envs
+        self._claims = np.zeros(1, dtype=np.int64)
+        self._crew = Crew(threads)
         self._episodes_on = 0
 
     @staticmethod
@@ -128,24 +167,26 @@ class HostRunner:
     def take(self, world: World) -> None:
         """Takes the arrays that the kernels will work on."""
         self._world = world
+        self._kernels = kernels(world)
+        self._table = table_of(world)
 
     def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
         """Starts episode 0 of every row."""
         self._world.rules.seed[0] = seed
         self._world.state.stream[:] = streams
         self._world.state.episode[:] = 0
-        self._mask[:] = True
+        self._world.inputs.mask[:] = True
         self._episodes_on = 0
-        self._crew.run(self._begin)
+        self._run(self._begin)
 
     def reset_rows(self, rows: npt.ArrayLike) -> None:
         """Starts the next episodes of the rows where `rows` is True."""
         mask = np.asarray(rows)
-        if mask.shape != self._mask.shape or mask.dtype != np.bool_:
-            raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {len(self._mask)} booleans")
-        self._mask[:] = mask
+        if mask.shape != (self._num_envs,) or mask.dtype != np.bool_:
+            raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {self._num_envs} booleans")
+        self._world.inputs.mask[:] = mask
         self._episodes_on = 1
-        self._crew.run(self._begin)
+        self._run(self._begin)
 
     def step(self, actions: npt.ArrayLike) -> None:
         """Plays one agent step of every row.
@@ -154,19 +195,19 @@ class HostRunner:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
         """
         chosen = np.asarray(actions)
-        if chosen.shape != self._actions.shape or chosen.dtype.kind not in "iu":
+        if chosen.shape != (self._num_envs,) or chosen.dtype.kind not in "iu":
             raise InputError(
-                f"actions have shape {chosen.shape} and type {chosen.dtype}, expected {len(self._actions)} integers in "
+                f"actions have shape {chosen.shape} and type {chosen.dtype}, expected {self._num_envs} integers in "
                 f"[0, {NUM_ACTIONS})"
             )
-        np.copyto(self._actions, chosen, casting="same_kind")
+        np.copyto(self._world.inputs.actions, chosen, casting="same_kind")
         ready = self._world.state.ready
-        row = self._kernels.check_actions(self._actions, ready, NUM_ACTIONS)
+        row = check_actions(self._world.inputs.actions, ready, NUM_ACTIONS)
         if row >= 0:
             if not ready[row]:
                 raise InputError(f"row {row}: its episode was truncated; call reset_rows before the next step")
             raise InputError(f"row {row}: action {chosen[row]} is out of range, expected [0, {NUM_ACTIONS})")
-        self._crew.run(self._step)
+        self._run(self._step)
 
     def draw(self) -> None:
         """Draws what every row sees now."""
@@ -175,13 +216,15 @@ class HostRunner:
         """Ends the threads."""
         self._crew.close()
 
-    def _begin(self, first: int, last: int) -> None:
-        world = self._world
-        self._kernels.begin(world.pool, world.state, world.rules, world.facts, self._mask, self._episodes_on, first, last)
+    def _run(self, work: Work) -> None:
+        self._claims[0] = 0
+        self._crew.run(work)
 
-    def _step(self, first: int, last: int) -> None:
-        world = self._world
-        self._kernels.step(world.pool, world.state, world.rules, world.facts, self._actions, first, last)
+    def _begin(self) -> None:
+        self._kernels.begin(self._table, self._claims, self._chunk, self._episodes_on)
+
+    def _step(self) -> None:
+        self._kernels.step(self._table, self._claims, self._chunk)
 
 
 def check_mazes(task: Task, pool: Pool) -> None:
@@ -197,7 +240,7 @@ def check_mazes(task: Task, pool: Pool) -> None:
     distance = np.zeros((1, rows * cols), dtype=np.uint16)
     queue = np.zeros((1, rows * cols), dtype=np.uint16)
     for maze in range(len(task.mazes)):
-        fault, place = kernels().check_maze(pool, needed, maze, rows, cols, task.spawn_distance, distance, queue)
+        fault, place = _maze_checker()(pool, needed, maze, rows, cols, task.spawn_distance, distance, queue)
         if fault:
             where = f"task {task.name!r}, maze {maze}"
             row, col = rows - 1 - place // cols, place % cols

@@ -137,6 +137,13 @@ class Picture(NamedTuple):
     depth_target: Any
 
 
+class Inputs(NamedTuple):
+    """What the caller of a kernel says: [N] int64 actions, and [N] bool rows whose next episode is to begin."""
+
+    actions: Any
+    mask: Any
+
+
 class World(NamedTuple):
     """All arrays that the kernels read and write."""
 
@@ -145,6 +152,7 @@ class World(NamedTuple):
     rules: Rules
     facts: Facts
     picture: Picture
+    inputs: Inputs
 
 
 def allocate_picture(num_envs: int, size: int, rgb: bool, depth: bool, depth_target: bool, zeros: Zeros) -> Picture:

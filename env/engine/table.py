@@ -1,0 +1,92 @@
+"""One array of addresses that stands for all arrays of a world.
+
+Numba takes about 0.2 µs to accept an array as an argument, and a step needs 50 of them: too much for a batch of 64 worlds, and
+in threads the interpreter's lock is held all the while. So a kernel takes one array of integers, the addresses and shapes of
+all the others, and puts them together again in compiled code.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba import carray  # type: ignore[attr-defined]
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+
+def table_of(bundle: Any) -> npt.NDArray[np.int64]:
+    """The addresses, shapes and numbers of a nested NamedTuple of C-contiguous arrays and integers.
+
+    The table doesn't keep the arrays alive.
+    """
+    entries: list[int] = []
+    for value in _leaves(bundle):
+        if isinstance(value, np.ndarray):
+            assert value.flags.c_contiguous
+            entries += [value.ctypes.data, *value.shape]
+        else:
+            entries.append(int(value))
+    return np.array(entries, dtype=np.int64)
+
+
+def reader_of(bundle: Any) -> Callable[[Any], Any]:
+    """A compiled function that turns the table of a bundle of this form back into one: the same types and dimensions."""
+    names: dict[str, Any] = {"carray": carray, "pointer": _pointer}
+    source, _ = _expression(bundle, 0, names)
+    exec(f"def read(table):\n    return {source}\n", names)
+    # Arrays made in compiled code need Numba's counting of references, once a call; see `env.engine.compile`.
+    options: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": True}
+    return numba.njit(**options)(names["read"])
+
+
+def form_of(bundle: Any) -> tuple[tuple[str, int], ...]:
+    """The types and dimensions of a bundle's arrays: bundles of one form can be read by one reader."""
+    return tuple((str(value.dtype), value.ndim) if isinstance(value, np.ndarray) else ("int", 0) for value in _leaves(bundle))
+
+
+def _leaves(bundle: Any) -> Iterator[Any]:
+    if hasattr(bundle, "_fields"):
+        for value in bundle:
+            yield from _leaves(value)
+    else:
+        yield bundle
+
+
+def _expression(value: Any, position: int, names: dict[str, Any]) -> tuple[str, int]:
+    """The code that makes a value from the table's entries at `position` and after, and where the next entries begin."""
+    if hasattr(value, "_fields"):
+        kind = type(value)
+        names[kind.__name__] = kind
+        parts = []
+        for field in value:
+            part, position = _expression(field, position, names)
+            parts.append(part)
+        return f"{kind.__name__}({', '.join(parts)})", position
+    if isinstance(value, np.ndarray):
+        names[f"type_{value.dtype}"] = value.dtype.type
+        shape = "".join(f"table[{position + 1 + axis}], " for axis in range(value.ndim))
+        return f"carray(pointer(table[{position}]), ({shape}), type_{value.dtype})", position + 1 + value.ndim
+    return f"table[{position}]", position + 1
+
+
+@intrinsic
+def _pointer(typing_context, address):
+    """An address as a pointer."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), generate
+
+
+@intrinsic
+def claim(typing_context, counter, amount):
+    """Adds to `counter[0]`, int64, and returns what it was before; threads that do so never get the same answer."""
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.atomic_rmw("add", array.data, arguments[1], "monotonic")
+
+    return types.int64(counter, types.int64), generate
