@@ -1,5 +1,6 @@
 """`python -m maze_gen`: prints, draws and writes mazes."""
 
+import contextlib
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -117,7 +118,9 @@ def main() -> None:
         written.append(options.picture)
     if options.lab is not None:
         written.extend(save_lab_text(maze, options.lab))
-    print(text, end="")
+    with contextlib.suppress(BrokenPipeError):
+        # A reader such as `head` may have seen enough.
+        print(text, end="", flush=True)
     things = ", ".join(
         f"{len(cells)} {name}"
         for name, cells in (

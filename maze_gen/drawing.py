@@ -21,7 +21,9 @@ def draw_walls(draw: ImageDraw.ImageDraw, maze: Maze, unit: int, margin: int) ->
     theme = maze.decoration.theme
     pictures: list[tuple[int, int, int]] = []
     sides = ((EAST, "right"), (NORTH, "top"), (WEST, "left"), (SOUTH, "bottom"))
-    for thickness, is_core in ((stripe, False), (core, True)):
+    # A block's dark body is the core of its walls.
+    layers = ((stripe, False), (core, True)) if maze.geometry == "thin" else ((stripe, False),)
+    for thickness, is_core in layers:
         for row in range(maze.rows):
             for col in range(maze.cols):
                 left, top = margin + col * unit, margin + row * unit

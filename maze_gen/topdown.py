@@ -240,7 +240,7 @@ class TopDown:
         return self._margin + x * pixels, self._margin + (self.maze.rows * CELL_UNITS - y) * pixels
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=6)
 def _layers(maze: Maze, unit: int, margin: int, things: Things, labels: bool) -> tuple[Image.Image, Image.Image]:
     """What lies under heat maps (RGB), and what lies over them (RGBA)."""
     size = (maze.cols * unit + 2 * margin, maze.rows * unit + 2 * margin)
