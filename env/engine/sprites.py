@@ -1,0 +1,148 @@
+"""Items in the picture: upright pictures that always face the camera, hidden by what is nearer."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from env.engine.compile import Jit
+from env.engine.textures import ITEM_SLOT, LAST_TEXEL, SLOT_TEXELS
+
+ITEM_UNITS = (0.0, 52.0, 52.0, 84.0)
+"""Width and height of an item's square picture in units, by kind: none, apple, strawberry, goal."""
+ITEM_BOTTOM_UNITS = (0.0, 8.0, 8.0, 6.0)
+"""Height of the picture's lower edge above the floor, by kind."""
+
+_ZERO = np.float32(0.0)
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_TWO = np.float32(2.0)
+_CELL = np.float32(100.0)
+_HALF_CELL = np.float32(50.0)
+_BELOW = np.float32(50.125)
+_NEAREST = np.float32(8.0)
+_FRUIT, _GOAL = np.float32(ITEM_UNITS[1]), np.float32(ITEM_UNITS[3])
+_FRUIT_BOTTOM, _GOAL_BOTTOM = np.float32(ITEM_BOTTOM_UNITS[1]), np.float32(ITEM_BOTTOM_UNITS[3])
+_FINEST = np.float32(64.0)
+_LOWER = 0xFFFFFF
+_FARTHEST = np.float32(3e38)
+
+
+def build(jit: Jit) -> SimpleNamespace:
+    """Defines the device functions under a compiler.
+
+    Returns:
+        A namespace of `paint_items` (the CPU's, a whole picture) and `paint_items_in_column` (a GPU's, one column).
+    """
+
+    @jit
+    def before(items, row, cols, x, y, cos, sin, limit, limit_item):
+        """The farthest item nearer than `limit`, (depth, item); among equally far ones the order of the list decides.
+
+        Items come far to near by asking for the next one again and again; few are in view, so that needs no sorted list.
+        """
+        best = _ZERO
+        found = -1
+        for item in range(items.shape[1]):
+            place = items[row, item]
+            if place >= 0:
+                iy = place // cols
+                to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
+                to_y = np.float32(iy) * _CELL + _HALF_CELL - y
+                depth = to_x * cos + to_y * sin
+                if depth >= _NEAREST and (depth < limit or (depth == limit and item > limit_item)) and depth > best:
+                    aside = to_x * sin - to_y * cos
+                    if abs(aside) < depth + _HALF_CELL:
+                        best = depth
+                        found = item
+        return best, found
+
+    @jit
+    def frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size):
+        """Where an item's picture lies.
+
+        Returns:
+            (left edge, top edge, width) in pixels as float32, the number of its first texel, and the bits of its level.
+        """
+        place = items[row, item]
+        iy = place // cols
+        to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
+        to_y = np.float32(iy) * _CELL + _HALF_CELL - y
+        aside = to_x * sin - to_y * cos
+        kind = int(kinds[row, item])
+        units = _GOAL if kind == 3 else _FRUIT
+        bottom = _GOAL_BOTTOM if kind == 3 else _FRUIT_BOTTOM
+        scale = np.float32(size) * _HALF / depth
+        half = np.float32(size) * _HALF
+        width = units * scale
+        left = half + (aside - units * _HALF) * scale
+        top = half + (_BELOW - bottom - units) * scale
+        bits = 6
+        start = 0
+        finest = _FINEST
+        while bits > 1 and finest > width * np.float32(1.4):
+            start += 1 << (2 * bits)
+            bits -= 1
+            finest = finest * _HALF
+        return left, top, width, (ITEM_SLOT + kind - 1) * SLOT_TEXELS + start, bits
+
+    @jit
+    def texel_along(pixel, edge, width, bits):
+        """Which texel of 2^bits a pixel's centre lies on, or a number outside of [0, 2^bits)."""
+        offset = (np.float32(pixel) + _HALF - edge) / width * np.float32(1 << bits)
+        if offset < _ZERO:
+            return -1
+        return int(offset)
+
+    @jit
+    def paint_items(image, depths, size, row, cols, x, y, cos, sin, items, kinds, textures):
+        """Draws a row's items into its packed picture [size * size], far to near, where they are nearer than `depths`."""
+        limit = _FARTHEST
+        last = -1
+        while True:
+            depth, item = before(items, row, cols, x, y, cos, sin, limit, last)
+            if item < 0:
+                break
+            limit = depth
+            last = item
+            left, top, width, first, bits = frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size)
+            texels = 1 << bits
+            first_column = max(0, int(left))
+            last_column = min(size - 1, int(left + width))
+            first_line = max(0, int(top))
+            last_line = min(size - 1, int(top + width))
+            for j in range(first_column, last_column + 1):
+                u = texel_along(j, left, width, bits)
+                if depth < depths[j] and u >= 0 and u < texels:
+                    for i in range(first_line, last_line + 1):
+                        v = texel_along(i, top, width, bits)
+                        if v >= 0 and v < texels:
+                            texel = textures[(first + (u << bits) + v) & LAST_TEXEL]
+                            if texel < 0:
+                                image[i * size + j] = texel & _LOWER
+
+    @jit
+    def paint_items_in_column(rgb, wall_depth, row, j, cols, x, y, cos, sin, items, kinds, textures):
+        """Draws a row's items into column j of `rgb[row]`, far to near, where they are nearer than its wall."""
+        size = rgb.shape[1]
+        limit = _FARTHEST
+        last = -1
+        while True:
+            depth, item = before(items, row, cols, x, y, cos, sin, limit, last)
+            if item < 0:
+                break
+            limit = depth
+            last = item
+            left, top, width, first, bits = frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size)
+            texels = 1 << bits
+            u = texel_along(j, left, width, bits)
+            if depth < wall_depth and u >= 0 and u < texels:
+                for i in range(max(0, int(top)), min(size - 1, int(top + width)) + 1):
+                    v = texel_along(i, top, width, bits)
+                    if v >= 0 and v < texels:
+                        texel = textures[(first + (u << bits) + v) & LAST_TEXEL]
+                        if texel < 0:
+                            rgb[row, i, j, 0] = texel & 255
+                            rgb[row, i, j, 1] = (texel >> 8) & 255
+                            rgb[row, i, j, 2] = (texel >> 16) & 255
+
+    return SimpleNamespace(paint_items=paint_items, paint_items_in_column=paint_items_in_column)

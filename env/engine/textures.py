@@ -1,0 +1,82 @@
+"""Every texture of the project, made by code from seeds, in one array that the device functions read.
+
+A texture has a slot of 5,504 texels: its levels one after the other, 64 x 64, 32 x 32, ... 1 x 1, each level column by column,
+texel (u, v) of a level of 2^b x 2^b at (u << b) + v; u goes right, v goes down. A texel is 8 bits of red, green and blue from
+the lowest byte on, and 255 in the top byte where it is opaque, which makes the int32 negative.
+
+Slots: for each theme 70 walls (0 unused, 1 plain, 2 to 5 coloured, 6 to 69 landmarks), then a floor and a ceiling for each
+theme, the sky (three slots that hold 256 columns of 64 texels), and the three items.
+"""
+
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from env.engine import patterns
+from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, THEMES
+
+SIZE = 64
+SLOT_TEXELS = 5504
+THEME_SLOTS = PLAIN_FACE + COLOURED_FACES + 1 + LANDMARKS
+FLOOR_SLOT = THEMES * THEME_SLOTS
+CEILING_SLOT = FLOOR_SLOT + THEMES
+SKY_SLOT = CEILING_SLOT + THEMES
+SKY_COLUMNS = 256
+ITEM_SLOT = SKY_SLOT + 3
+LAST_TEXEL = 2**21 - 1
+"""The array's size is a power of two, so that every index can be masked."""
+
+
+def texture_number(theme: int, face_code: int) -> int:
+    """The number, 1 to 69, by which `Pool.faces` names the look of a wall; 0 for no wall.
+
+    Numbers of different themes coincide: the theme of the maze selects among them when they are drawn.
+    """
+    if face_code >= FIRST_LANDMARK_FACE:
+        return face_code - FIRST_LANDMARK_FACE + PLAIN_FACE + COLOURED_FACES + 1
+    return face_code
+
+
+@functools.cache
+def all_textures() -> npt.NDArray[np.int32]:
+    """[2^21] int32, all slots; read-only."""
+    texels = np.zeros(LAST_TEXEL + 1, dtype=np.uint32)
+    for theme in range(THEMES):
+        walls = patterns.walls(theme)
+        pictures = patterns.landmark_walls(theme, walls[0])
+        for number, texture in enumerate([*walls, *pictures], start=1):
+            _store(texels, theme * THEME_SLOTS + number, texture)
+        _store(texels, FLOOR_SLOT + theme, patterns.floor(theme))
+        _store(texels, CEILING_SLOT + theme, patterns.ceiling(theme))
+    sky = _pack(patterns.sky(SKY_COLUMNS))
+    texels[SKY_SLOT * SLOT_TEXELS :][: sky.size] = sky.T.ravel()
+    for item, (colour, alpha) in enumerate(patterns.items()):
+        _store(texels, ITEM_SLOT + item, colour, alpha)
+    packed = texels.view(np.int32)
+    packed.setflags(write=False)
+    return packed
+
+
+def _store(texels: np.ndarray, slot: int, colour: np.ndarray, alpha: np.ndarray | None = None) -> None:
+    """Writes a texture [64, 64, 3] of floats in [0, 1], rows from the top, and its smaller levels."""
+    if alpha is None:
+        alpha = np.ones(colour.shape[:2])
+    at = slot * SLOT_TEXELS
+    weighted = colour * alpha[..., None]
+    while True:
+        solid = alpha[..., None]
+        level = _pack(np.where(solid > 0, weighted / np.maximum(solid, 1e-6), 0.0), alpha >= 0.45)
+        texels[at : at + level.size] = level.T.ravel()
+        at += level.size
+        if level.size == 1:
+            return
+        half = level.shape[0] // 2
+        weighted = weighted.reshape(half, 2, half, 2, 3).mean(axis=(1, 3))
+        alpha = alpha.reshape(half, 2, half, 2).mean(axis=(1, 3))
+
+
+def _pack(colour: np.ndarray, opaque: np.ndarray | None = None) -> npt.NDArray[np.uint32]:
+    bytes_ = np.clip(np.rint(colour * 255), 0, 255).astype(np.uint32)
+    packed = bytes_[..., 0] | bytes_[..., 1] << 8 | bytes_[..., 2] << 16
+    return packed if opaque is None else packed | np.where(opaque, 0xFF000000, 0).astype(np.uint32)
