@@ -1,7 +1,7 @@
 """The mazes of the paper's tasks, by name: layouts of our own with the paper's sizes, fruit and lengths of path.
 
-The seed of each was searched for, so that its mean path from spawn to goal is near the released level's (`TARGETS`); the
-I-maze was drawn by hand after the paper's description. The texts lie in `layouts/`.
+The seed of each was searched for, so that its mean path from spawn to goal is near the released level's
+(`paths.mean_spawn_to_goal`); the I-maze was drawn by hand after the paper's description. The texts lie in `layouts/`.
 """
 
 from dataclasses import replace
