@@ -69,10 +69,6 @@ class RunLog:
     def mean_return(self) -> float | None:
         return sum(self.returns) / len(self.returns) if self.returns else None
 
-    def start_clock(self) -> None:
-        """Starting the workers doesn't count as training."""
-        self.begin = self._written = time.monotonic()
-
     def add(self, report: Report, action_repeat: int) -> None:
         """Takes a worker's report in."""
         self.frames += report.steps * action_repeat
@@ -97,8 +93,11 @@ class RunLog:
         own = psutil.Process().memory_info().rss
         memory = own + sum(size for size in self._memory.values())
         self.most_memory = max(self.most_memory, memory)
-        self._rate = (self.frames - self._written_frames) / max(now - self._written, 1e-9)
-        entry: dict[str, float] = {"speed/frames per second": self._rate, "speed/memory in MB": memory / 1e6}
+        entry: dict[str, float] = {"speed/memory in MB": memory / 1e6}
+        if now - self._written >= WRITE_SECONDS:
+            # A shorter while, at a run's end, holds too few chunks to tell the rate.
+            self._rate = (self.frames - self._written_frames) / (now - self._written)
+            entry["speed/frames per second"] = self._rate
         busy = self._acting + self._learning
         if busy:
             entry["speed/share of time acting"] = self._acting / busy

@@ -177,18 +177,11 @@ class _Run:
 
     def _until_spent(self, runtime: ProcessRuntime | SerialRuntime, interrupted: list[int]) -> None:
         plan, log = self.plan, self.log
-        started = False
         while not interrupted:
-            reports = runtime.poll(0.2)
-            if reports and not started:
-                # The first chunk includes compiling; the clock starts with it all the same, or nothing could be compared.
-                started = True
-            for report in reports:
+            for report in runtime.poll(0.2):
                 log.add(report, plan.task.action_repeat)
             spent, left = self._budget()
             self.store.progress.fill_(min(spent, 1.0))
-            if not log.latest and log.frames > log.first_frames and log.session_seconds > 2:
-                log.write()
             log.write_if_due()
             log.show(left)
             if spent >= 1:
