@@ -94,6 +94,7 @@ def test_a_loaded_agent_acts_as_the_saved_one(tmp_path):
         for t in range(10):
             actions = policy.act(env, uniforms[t])
             env.step(actions)
+            assert policy.position_logits is not None
             steps.append((actions.tolist(), policy.value.tolist(), policy.position_logits.tolist()))
         chosen.append(steps)
     assert chosen[0] == chosen[1]

@@ -30,7 +30,8 @@ def random_rollout(model: AgentModel) -> tuple[Rollout, Targets]:
     generator = torch.Generator().manual_seed(1)
     normal = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
     state = tuple(normal(*p.shape) for p in model.network.initial_state(N))
-    recorders = {name: loss.recorder(N) for name, loss in model.auxiliary.items() if loss.recorder(N) is not None}
+    made = {name: loss.recorder(N) for name, loss in model.auxiliary.items()}
+    recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
     rollout = allocate(T, N, 42, 3, recorders, state)
     rollout.inputs.images.random_(0, 256, generator=generator)
     rollout.inputs.velocity = normal(T, N, 6) * 100

@@ -1,6 +1,7 @@
 """State, first frames and episode ends line up at chunk edges and inside chunks, shown by worlds that only count."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -13,7 +14,7 @@ from tests.agents.worlds import CountingEnv, counting_task
 STEPS = 15
 
 
-def make_actor(chunk, num_envs=4, shorter=0, stagger=False, agent="nav-d1d2l"):
+def make_actor(chunk, num_envs=4, shorter: npt.ArrayLike = 0, stagger=False, agent="nav-d1d2l"):
     task = counting_task()
     assert task.episode_steps == STEPS
     torch.manual_seed(0)
