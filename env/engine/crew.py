@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Callable
 
-Work = Callable[[], None]
-"""Does a share of the work; each thread calls it once."""
+Work = Callable[[int], None]
+"""Does a share of the work; each thread calls it once, with its own number."""
 
 
 class Crew:
@@ -14,14 +14,14 @@ class Crew:
     """
 
     def __init__(self, threads: int) -> None:
-        self._helpers = [_Helper() for _ in range(threads - 1)]
+        self._helpers = [_Helper(number) for number in range(1, threads)]
 
     def run(self, work: Work) -> None:
         """Calls `work` in every thread and returns when all are done; raises what one of them raised."""
         for helper in self._helpers:
             helper.start(work)
         try:
-            work()
+            work(0)
         finally:
             failures = [helper.wait() for helper in self._helpers]
         for failure in failures:
@@ -36,7 +36,8 @@ class Crew:
 
 
 class _Helper:
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self._number = number
         self._work: Work | None = None
         self._failure: BaseException | None = None
         self._begin = threading.Lock()
@@ -66,7 +67,7 @@ class _Helper:
             if self._work is None:
                 return
             try:
-                self._work()
+                self._work(self._number)
             except BaseException as failure:  # handed to the thread that waits for it
                 self._failure = failure
             self._done.release()

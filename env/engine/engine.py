@@ -9,7 +9,8 @@ from env.batch import BatchEnv, Observation, Outcome, Privileged
 from env.engine.host import HostRunner, check_mazes
 from env.engine.motion import cosines
 from env.engine.pool import Pool, pack
-from env.engine.state import Inputs, World, allocate_facts, allocate_picture, allocate_state, rules_of
+from env.engine.state import Inputs, Scene, World, allocate_facts, allocate_picture, allocate_state, rules_of
+from env.engine.textures import all_textures
 from env.task import Task
 from maze_gen.errors import InputError
 
@@ -71,6 +72,7 @@ class Engine(BatchEnv):
             state=state,
             rules=rules_of(task, cosines(), runner.bring),
             facts=facts,
+            scene=Scene(sides=runner.bring(pool.faces.view(np.uint32)), textures=runner.bring(all_textures())),
             picture=picture,
             inputs=Inputs(actions=runner.zeros((n,), np.int64), mask=runner.zeros((n,), np.bool_)),
         )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from env.engine.engine import Engine
 from env.engine.host import kernels
 from env.engine.motion import turn_of_pixels
+from env.engine.render import allocate_scratch
 from env.engine.table import table_of
 
 
@@ -62,6 +63,13 @@ class FrameEngine(Engine):
         self._world.state.homes[:, 0] = -1
         self._world.state.items[:, 0] = -1
         self._runner.draw()
+
+    def planar_depth(self, size: int = 84) -> npt.NDArray[np.float32]:
+        """[N, size, size] float32, planar depth in units of every pixel of what the agents see now, without items."""
+        depth = np.zeros((self.num_envs, size, size), dtype=np.float32)
+        scratch = allocate_scratch(size)
+        kernels(self._world).measure_depth(table_of(self._world), table_of(scratch), depth)
+        return depth
 
     def play_frame(
         self,

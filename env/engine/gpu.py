@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import cuda
 
-from env.engine import rules
+from env.engine import render, rules
 from env.engine.compile import CudaKernel
 from env.engine.compile import cuda as compile_for_gpu
 from env.engine.state import World
@@ -28,9 +28,11 @@ SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 
 @functools.cache
 def functions() -> SimpleNamespace:
-    """The kernels before they are compiled: `begin` and `step`."""
-    play = rules.build(compile_for_gpu)
+    """The kernels before they are compiled: `begin`, `step`, `draw` and `aim`."""
+    play, paint = rules.build(compile_for_gpu), render.build(compile_for_gpu)
     begin_row, step_row, tell = play.begin, play.step, play.tell
+    paint_column, measure_column = paint.paint_column, paint.measure_column
+    paint_depth_column, aim_column = paint.paint_depth_column, paint.aim_column
 
     def begin(pool, state, shared, facts, mask, episodes_on):
         """Starts episodes of the rows where `mask` is True: the one `episodes_on` after the last."""
@@ -50,7 +52,65 @@ def functions() -> SimpleNamespace:
                 frames = step_row(pool, state, shared, facts, row, action)
                 tell(state, shared, facts, row, frames)
 
-    return SimpleNamespace(begin=begin, step=step)
+    def draw(pool, state, shared, scene, picture, mask):
+        """Draws one column of what a row sees, for the rows where `mask` is True; a thread a column."""
+        index = cuda.grid(1)  # type: ignore[call-arg]
+        size = max(picture.rgb.shape[1], picture.depth.shape[1])
+        row = index // size
+        column = index % size
+        if row < mask.shape[0] and mask[row]:
+            maze = state.maze[row]
+            ceiling = pool.ceiling[maze]
+            heading = state.heading[row]
+            cos = shared.cosine[heading]
+            sin = shared.cosine[(heading - 16384) & 65535]
+            x = state.position[row, 0]
+            y = state.position[row, 1]
+            if picture.rgb.shape[1] > 0:
+                distance = paint_column(
+                    picture.rgb,
+                    row,
+                    column,
+                    scene.sides,
+                    maze,
+                    shared.cols,
+                    pool.theme[maze],
+                    ceiling,
+                    x,
+                    y,
+                    cos,
+                    sin,
+                    state.items,
+                    state.kinds,
+                    scene.textures,
+                )
+            else:
+                distance = measure_column(column, size, scene.sides, maze, shared.cols, x, y, cos, sin)
+            if picture.depth.shape[1] > 0:
+                paint_depth_column(picture.depth, row, column, ceiling, distance)
+
+    def aim(pool, state, shared, scene, picture, mask):
+        """Writes one column of the depth target of the rows where `mask` is True; a thread a column."""
+        index = cuda.grid(1)  # type: ignore[call-arg]
+        row = index // 16
+        if row < mask.shape[0] and mask[row]:
+            maze = state.maze[row]
+            heading = state.heading[row]
+            aim_column(
+                picture.depth_target,
+                row,
+                index % 16,
+                scene.sides,
+                maze,
+                shared.cols,
+                pool.ceiling[maze],
+                state.position[row, 0],
+                state.position[row, 1],
+                shared.cosine[heading],
+                shared.cosine[(heading - 16384) & 65535],
+            )
+
+    return SimpleNamespace(begin=begin, step=step, draw=draw, aim=aim)
 
 
 @functools.cache
@@ -70,6 +130,7 @@ class GpuRunner:
             _check_gpu()
         self._kernels = kernels()
         self._fault = self.zeros((1,), np.int64)
+        self._all_rows = self.bring(np.ones(num_envs, dtype=np.bool_))
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """Zeros that the kernels read and write."""
@@ -158,6 +219,7 @@ class GpuRunner:
 
     def draw(self) -> None:
         """Draws what every row sees now."""
+        self._draw(self._all_rows)
 
     def close(self) -> None:
         """Lets the GPU's memory go."""
@@ -168,12 +230,23 @@ class GpuRunner:
         self._kernels.begin.launch(
             self._num_envs, _stream(), world.pool, world.state, world.rules, world.facts, self._world.inputs.mask, episodes_on
         )
+        self._draw(world.inputs.mask)
 
     def _play(self) -> None:
         world = self._world
         self._kernels.step.launch(
             self._num_envs, _stream(), world.pool, world.state, world.rules, world.facts, self._world.inputs.actions, self._fault
         )
+        self._draw(self._all_rows)
+
+    def _draw(self, mask: Any) -> None:
+        world = self._world
+        seen = (world.pool, world.state, world.rules, world.scene, world.picture, mask)
+        size = max(world.picture.rgb.shape[1], world.picture.depth.shape[1])
+        if size > 0:
+            self._kernels.draw.launch(self._num_envs * size, _stream(), *seen)
+        if world.picture.depth_target.shape[1] > 0:
+            self._kernels.aim.launch(self._num_envs * 16, _stream(), *seen)
 
     def _expect_rows(self, name: str, array: Any) -> None:
         if tuple(array.shape) != (self._num_envs,):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from env.engine import rules
+from env.engine import render, rules
 from env.engine.compile import cpu, cpu_kernel
 from env.engine.crew import Crew, Work
 from env.engine.pool import Pool
@@ -35,14 +35,70 @@ _compiled: dict[tuple[tuple[str, int], ...], SimpleNamespace] = {}
 
 
 def _compile(example: World) -> SimpleNamespace:
-    play = rules.build(cpu)
+    play, paint = rules.build(cpu), render.build(cpu)
     begin_row, step_row, tell = play.begin, play.step, play.tell
     tick, frame, face, heading_after = play.tick, play.frame, play.face, play.heading_after
+    paint_row, measure, paint_depth, aim = paint.paint, paint.measure, paint.paint_depth, paint.aim
+    planar_depth, upward = paint.planar_depth, paint.upward
     read = reader_of(example)
+    read_scratch = reader_of(render.allocate_scratch(1))
 
-    def begin(table, claims, chunk, episodes_on):
+    @cpu
+    def measure_row(world, scratch, row, size):
+        """Writes the depths of all columns of a row's view into the scratch."""
+        heading = world.state.heading[row]
+        measure(
+            world.scene.sides,
+            world.state.maze[row],
+            world.rules.cols,
+            world.state.position[row, 0],
+            world.state.position[row, 1],
+            world.rules.cosine[heading],
+            world.rules.cosine[(heading - 16384) & 65535],
+            size,
+            scratch,
+        )
+
+    @cpu
+    def see(world, scratch, row):
+        """Draws what a row sees."""
+        state, scene, picture, cols = world.state, world.scene, world.picture, world.rules.cols
+        maze = state.maze[row]
+        ceiling = world.pool.ceiling[maze]
+        heading = state.heading[row]
+        cos = world.rules.cosine[heading]
+        sin = world.rules.cosine[(heading - 16384) & 65535]
+        x = state.position[row, 0]
+        y = state.position[row, 1]
+        if picture.rgb.shape[1] > 0:
+            paint_row(
+                picture.rgb,
+                row,
+                scene.sides,
+                maze,
+                cols,
+                world.pool.theme[maze],
+                ceiling,
+                x,
+                y,
+                cos,
+                sin,
+                state.items,
+                state.kinds,
+                scene.textures,
+                scratch,
+            )
+        elif picture.depth.shape[1] > 0:
+            measure_row(world, scratch, row, picture.depth.shape[1])
+        if picture.depth.shape[1] > 0:
+            paint_depth(picture.depth, row, ceiling, scratch)
+        if picture.depth_target.shape[1] > 0:
+            aim(picture.depth_target, row, scene.sides, maze, cols, ceiling, x, y, cos, sin)
+
+    def begin(table, scratch_table, claims, chunk, episodes_on):
         """Starts episodes of the rows where the mask is True: the one `episodes_on` after the last."""
         world = read(table)
+        scratch = read_scratch(scratch_table)
         mask = world.inputs.mask
         while True:
             first = claim(claims, chunk)  # type: ignore[call-arg]
@@ -52,10 +108,12 @@ def _compile(example: World) -> SimpleNamespace:
                 if mask[row]:
                     begin_row(world.pool, world.state, world.rules, row, episodes_on)
                     tell(world.state, world.rules, world.facts, row, 0)
+                    see(world, scratch, row)
 
-    def step(table, claims, chunk):
+    def step(table, scratch_table, claims, chunk):
         """Plays one agent step of every row."""
         world = read(table)
+        scratch = read_scratch(scratch_table)
         actions = world.inputs.actions
         while True:
             first = claim(claims, chunk)  # type: ignore[call-arg]
@@ -64,6 +122,7 @@ def _compile(example: World) -> SimpleNamespace:
             for row in range(first, min(first + chunk, actions.shape[0])):
                 frames = step_row(world.pool, world.state, world.rules, world.facts, row, actions[row])
                 tell(world.state, world.rules, world.facts, row, frames)
+                see(world, scratch, row)
 
     def play_frames(table, orders):
         """Plays one frame of every row, as `env.engine.frames.Orders` says, and writes how long it took by the row's clock."""
@@ -93,9 +152,31 @@ def _compile(example: World) -> SimpleNamespace:
             state.turned[row] = 0
             tell(state, shared, facts, row, 1)
 
+    def draw(table, scratch_table):
+        """Draws what every row sees."""
+        world = read(table)
+        scratch = read_scratch(scratch_table)
+        for row in range(world.inputs.mask.shape[0]):
+            see(world, scratch, row)
+
+    def measure_depth(table, scratch_table, depth):
+        """Writes the planar depth of every pixel, in units, into `depth`, float32 [N, n, n]."""
+        world = read(table)
+        scratch = read_scratch(scratch_table)
+        size = depth.shape[1]
+        for row in range(depth.shape[0]):
+            measure_row(world, scratch, row, size)
+            ceiling = world.pool.ceiling[world.state.maze[row]]
+            for i in range(size):
+                up = upward(i, size)
+                for j in range(size):
+                    depth[row, i, j] = planar_depth(scratch.depth[j], up, ceiling)
+
     return SimpleNamespace(
         begin=cpu_kernel(begin),
         step=cpu_kernel(step),
+        draw=cpu_kernel(draw),
+        measure_depth=cpu_kernel(measure_depth),
         play_frames=cpu_kernel(play_frames),
         place=cpu_kernel(place),
     )
@@ -142,7 +223,7 @@ class HostRunner:
     """Runs the kernels on the CPU, the rows split among threads; all arrays are NumPy's."""
 
     def __init__(self, num_envs: int, threads: int) -> None:
-        threads = min(threads, num_envs)
+        self._threads = threads = min(threads, num_envs)
         self._num_envs = num_envs
         self._chunk = max(1, num_envs // (threads * _CHUNKS)) if threads > 1 else num_envs
         self._claims = np.zeros(1, dtype=np.int64)
@@ -169,6 +250,9 @@ class HostRunner:
         self._world = world
         self._kernels = kernels(world)
         self._table = table_of(world)
+        size = max(world.picture.rgb.shape[1], world.picture.depth.shape[1], 1)
+        self._scratches = [render.allocate_scratch(size) for _ in range(self._threads)]
+        self._scratch_tables = [table_of(scratch) for scratch in self._scratches]
 
     def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
         """Starts episode 0 of every row."""
@@ -211,6 +295,7 @@ class HostRunner:
 
     def draw(self) -> None:
         """Draws what every row sees now."""
+        self._kernels.draw(self._table, self._scratch_tables[0])
 
     def close(self) -> None:
         """Ends the threads."""
@@ -220,11 +305,11 @@ class HostRunner:
         self._claims[0] = 0
         self._crew.run(work)
 
-    def _begin(self) -> None:
-        self._kernels.begin(self._table, self._claims, self._chunk, self._episodes_on)
+    def _begin(self, thread: int) -> None:
+        self._kernels.begin(self._table, self._scratch_tables[thread], self._claims, self._chunk, self._episodes_on)
 
-    def _step(self) -> None:
-        self._kernels.step(self._table, self._claims, self._chunk)
+    def _step(self, thread: int) -> None:
+        self._kernels.step(self._table, self._scratch_tables[thread], self._claims, self._chunk)
 
 
 def check_mazes(task: Task, pool: Pool) -> None:

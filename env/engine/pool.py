@@ -10,17 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from env.engine.textures import texture_number
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.maze import Cell, Maze
-
-try:
-    from env.engine.textures import texture_number
-except ImportError:
-
-    def texture_number(theme: int, face_code: int) -> int:
-        return face_code
-
 
 APPLE, STRAWBERRY, GOAL = 1, 2, 3
 """Kinds of item."""

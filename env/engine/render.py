@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from env.engine import rays, sprites
+from env.engine import rays, sprites, vectors
 from env.engine.compile import Jit
 from env.engine.textures import CEILING_SLOT, FLOOR_SLOT, LAST_TEXEL, SKY_SLOT, SLOT_TEXELS, THEME_SLOTS
 
@@ -289,6 +289,15 @@ def build(jit: Jit) -> SimpleNamespace:
                     scratch.image[at + j] = inside if scratch.depth[j] <= reach else beyond
 
     @jit
+    def fetch(textures, scratch, size):
+        vectors.fetch(textures, scratch.image, size * size, LAST_TEXEL, _EIGHTH, _LOWER)
+
+    @jit
+    def finish(rgb, row, scratch):
+        size = rgb.shape[1]
+        vectors.unpack(scratch.image, rgb, row * size * size * 3, size * size)
+
+    @jit
     def paint(rgb, row, sides, maze, cols, theme, ceiling, x, y, cos, sin, items, kinds, textures, scratch):
         """Draws the picture of one row of the batch.
 
@@ -305,16 +314,9 @@ def build(jit: Jit) -> SimpleNamespace:
         size = rgb.shape[1]
         look(sides, maze, cols, theme, x, y, cos, sin, size, scratch)
         choose(theme, ceiling, x, y, cos, sin, size, scratch)
-        image = scratch.image
-        for pixel in range(size * size):
-            image[pixel] = shaded(textures, image[pixel])
-        paint_items(image, scratch.depth, size, row, cols, x, y, cos, sin, items, kinds, textures)
-        for i in range(size):
-            for j in range(size):
-                pixel = image[i * size + j]
-                rgb[row, i, j, 0] = pixel & 255
-                rgb[row, i, j, 1] = (pixel >> 8) & 255
-                rgb[row, i, j, 2] = (pixel >> 16) & 255
+        fetch(textures, scratch, size)
+        paint_items(scratch.image, scratch.depth, size, row, cols, x, y, cos, sin, items, kinds, textures)
+        finish(rgb, row, scratch)
 
     @jit
     def paint_depth(depth, row, ceiling, scratch):
@@ -390,7 +392,7 @@ def build(jit: Jit) -> SimpleNamespace:
             depth[row, i, j] = byte_of(planar_depth(wall_depth, up, ceiling), ceiling)
 
     return SimpleNamespace(
-        paint=paint,
+        paint=paint, look=look, choose=choose, fetch=fetch, finish=finish, paint_items=paint_items,
         measure=measure,
         paint_depth=paint_depth,
         aim=aim,
@@ -399,4 +401,5 @@ def build(jit: Jit) -> SimpleNamespace:
         paint_depth_column=paint_depth_column,
         aim_column=aim_column,
         planar_depth=planar_depth,
+        upward=upward,
     )

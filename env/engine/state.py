@@ -137,6 +137,18 @@ class Picture(NamedTuple):
     depth_target: Any
 
 
+class Scene(NamedTuple):
+    """What is drawn from.
+
+    Attributes:
+        sides: [M, R*C] uint32, `Pool.faces` with the four bytes of a cell read as one number.
+        textures: see `env.engine.textures.all_textures`.
+    """
+
+    sides: Any
+    textures: Any
+
+
 class Inputs(NamedTuple):
     """What the caller of a kernel says: [N] int64 actions, and [N] bool rows whose next episode is to begin."""
 
@@ -151,6 +163,7 @@ class World(NamedTuple):
     state: State
     rules: Rules
     facts: Facts
+    scene: Scene
     picture: Picture
     inputs: Inputs
 
