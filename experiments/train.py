@@ -116,14 +116,17 @@ class _Plan:
         return self.earlier.sessions if self.earlier else 0
 
 
-def train(options: TrainOptions) -> RunResult:
+def train(options: TrainOptions, task: Task | None = None) -> RunResult:
     """Trains until the budget is spent, or Ctrl-C.
+
+    Args:
+        task: a task of one's own, instead of one that the options name.
 
     Raises:
         InputError: an option makes no sense, a file can't be read, or the run's folder can't be written.
         WorkerError: a worker's process died; the last checkpoint is in the run's folder.
     """
-    plan = _plan(options)
+    plan = _plan(options, task)
     model = (
         plan.earlier.model() if plan.earlier else initial_model(agent_config(plan.agent_name), plan.task, plan.config, plan.seed)
     )
@@ -253,7 +256,7 @@ class _Run:
         }
 
 
-def _plan(options: TrainOptions) -> _Plan:
+def _plan(options: TrainOptions, task: Task | None) -> _Plan:
     """Checks the options, reads what they name, makes the run's folder.
 
     Raises:
@@ -288,11 +291,10 @@ def _plan(options: TrainOptions) -> _Plan:
         folder = options.run_dir or path.parent
         plan = _Plan(options, earlier.agent_name, earlier.task, earlier.backend, earlier.seed, folder, earlier)
     else:
-        if not named.given:
-            named = dataclasses.replace(named, task=DEFAULT_TASK)
         name = options.agent or DEFAULT_AGENT
         agent_config(name)
-        task = named.make(size)
+        if task is None:
+            task = (named if named.given else dataclasses.replace(named, task=DEFAULT_TASK)).make(size)
         seed = 1 if options.seed is None else options.seed
         folder = options.run_dir or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{task.name}-{name}-seed{seed}"
         if (folder / CHECKPOINT).exists():

@@ -1,0 +1,234 @@
+"""The training command: it learns, stops, goes on where it stopped, and says in one line what is wrong."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from agents.checkpoint import load_checkpoint
+from agents.config import TrainConfig
+from agents.policy import Policy
+from env.backends import make_batch
+from env.task import Task
+from experiments.train import CHECKPOINT, TrainOptions, train
+from maze_gen.errors import InputError
+from maze_gen.text import read_maze
+
+ROOT = Path(__file__).parents[2]
+
+TOY = """
+*******
+*    G*
+*******
+""".strip()
+"""Three cells, the goal in the last: reached again as often as time allows."""
+TOY_TASK = Task("toy", (read_maze(TOY),), episode_seconds=8, spawn_distance=1, observation_size=42)
+
+SMALL = TrainConfig(envs=4, chunk=5, minibatches=1, epochs=1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def entries(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
+
+
+def options(tmp_path, **changes) -> TrainOptions:
+    given = {"settings": SMALL, "serial": True, "workers": 1, "run_dir": tmp_path / "run", "frames": 400}
+    return TrainOptions(**(given | changes))
+
+
+def test_a_run_leaves_a_checkpoint_a_curve_and_a_summary(tmp_path):
+    result = train(options(tmp_path), TOY_TASK)
+    assert result.checkpoint == tmp_path / "run" / CHECKPOINT
+    loaded = load_checkpoint(result.checkpoint)
+    assert loaded.frames == result.summary["frames"] >= 400
+    assert loaded.task == TOY_TASK
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary == result.summary
+    assert summary["agent"] == "nav-d1d2l"
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["settings"]["chunk"] == 5
+    assert config["versions"]["torch"] == torch.__version__
+    assert entries(tmp_path / "run")[-1]["frames"] == loaded.frames
+    assert list((tmp_path / "run").glob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize("preset", [{}, {"objective": "actor-critic", "optimizer": "rmsprop", "locked_updates": False}])
+def test_going_on_is_exact(tmp_path, preset):
+    """Frames, parameters, and the optimiser's statistics go on where they were, to the last bit."""
+    config = dataclasses.replace(SMALL, **preset)
+    first = train(options(tmp_path, settings=config), TOY_TASK)
+    before = load_checkpoint(first.checkpoint)
+    # Nothing to do: what was loaded is what is saved.
+    train(TrainOptions(resume=tmp_path / "run", settings=config, frames=0, serial=True, workers=1))
+    after = load_checkpoint(first.checkpoint)
+    assert after.frames == before.frames
+    assert after.sessions == before.sessions + 1
+    for group in ("parameters", "statistics"):
+        for name, part in getattr(before, group).items():
+            assert torch.equal(part, getattr(after, group)[name]), name
+    # More frames: the count, the updates and the curve go on.
+    train(TrainOptions(resume=tmp_path / "run", settings=config, frames=1000, serial=True, workers=1))
+    more = load_checkpoint(first.checkpoint)
+    assert more.frames >= 1000
+    steps = SMALL.envs * SMALL.chunk * 4
+    assert int(more.statistics["updates"]) == more.frames // steps
+    frames = [entry["frames"] for entry in entries(tmp_path / "run")]
+    assert frames == sorted(set(frames))
+    assert frames[-1] == more.frames
+
+
+def test_the_same_seed_trains_the_same_agent(tmp_path):
+    results = [train(options(tmp_path, run_dir=tmp_path / name, seed=5), TOY_TASK) for name in ("a", "b")]
+    first, second = (load_checkpoint(result.checkpoint).parameters for result in results)
+    assert all(torch.equal(part, second[name]) for name, part in first.items())
+    other = load_checkpoint(train(options(tmp_path, run_dir=tmp_path / "c", seed=6), TOY_TASK).checkpoint)
+    assert not torch.equal(other.parameters["network.policy.weight"], first["network.policy.weight"])
+
+
+def evaluate(checkpoint: Path, episodes: int = 16) -> float:
+    """Mean return of a saved agent, in fresh episodes."""
+    loaded = load_checkpoint(checkpoint)
+    policy = Policy(loaded, episodes)
+    uniforms = np.random.default_rng(9)
+    returns = np.zeros(episodes)
+    with make_batch(loaded.task, episodes) as env:
+        env.reset(999)
+        for _ in range(loaded.task.episode_steps):
+            env.step(policy.act(env, uniforms.random(episodes)))
+            returns += env.outcome.reward
+    return float(returns.mean())
+
+
+@pytest.mark.parametrize("serial", [True, False])
+def test_it_learns_the_toy_and_the_saved_agent_has_learned_it(tmp_path, serial):
+    settings = TrainConfig(envs=16, chunk=20, learning_rate=2e-3)
+    chosen = options(tmp_path, settings=settings, frames=300_000, serial=serial, workers=1 if serial else 2)
+    result = train(chosen, TOY_TASK)
+    assert evaluate(result.checkpoint) > 50
+
+
+def command(*arguments: str, **named) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.train", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **named,
+    )
+
+
+def wait_for_reports(folder: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 90
+    while not (folder / "progress.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A training in a process group of its own, as a shell starts it."""
+    process = command("--run-dir", str(tmp_path / "run"), "--envs", "4", start_new_session=True)
+    try:
+        wait_for_reports(tmp_path / "run", process)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def test_ctrl_c_stops_saves_and_says_how_to_go_on(tmp_path, running):
+    begin = time.monotonic()
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=30)
+    assert time.monotonic() - begin < 5
+    assert running.returncode == 130
+    assert err == ""
+    assert f"--resume {tmp_path / 'run'}" in out
+    saved = load_checkpoint(tmp_path / "run" / CHECKPOINT)
+    assert saved.frames == json.loads((tmp_path / "run" / "summary.json").read_text())["frames"] > 0
+    resumed = train(TrainOptions(resume=tmp_path / "run", settings=saved.config, frames=0, serial=True, workers=1))
+    assert resumed.summary["frames"] == saved.frames
+
+
+def test_a_killed_worker_ends_the_run_with_a_clear_error_and_a_checkpoint(tmp_path, running):
+    children = psutil.Process(running.pid).children()
+    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) == 2
+    workers[0].kill()
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert f"process {workers[0].pid}" in err
+    assert "SIGKILL" in err
+    assert "Traceback" not in err
+    load_checkpoint(tmp_path / "run" / CHECKPOINT).model()
+    assert not psutil.pid_exists(workers[1].pid)
+
+
+BAD_OPTIONS = {
+    "unknown agent": {"agent": "nav-d7"},
+    "unknown preset": {"preset": "slow"},
+    "no workers": {"workers": 0},
+    "minutes below zero": {"minutes": -1.0},
+    "frames below zero": {"frames": -1},
+    "seed below zero": {"seed": -1},
+    "an unknown task": {"task": "moon"},
+    "a task beside a maze file": {"task": "static-small", "maze_file": Path("a.txt")},
+    "a maze file that is none": {"maze_file": Path("nowhere.txt")},
+    "a checkpoint that is none": {"resume": Path("nowhere")},
+}
+
+
+@pytest.mark.parametrize("name", BAD_OPTIONS)
+def test_bad_options_are_named(tmp_path, name):
+    with pytest.raises(InputError):
+        train(options(tmp_path, **BAD_OPTIONS[name]))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_overwritten_and_not_resumed_as_another(tmp_path):
+    train(options(tmp_path, frames=0), TOY_TASK)
+    with pytest.raises(InputError, match="holds a run already"):
+        train(options(tmp_path), TOY_TASK)
+    resume = TrainOptions(resume=tmp_path / "run", settings=SMALL, serial=True)
+    for changes in ({"agent": "ff"}, {"task": "static-small"}, {"seed": 8}, {"backend": "lab"}):
+        with pytest.raises(InputError, match="was trained with"):
+            train(dataclasses.replace(resume, **changes))
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file"):
+        train(options(tmp_path, run_dir=tmp_path / "file" / "run"), TOY_TASK)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--agent", "nav-d7"], ["--bogus", "3"], ["--minutes", "soon"], ["--preset", "slow"], ["--task", "moon"]],
+)
+def test_the_command_says_what_is_wrong_in_one_line(arguments):
+    process = command(*arguments)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert len(err.strip().splitlines()) == 1
+    assert err.startswith("error: ")
+    assert out == ""
