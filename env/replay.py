@@ -18,6 +18,7 @@ import tyro
 
 from env.engine.frames import FrameEngine
 from env.engine.motion import FULL_TURN
+from env.recorded_depth import DepthComparison
 from env.task import Task
 from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
@@ -183,16 +184,16 @@ def replay(trace: Trace) -> dict[str, Any]:
     task = Task(trace.path.name, (trace.maze,), episode_seconds=1 + frames // 60, spawn_distance=0)
     error = {"position": 0.0, "heading": 0.0, "velocity": 0.0}
     clock_mismatches = reward_mismatches = 0
-    shares: list[float] = []
+    seen = DepthComparison(trace.maze.geometry)
     images = {int(frame): image for frame, image in zip(trace.depth_frame, trace.depth, strict=True)}
-    with FrameEngine(task, 1, depth=True, rgb=False) as engine:
+    with FrameEngine(task, 1, rgb=False) as engine:
         engine.reset(0)
         if not trace.maze_has_goal:
             engine.remove_goals()
         position, heading, velocity, clock = trace.start
         engine.put(position[None], [heading], velocity[None], clock[None])
         if -1 in images:
-            shares.append(_share_within_1(engine, images[-1]))
+            seen.add(engine, images[-1])
         for frame in range(frames):
             recorded = frame > respawn
             own = engine.play_frame(
@@ -201,7 +202,7 @@ def replay(trace: Trace) -> dict[str, Any]:
                 trace.strafe[frame],
                 duration=trace.duration[frame] if recorded else 0,
                 heading=trace.heading[frame] if recorded else -1,
-                draw=frame in images,
+                draw=False,
             )
             if frame < respawn and int(own[0]) != trace.duration[frame]:
                 clock_mismatches += 1
@@ -216,7 +217,7 @@ def replay(trace: Trace) -> dict[str, Any]:
                 error["heading"] = max(error["heading"], abs(turn - FULL_TURN // 2) * DEGREES)
                 error["velocity"] = max(error["velocity"], float(drift))
                 if frame in images:
-                    shares.append(_share_within_1(engine, images[frame]))
+                    seen.add(engine, images[frame])
             else:
                 engine.put(trace.position[frame][None], trace.heading[frame][None], trace.velocity[frame][None])
     return {
@@ -228,14 +229,8 @@ def replay(trace: Trace) -> dict[str, Any]:
         "max_velocity_error": error["velocity"],
         "clock_mismatches": clock_mismatches,
         "reward_mismatches": reward_mismatches,
-        "depth_within_1": float(np.median(shares)) if shares else None,
+        "depth_within_1": seen.median_share(),
     }
-
-
-def _share_within_1(engine: FrameEngine, image: npt.NDArray[np.uint8]) -> float:
-    depth = engine.observation.depth
-    assert depth is not None
-    return float((np.abs(depth[0].astype(int) - image.astype(int)) <= 1).mean())
 
 
 def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
