@@ -60,7 +60,7 @@ def functions() -> SimpleNamespace:
         column = index % size
         if row < mask.shape[0] and mask[row]:
             maze = state.maze[row]
-            ceiling = pool.ceiling[maze]
+            ceiling = int(pool.ceiling[maze])
             heading = state.heading[row]
             cos = shared.cosine[heading]
             sin = shared.cosine[(heading - 16384) & 65535]
@@ -74,7 +74,7 @@ def functions() -> SimpleNamespace:
                     scene.sides,
                     maze,
                     shared.cols,
-                    pool.theme[maze],
+                    int(pool.theme[maze]),
                     ceiling,
                     x,
                     y,
@@ -103,7 +103,7 @@ def functions() -> SimpleNamespace:
                 scene.sides,
                 maze,
                 shared.cols,
-                pool.ceiling[maze],
+                int(pool.ceiling[maze]),
                 state.position[row, 0],
                 state.position[row, 1],
                 shared.cosine[heading],

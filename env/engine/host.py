@@ -64,7 +64,7 @@ def _compile(example: World) -> SimpleNamespace:
         """Draws what a row sees."""
         state, scene, picture, cols = world.state, world.scene, world.picture, world.rules.cols
         maze = state.maze[row]
-        ceiling = world.pool.ceiling[maze]
+        ceiling = int(world.pool.ceiling[maze])
         heading = state.heading[row]
         cos = world.rules.cosine[heading]
         sin = world.rules.cosine[(heading - 16384) & 65535]
@@ -77,7 +77,7 @@ def _compile(example: World) -> SimpleNamespace:
                 scene.sides,
                 maze,
                 cols,
-                world.pool.theme[maze],
+                int(world.pool.theme[maze]),
                 ceiling,
                 x,
                 y,
@@ -166,7 +166,7 @@ def _compile(example: World) -> SimpleNamespace:
         size = depth.shape[1]
         for row in range(depth.shape[0]):
             measure_row(world, scratch, row, size)
-            ceiling = world.pool.ceiling[world.state.maze[row]]
+            ceiling = int(world.pool.ceiling[world.state.maze[row]])
             for i in range(size):
                 up = upward(i, size)
                 for j in range(size):
