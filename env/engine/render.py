@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from env.engine import rays, sprites, vectors
 from env.engine.compile import Jit
-from env.engine.textures import CEILING_SLOT, FLOOR_SLOT, LAST_TEXEL, SKY_SLOT, SLOT_TEXELS, THEME_SLOTS
+from env.engine.textures import CEILING_SLOT, COLOUR, EIGHTH, FLOOR_SLOT, LAST_TEXEL, SKY_SLOT, SLOT_TEXELS, THEME_SLOTS
 
 BELOW_EYE = 50.125
 """Units from the floor, whose top is at 1, up to the eye, at 51.125."""
@@ -62,8 +62,6 @@ _PER_TURN = np.float32(0.5 / math.pi)
 _ATAN_LINEAR = np.float32(0.97239411)
 _ATAN_CUBIC = np.float32(-0.19194795)
 _DARK = -(2**31)
-_LOWER = 0xFFFFFF
-_EIGHTH = 0x1F1F1F
 _FIRST_TARGET_ROW, _TARGET_ROW_STEP = TARGET_ROWS[0], TARGET_ROWS[1] - TARGET_ROWS[0]
 _FIRST_TARGET_COLUMN, _TARGET_COLUMN_STEP = TARGET_COLUMNS[0], TARGET_COLUMNS[1] - TARGET_COLUMNS[0]
 
@@ -208,9 +206,9 @@ def build(jit: Jit) -> SimpleNamespace:
     @jit
     def shaded(textures, texel):
         """The packed pixel of a texel; walls along x are drawn an eighth darker, so that corners show."""
-        pixel = textures[texel & LAST_TEXEL] & _LOWER
+        pixel = textures[texel & LAST_TEXEL] & COLOUR
         if texel < 0:
-            pixel = pixel - ((pixel >> 3) & _EIGHTH)
+            pixel = pixel - ((pixel >> 3) & EIGHTH)
         return np.int32(pixel)
 
     @jit
@@ -264,6 +262,11 @@ def build(jit: Jit) -> SimpleNamespace:
     def choose(theme, ceiling, x, y, cos, sin, size, scratch):
         """Writes the texel of every pixel into `scratch.image`."""
         width = scratch.depth.shape[0]
+        nearest = _SKY
+        farthest = _ZERO
+        for j in range(width):
+            nearest = min(nearest, scratch.depth[j])
+            farthest = max(farthest, scratch.depth[j])
         if ceiling == 0:
             for j in range(width):
                 scratch.sky[j] = sky_column(cos, sin, scratch.lateral[j])
@@ -271,7 +274,10 @@ def build(jit: Jit) -> SimpleNamespace:
             up = upward(i, size)
             reach = plane(up)
             at = i * size
-            if ceiling == 0 and up > _ZERO:
+            if farthest <= reach:
+                for j in range(width):
+                    scratch.image[at + j] = wall_texel(scratch.start[j], scratch.slope[j], scratch.column[j], up)
+            elif ceiling == 0 and up > _ZERO:
                 for j in range(width):
                     inside = wall_texel(scratch.start[j], scratch.slope[j], scratch.column[j], up)
                     beyond = sky_texel(scratch.sky[j], up, scratch.lateral[j])
@@ -282,15 +288,20 @@ def build(jit: Jit) -> SimpleNamespace:
                 v = (y + reach * sin) * scale + _POSITIVE
                 du = reach * sin * scale
                 dv = -reach * cos * scale
-                for j in range(width):
-                    k = scratch.lateral[j]
-                    inside = wall_texel(scratch.start[j], scratch.slope[j], scratch.column[j], up)
-                    beyond = plane_texel(first, bits, u + k * du, v + k * dv)
-                    scratch.image[at + j] = inside if scratch.depth[j] <= reach else beyond
+                if nearest > reach:
+                    for j in range(width):
+                        k = scratch.lateral[j]
+                        scratch.image[at + j] = plane_texel(first, bits, u + k * du, v + k * dv)
+                else:
+                    for j in range(width):
+                        k = scratch.lateral[j]
+                        inside = wall_texel(scratch.start[j], scratch.slope[j], scratch.column[j], up)
+                        beyond = plane_texel(first, bits, u + k * du, v + k * dv)
+                        scratch.image[at + j] = inside if scratch.depth[j] <= reach else beyond
 
     @jit
     def fetch(textures, scratch, size):
-        vectors.fetch(textures, scratch.image, size * size, LAST_TEXEL, _EIGHTH, _LOWER)
+        vectors.fetch(textures, scratch.image, size * size)
 
     @jit
     def finish(rgb, row, scratch):

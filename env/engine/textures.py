@@ -27,6 +27,11 @@ ITEM_SLOT = SKY_SLOT + 3
 LAST_TEXEL = 2**21 - 1
 """The array's size is a power of two, so that every index can be masked."""
 
+COLOUR = 0xFFFFFF
+"""The bytes of a texel that are its colour."""
+EIGHTH = 0x1F1F1F
+"""What is left in a colour's bytes of a shift by three: an eighth of each channel."""
+
 
 def texture_number(theme: int, face_code: int) -> int:
     """The number, 1 to 69, by which `Pool.faces` names the look of a wall; 0 for no wall.
