@@ -5,7 +5,9 @@ import io
 import json
 import os
 import re
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +115,28 @@ def command(options: type[Options], body: Callable[[Options], int | None]) -> Ca
             return 130
 
     return main
+
+
+class ProgressLine:
+    """Shows what is being done, on stderr: one line that is overwritten on a terminal, else a line every ten seconds."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._next = time.monotonic() + 10
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __call__(self, text: str) -> None:
+        if self._live:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + 10
+            print(text, file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: Any) -> None:
+        if self._live:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from agents.checkpoint import Checkpoint, load_checkpoint
 from env.batch import BatchEnv
 from env.registry import generated_counterpart
 from env.task import Task
-from experiments.cli import TaskOptions, check_writable, command, write_json
+from experiments.cli import ProgressLine, TaskOptions, check_writable, command, write_json
 from experiments.players import BASELINES, AgentPlayer, Player, PlayerFactory, player_of
 from experiments.reading.recording import Progress, record
 from experiments.reading.results import POSITION, Result, result_of, table
@@ -165,33 +165,22 @@ def evaluate(
     return Evaluation(checkpoint.origin, checkpoint.agent_name, results, baselines)
 
 
-def progress_line(text: str) -> None:
-    """Shows progress on stderr, in one line that is overwritten where that is a terminal."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def end_progress() -> None:
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
 def run(options: EvaluateOptions) -> None:
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE")
     check_writable(options.json)
     checkpoint = load_checkpoint(options.checkpoint)
     tasks = tasks_to_evaluate(checkpoint, options.world)
-    found = evaluate(
-        checkpoint,
-        tasks,
-        options.episodes,
-        options.seed,
-        backend=options.world.backend,
-        threads=options.threads,
-        progress=progress_line,
-    )
-    end_progress()
+    with ProgressLine() as progress:
+        found = evaluate(
+            checkpoint,
+            tasks,
+            options.episodes,
+            options.seed,
+            backend=options.world.backend,
+            threads=options.threads,
+            progress=progress,
+        )
     print(found.table())
     if options.json is not None:
         write_json(options.json, found.as_json())

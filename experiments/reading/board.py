@@ -38,6 +38,9 @@ class Board:
 
     def _run(self, name: str) -> SummaryWriter:
         if name not in self._writers:
+            # An earlier reading in the same place would be shown on top of this one.
+            for old in (self.folder / name).glob("events.out.tfevents.*"):
+                old.unlink()
             self._writers[name] = SummaryWriter(str(self.folder / name))
         return self._writers[name]
 

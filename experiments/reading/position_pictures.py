@@ -110,8 +110,8 @@ def position_exhibits(recording: Recording, readings: PositionReadings) -> list[
         Number(
             SECTION,
             "accuracy of naming the cell",
-            f"Share of steps at which {best.name} names the true one of {recording.task.cells} cells, on episodes that no decoder "
-            "was fitted on. Chance always names the commonest cell; the control was fitted on other episodes' labels.",
+            f"Share of steps at which {best.name} names the true one of {recording.task.cells} cells, on episodes that no "
+            "decoder was fitted on. Chance always names the commonest cell; the control was fitted on other episodes' labels.",
             best.accuracy,
             {"chance": best.chance, "shuffled control": shuffled},
             key=True,
@@ -190,8 +190,8 @@ def _over_time(recording: Recording, readings: PositionReadings, shuffled: float
         Picture(
             SECTION,
             "accuracy and doubt after a spawn",
-            "An agent that is put down somewhere has to look around: the better it knows its maze, the sooner the curve rises "
-            "and the doubt falls. Left and right over time since the last spawn, in the middle by how often it has entered the cell.",
+            "An agent that is put down somewhere has to look around: the better it knows its maze, the sooner the "
+            "curve rises and the doubt falls. Left and right over time since the last spawn, in the middle by how often it has entered the cell.",
             picture,
             key=True,
         ),
@@ -243,8 +243,8 @@ def _heading_pictures(readings: PositionReadings) -> list[Exhibit]:
             Picture(
                 SECTION,
                 "what each layer knows",
-                "Accuracy of decoders on each layer, from the eye to the policy. What a later layer knows better than the encoder, "
-                "it has remembered: one picture didn't show it.",
+                "Accuracy of decoders on each layer, from the eye to the policy. What a later layer knows better than the "
+                "encoder, it has remembered: one picture didn't show it.",
                 pixels_of(made),
                 key=True,
             )
@@ -332,8 +332,8 @@ def posterior_film(recording: Recording, reading: Reading, name: str = "posterio
         SECTION,
         name,
         "Left what the agent sees; right, in blue, where it believes it is (darker: surer), its true place (red arrow), the last "
-        "two seconds of its way (orange) and the goal. Below, its doubt over the episode: it jumps at every respawn (grey lines), "
-        "then falls.",
+        "two seconds of its way (orange) and the goal. Below, its doubt over the episode: it jumps at every respawn (grey "
+        "lines), then falls.",
         np.stack(frames),
         FILM_RATE,
         steps,

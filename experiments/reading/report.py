@@ -1,0 +1,90 @@
+"""One self-contained page with the figures that matter and the words to read them."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import imageio.v2 as imageio
+
+from experiments.cli import whole_file
+from experiments.reading.exhibits import Exhibit, Film, Number, Picture, Table, png
+
+_STYLE = """
+body { font: 17px/1.5 system-ui, sans-serif; color: #22252d; max-width: 1080px; margin: 2.5em auto; padding: 0 1.2em; }
+h1 { font-size: 1.7em; margin-bottom: .2em; } h2 { margin-top: 2.2em; border-bottom: 2px solid #e6e8ee; padding-bottom: .2em; }
+h3 { margin: 1.8em 0 .2em; font-size: 1.05em; } p { margin: .3em 0 .8em; color: #4a4f5c; max-width: 52em; }
+img, video { max-width: 100%; border: 1px solid #e6e8ee; } .numbers { display: flex; flex-wrap: wrap; gap: 1em; }
+.number { border: 1px solid #e6e8ee; border-radius: 8px; padding: .7em 1em; flex: 1 1 15em; }
+.number b { display: block; font-size: 1.7em; color: #2563c9; } .number small { color: #4a4f5c; }
+table { border-collapse: collapse; font-size: .92em; } td, th { padding: .25em .9em; border-bottom: 1px solid #e6e8ee; }
+th, td { text-align: right; } th:first-child, td:first-child { text-align: left; }
+"""
+
+
+def write_report(path: Path, exhibits: Sequence[Exhibit], title: str = "What the agent knows", lead: str = "") -> None:
+    """The key exhibits as one HTML file that needs nothing else, written whole or not at all.
+
+    Raises:
+        InputError: the place can't be written.
+    """
+    with whole_file(path) as file:
+        file.write(page(exhibits, title, lead))
+
+
+def page(exhibits: Sequence[Exhibit], title: str, lead: str) -> str:
+    """The page's HTML."""
+    shown = [exhibit for exhibit in exhibits if exhibit.key]
+    parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(lead)}</p>" if lead else ""]
+    for section in dict.fromkeys(exhibit.section for exhibit in shown):
+        inside = [exhibit for exhibit in shown if exhibit.section == section]
+        parts.append(f"<h2>{html.escape(section.lstrip('0123456789 '))}</h2>")
+        numbers = [exhibit for exhibit in inside if isinstance(exhibit, Number)]
+        if numbers:
+            parts.append('<div class="numbers">' + "".join(_number(number) for number in numbers) + "</div>")
+        parts += [_exhibit(exhibit) for exhibit in inside if not isinstance(exhibit, Number)]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    )
+
+
+def shown_value(value: float) -> str:
+    """A figure in three digits."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _number(number: Number) -> str:
+    beside = "; ".join(f"{who}: {shown_value(value)}" for who, value in number.beside.items())
+    return (
+        f'<div class="number"><b>{shown_value(number.value)}</b>{html.escape(number.name)}'
+        f"<br><small>{html.escape(beside)}</small><br><small>{html.escape(number.words)}</small></div>"
+    )
+
+
+def _exhibit(exhibit: Exhibit) -> str:
+    head = f"<h3>{html.escape(exhibit.name[:1].upper() + exhibit.name[1:])}</h3><p>{html.escape(exhibit.words)}</p>"
+    match exhibit:
+        case Picture():
+            return f'{head}<img alt="{html.escape(exhibit.name)}" src="{_data("image/png", png(exhibit.pixels))}">'
+        case Film():
+            source = _data("video/mp4", _mp4(exhibit))
+            return f'{head}<video controls loop autoplay muted playsinline src="{source}"></video>'
+        case Table():
+            lines = [("th", exhibit.header), *(("td", row) for row in exhibit.rows)]
+            rows = ("".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in texts) for cell, texts in lines)
+            return head + "<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+    return ""
+
+
+def _mp4(film: Film) -> bytes:
+    buffer = io.BytesIO()
+    with imageio.get_writer(buffer, format="mp4", fps=film.rate, macro_block_size=2, codec="libx264", quality=5) as writer:  # type: ignore[arg-type]
+        for frame in film.frames:
+            writer.append_data(frame)
+    return buffer.getvalue()
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
