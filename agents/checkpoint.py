@@ -74,7 +74,7 @@ class Checkpoint:
             InputError: the parameters are another agent's.
         """
         with torch.random.fork_rng():
-            model = AgentModel(self.agent, self.task, self.config.depth_form)
+            model = AgentModel(self.agent, self.task, self.config)
         wanted = dict(model.named_parameters())
         if set(wanted) != set(self.parameters):
             odd = sorted(set(wanted) ^ set(self.parameters))

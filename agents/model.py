@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from agents.config import AgentConfig
+from agents.config import AgentConfig, TrainConfig
 from agents.networks import CORE_FEATURES, FEATURES, AgentNetwork
 from auxiliary.loss import AuxiliaryLoss
 from auxiliary.registry import LOSSES
@@ -19,14 +19,14 @@ class AgentModel(nn.Module):
         losses: auxiliary losses by name, in the order of the agent's row.
     """
 
-    def __init__(self, agent: AgentConfig, task: Task, depth_form: str = "classes") -> None:
+    def __init__(self, agent: AgentConfig, task: Task, config: TrainConfig) -> None:
         super().__init__()
         unknown = [name for name in agent.losses if name not in LOSSES]
         if unknown:
             raise InputError(f"auxiliary loss {unknown[0]!r}: expected one of {', '.join(LOSSES)}")
         self.agent = agent
-        self.network = AgentNetwork(agent, task.observation_size)
-        self.losses = nn.ModuleDict({name: LOSSES[name](task, CORE_FEATURES, depth_form) for name in agent.losses})
+        self.network = AgentNetwork(agent, task.observation_size, config.persistence, config.forward_bias)
+        self.losses = nn.ModuleDict({name: LOSSES[name](task, CORE_FEATURES, config.depth_form) for name in agent.losses})
         assert FEATURES == CORE_FEATURES  # a head may read either
 
     @property

@@ -68,7 +68,7 @@ class Worker:
         self.spec = spec
         self.store = store
         config = spec.config
-        self.model = AgentModel(spec.agent, spec.task, config.depth_form)
+        self.model = AgentModel(spec.agent, spec.task, config)
         self.flat = FlatParameters(self.model)
         self.env = spec.make_env(spec.task, config.envs, depth=self.model.needs_depth, depth_target=self.model.needs_depth_target)
         acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index]).spawn(2)
@@ -108,4 +108,4 @@ def initial_model(agent: AgentConfig, task: Task, config: TrainConfig, seed: int
     """A model whose parameters are drawn from `seed`; torch's own random state stays as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return AgentModel(agent, task, config.depth_form)
+        return AgentModel(agent, task, config)

@@ -20,7 +20,7 @@ T, N = 4, 3
 def make(agent: AgentConfig, config: TrainConfig):
     task = counting_task()
     torch.manual_seed(0)
-    model = AgentModel(agent, task, config.depth_form).double()
+    model = AgentModel(agent, task, config).double()
     flat = FlatParameters(model)
     learner = Learner(model, flat, SharedStore(config, flat), config, np.random.default_rng(0))
     return model, flat, learner

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from agents.config import AGENTS, AgentConfig
+from agents.config import AGENTS, AgentConfig, TrainConfig
 from agents.model import AgentModel
 from agents.objectives import generalised_advantages
 from agents.rollout import Actor, StoppedError, choose
@@ -18,7 +18,7 @@ def make_actor(chunk, num_envs=4, shorter: npt.ArrayLike = 0, stagger=False, age
     task = counting_task()
     assert task.episode_steps == STEPS
     torch.manual_seed(0)
-    model = AgentModel(AGENTS[agent], task)
+    model = AgentModel(AGENTS[agent], task, TrainConfig())
     env = CountingEnv(task, num_envs, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=shorter)
     actor = Actor(env, model, chunk, np.random.default_rng(0), stagger)
     actor.reset(0, 0)
@@ -132,7 +132,7 @@ def test_actions_follow_their_probabilities():
 
 def test_depth_is_the_fourth_channel_of_an_agent_that_sees_it():
     task = counting_task()
-    model = AgentModel(AgentConfig("nav", depth_input=True), task)
+    model = AgentModel(AgentConfig("nav", depth_input=True), task, TrainConfig())
     env = CountingEnv(task, 2, depth=True)
     assert env.observation.depth is not None
     env.observation.depth[:] = 77
