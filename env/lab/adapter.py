@@ -19,8 +19,8 @@ from env.batch import STRAWBERRY_FLAG, BatchEnv, Observation, Outcome, Privilege
 from env.engine.pool import STRAWBERRY
 from env.engine.state import ACTION_FRAMES
 from env.lab.plan import Plan, Planner, map_name, settings_of, simulator_seed
-from env.lab.process import Episode, Simulator, SimulatorDied, cache_folder, require_lab
-from env.lab.released import is_released, level_of
+from env.lab.process import Episode, Simulator, SimulatorError, cache_folder, require_lab
+from env.lab.released import is_released, released_order
 from env.lab.view import View
 from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
 from maze_gen.errors import InputError
@@ -188,15 +188,9 @@ class LabBatch(BatchEnv):
 
     def _order(self, row: int, plan: Plan, episode: int) -> Episode:
         size = self.task.observation_size * self._scale
-        settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
-        seed = plan.seed
         if self._released:
-            level = level_of(self.task)
-            seed = simulator_seed(self._seed, self._streams[row], episode)
-        else:
-            level = str(LEVEL)
-            settings |= settings_of(plan, self.task.mazes[plan.maze], self._cache)
-        return Episode(level, not self._released, settings, seed, size, str(self._cache))
+            return released_order(self.task, simulator_seed(self._seed, self._streams[row], episode), size, self._cache)
+        return order_of(self.task, plan, size, self._cache)
 
     def _begin(self, rows: Iterable[int]) -> None:
         """Starts the episodes that are planned for these rows, and observes them."""
@@ -221,7 +215,7 @@ class LabBatch(BatchEnv):
                 try:
                     while not self._simulator(row).wait(ANNOUNCE_SECONDS):
                         compiling.tell()
-                except SimulatorDied as death:
+                except SimulatorError as death:
                     self._give_up_or_restart(row, death)
                     died.append(row)
                 else:
@@ -236,12 +230,12 @@ class LabBatch(BatchEnv):
         name = map_name(self.task.mazes[self._plans[row].maze])
         return None if any(self._cache.glob(f"{name}_*.pk3")) else name
 
-    def _give_up_or_restart(self, row: int, death: SimulatorDied) -> None:
+    def _give_up_or_restart(self, row: int, death: SimulatorError) -> None:
         self._playing[row] = None
         self._failures[row] += 1
         if self._failures[row] >= ATTEMPTS:
             self.close()
-            raise SimulatorDied(f"environment {row}: {death}; given up after {ATTEMPTS} attempts") from death
+            raise SimulatorError(f"environment {row}: {death}; given up after {ATTEMPTS} attempts") from death
         self.restarts[row] += 1
         print(
             f"lab: environment {row} starts its episode anew (restart {self.restarts[row]} of that environment): {death}",
@@ -271,7 +265,7 @@ class LabBatch(BatchEnv):
         simulator = self._simulator(row)
         try:
             simulator.wait()
-        except SimulatorDied as death:
+        except SimulatorError as death:
             self._give_up_or_restart(row, death)
             return False
         self._failures[row] = 0
@@ -353,6 +347,13 @@ class LabBatch(BatchEnv):
     def _refuse_unstarted(self, call: str) -> None:
         if not self._started:
             raise InputError(f"{call} before reset: call reset(seed) first")
+
+
+def order_of(task: Task, plan: Plan, size: int, cache: Path) -> Episode:
+    """What a simulator is told for an episode in our level, with pictures of size x size."""
+    settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
+    settings |= settings_of(plan, task.mazes[plan.maze], cache)
+    return Episode(str(LEVEL), True, settings, plan.seed, size, str(cache))
 
 
 def _close(simulator: Simulator | None) -> None:

@@ -70,7 +70,7 @@ class Planner(Engine):
             goal_cell=cell(int(state.goal[row])),
             items=tuple((int(kind), cell(int(place))) for kind, place in zip(kinds, homes, strict=True) if place >= 0),
             spawns=_spawns(
-                np.array([cell(place) for place in np.flatnonzero(may)], dtype=np.int32),
+                np.array([cell(place) for place in np.flatnonzero(may).tolist()], dtype=np.int32),
                 self._world.rules.seed[0],
                 state.stream[row],
                 state.episode[row],

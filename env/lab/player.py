@@ -5,6 +5,7 @@ second `reset` of the same object isn't repeatable, its first observation is sta
 """
 
 import contextlib
+import importlib
 import json
 import mmap
 import os
@@ -120,8 +121,8 @@ def requests(channel: socket.socket) -> Iterator[tuple[int, int, int, int]]:
 
 def play(channel: socket.socket, shared: Shared, order: dict[str, Any]) -> None:
     """Plays the episode that an order describes, see `env.lab.process.Episode`."""
-    import deepmind_lab
-
+    # It is installed in few places, so that neither people's tools nor this process before need it.
+    deepmind_lab = importlib.import_module("deepmind_lab")
     own = order["own"]
     names = OWN_OBSERVATIONS if own else RELEASED_OBSERVATIONS
     lab = deepmind_lab.Lab(

@@ -71,7 +71,7 @@ class Episode:
     cache: str
 
 
-class SimulatorDied(Exception):
+class SimulatorError(Exception):
     """A simulator's process ended, or answered nothing for too long; the message says which, how, and its last words."""
 
 
@@ -139,7 +139,7 @@ class Simulator:
             Whether it is there.
 
         Raises:
-            SimulatorDied: there will be none.
+            SimulatorError: there will be none.
         """
         while not self._answered:
             left = self._deadline - time.monotonic()
@@ -169,7 +169,7 @@ class Simulator:
             self._channel.settimeout(STEP_SECONDS)
             self._channel.sendall(message)
 
-    def _death(self, what: str) -> SimulatorDied:
+    def _death(self, what: str) -> SimulatorError:
         _kill(self._process)
         code = self._process.wait()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -177,7 +177,7 @@ class Simulator:
         words = os.pread(self._log, LOG_BYTES, max(0, size - LOG_BYTES)).decode(errors="replace").split("\n")
         last = " / ".join(line.strip() for line in words[-8:] if line.strip())
         self.close()
-        return SimulatorDied(f"DeepMind Lab's process {self._process.pid} {what} ({how}); its last words: {last or 'none'}")
+        return SimulatorError(f"DeepMind Lab's process {self._process.pid} {what} ({how}); its last words: {last or 'none'}")
 
 
 def _environment() -> dict[str, str]:

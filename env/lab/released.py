@@ -1,5 +1,8 @@
 """DeepMind Lab's released navigation levels as tasks, named `lab:LEVEL`: their own maps, scripts and looks."""
 
+from pathlib import Path
+
+from env.lab.process import Episode
 from env.task import Task
 
 PREFIX = "lab:"
@@ -13,3 +16,9 @@ def is_released(task: Task) -> bool:
 def level_of(task: Task) -> str:
     """The level's name for DeepMind Lab."""
     return task.name.removeprefix(PREFIX)
+
+
+def released_order(task: Task, seed: int, size: int, cache: Path) -> Episode:
+    """What a simulator is told for an episode of a released level, with pictures of size x size."""
+    settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
+    return Episode(level_of(task), False, settings, seed, size, str(cache))

@@ -1,0 +1,294 @@
+"""Plays the same episodes in DeepMind Lab and in the engine, frame by frame, and says how far the two differ.
+
+`python -m env.lab.compare` prints one JSON line a maze and one of all. Mazes come from the generator, actions are random, held
+as long as an agent's, and both start from the same seed. What is compared:
+
+* Up to the first respawn the engine goes its own way, with its own clock. After it, DeepMind Lab's clock slips: durations and
+  headings are taken from it, a frame's duration being the one in `DURATIONS` that explains what it did best. While it still
+  shows the new start (1 to 4 frames at each respawn) nothing is compared; then the engine takes position and velocity from it.
+* Rewards, on the very frame, throughout.
+* Depth, every `DEPTH_EVERY` frames: the share of bytes within 1. Columns that look past an item are left out, since items look
+  different, and in mazes with a ceiling the far plane is fitted, one number a picture.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from env.engine.frames import FrameEngine
+from env.engine.motion import FULL_TURN
+from env.engine.render import depth_byte
+from env.engine.state import ACTION_FRAMES
+from env.lab.adapter import LabBatch, order_of
+from env.lab.plan import Plan, Planner
+from env.lab.player import SCORES
+from env.lab.process import Simulator, cache_folder, require_lab
+from env.recorded_depth import FAR_PLANES
+from env.replay import headings, world_velocity
+from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
+from maze_gen.command import parse_options
+from maze_gen.errors import InputError, one_line_errors
+from maze_gen.generate import GeneratorConfig
+from maze_gen.splits import mazes_of_split
+
+DURATIONS = tuple(range(10, 22))
+"""Milliseconds that a frame after a respawn may have lasted."""
+STANDING = 25.125
+"""Height of an agent on the floor; while the simulator shows a new start it is higher."""
+DEPTH_EVERY = 30
+ITEM_HALF_WIDTH = 30.0
+"""Units from an item's middle that its looks may reach, in either backend."""
+POSITION_LIMIT = 0.01
+DEPTH_LIMIT = 0.99
+LEAP = 1.0
+"""An error of this many units after a respawn is one of DeepMind Lab's leaps; they are counted, and the engine follows."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Compares DeepMind Lab with the engine, frame by frame; exits with 1 where they differ by more than they should."""
+
+    mazes: int = 10
+    """How many mazes of the generator."""
+    geometry: Literal["thin", "block", "both"] = "both"
+    """Which walls; `both` takes turns."""
+    rows: int = 5
+    """Rows of the thin layout; a block maze has 2 rows + 1."""
+    cols: int = 10
+    """Columns of the thin layout."""
+    seconds: int = 60
+    """Game time played in each maze."""
+    seed: int = 0
+    """Of mazes, episodes and actions."""
+    speed_steps: int = 1000
+    """Agent steps of each measurement of speed, with 1 and with 2 processes; 0 measures none."""
+
+
+@dataclass
+class Agreement:
+    """What a comparison has found so far; errors are the largest ones, in units and in 1/65536 turns."""
+
+    frames: int = 0
+    compared: int = 0
+    goals: int = 0
+    fruit: int = 0
+    position_error: float = 0.0
+    position_error_after_respawn: float = 0.0
+    heading_error: int = 0
+    velocity_error: float = 0.0
+    reward_mismatches: int = 0
+    leaps: int = 0
+    depth_bytes: int = 0
+    depth_within_1: int = 0
+
+    def good(self) -> bool:
+        """Whether it is within the limits."""
+        return (
+            max(self.position_error, self.position_error_after_respawn) <= POSITION_LIMIT
+            and self.heading_error == 0
+            and self.reward_mismatches == 0
+            and self.depth_within_1 >= DEPTH_LIMIT * self.depth_bytes
+        )
+
+    def line(self) -> dict[str, Any]:
+        """The figures of a JSON line."""
+        share = self.depth_within_1 / self.depth_bytes if self.depth_bytes else None
+        return {**vars(self), "depth_within_1": share, "good": self.good()}
+
+    def add(self, other: "Agreement") -> None:
+        """Takes another comparison's findings in."""
+        for name, value in vars(other).items():
+            mine = getattr(self, name)
+            setattr(self, name, max(mine, value) if "error" in name else mine + value)
+
+
+class Comparison:
+    """One episode in both."""
+
+    def __init__(self, task: Task, seed: int, stream: int) -> None:
+        """Starts the episode in DeepMind Lab and in the engine."""
+        self._task = task
+        self._seed, self._stream = seed, stream
+        streams = np.array([stream])
+        self._engine = FrameEngine(task, 1, rgb=False)
+        self._engine.reset(seed, streams)
+        # Tries how long a frame lasted: a row a duration, without a goal.
+        self._trial = FrameEngine(task, len(DURATIONS), rgb=False)
+        self._trial.reset(seed, np.full(len(DURATIONS), stream))
+        self._trial.remove_goals()
+        with Planner(task, 1, rgb=False) as planner:
+            planner.reset(seed, streams)
+            self._plan: Plan = planner.plan(0)
+        self._simulator = Simulator(order_of(task, self._plan, 84, cache_folder()))
+        self.found = Agreement()
+
+    def play(self) -> Agreement:
+        """Plays the episode with random actions and compares every frame."""
+        task, found = self._task, self.found
+        generator = np.random.default_rng([self._seed, self._stream])
+        self._simulator.wait()
+        self._look()
+        respawned, showing = False, 0
+        for frame in range(task.episode_seconds * FRAMES_PER_SECOND):
+            if frame % task.action_repeat == 0:
+                look, move, strafe = ACTION_FRAMES[generator.integers(NUM_ACTIONS)]
+            self._simulator.ask(look, strafe, move, 1)
+            self._simulator.wait()
+            pose = self._simulator.shared.pose
+            heading = int(headings(pose[1, 1]))
+            # The frame after the goal's reward is the respawn.
+            if showing == 1:
+                respawned = True
+            free = showing == 0
+            duration = self._duration(look, move, strafe, heading) if respawned and free else 0
+            told = heading if respawned else -1
+            self._engine.play_frame(look, move, strafe, duration, told, draw=False)
+            goal = self._rewards()
+            if not free:
+                showing += 1
+                if showing > 2 and abs(pose[0, 2] - STANDING) < 0.5:
+                    self._follow(heading)
+                    showing = 0
+            else:
+                self._poses(heading, respawned)
+            if goal:
+                showing = 1
+            found.frames += 1
+            if frame % DEPTH_EVERY == 0 and showing == 0:
+                self._look()
+        return found
+
+    def close(self) -> None:
+        """Ends both."""
+        self._simulator.close()
+        self._engine.close()
+        self._trial.close()
+
+    def _rewards(self) -> bool:
+        """Compares what the frame gave; whether it was the goal."""
+        shared, rewards = self._simulator.shared, self._task.rewards
+        given = float(shared.given @ np.array([rewards.apple, rewards.strawberry, rewards.goal]))
+        self.found.reward_mismatches += int(given != float(self._engine.outcome.reward[0]))
+        goal = bool(shared.given[len(SCORES) - 1])
+        self.found.goals += int(goal)
+        self.found.fruit += int(shared.given[:-1].sum())
+        return goal
+
+    def _poses(self, heading: int, respawned: bool) -> None:
+        found, engine, pose = self.found, self._engine, self._simulator.shared.pose
+        off = float(np.hypot(*(engine.privileged.position[0].astype(np.float64) - pose[0, :2])))
+        if respawned and off > LEAP:
+            found.leaps += 1
+            self._follow(heading)
+            return
+        found.compared += 1
+        name = "position_error_after_respawn" if respawned else "position_error"
+        setattr(found, name, max(getattr(found, name), off))
+        turn = (int(headings(engine.privileged.heading[0])) - heading + FULL_TURN // 2) % FULL_TURN - FULL_TURN // 2
+        found.heading_error = max(found.heading_error, abs(turn))
+        speed, shown = np.hypot(*engine.observation.velocity[0, :2].astype(np.float64)), np.hypot(*pose[2, :2])
+        found.velocity_error = max(found.velocity_error, abs(float(speed - shown)))
+
+    def _follow(self, heading: int) -> None:
+        pose = self._simulator.shared.pose
+        self._engine.put(pose[None, 0, :2], [heading], np.round(pose[None, 2, :2]))
+
+    def _duration(self, look: int, move: int, strafe: int, heading: int) -> int:
+        """The milliseconds of this frame that bring the engine nearest to what the simulator did."""
+        facts, count = self._engine.privileged, len(DURATIONS)
+        trial, pose = self._trial, self._simulator.shared.pose
+        velocity = _motion(self._engine)
+        before = int(headings(facts.heading[0]))
+        trial.put(np.repeat(facts.position, count, 0), np.full(count, before), np.repeat(velocity, count, 0))
+        trial.play_frame(look, move, strafe, DURATIONS, heading, draw=False)
+        off = np.hypot(*(trial.privileged.position.astype(np.float64) - pose[0, :2]).T)
+        drift = np.abs(_motion(trial) - pose[2, :2]).max(axis=1)
+        return DURATIONS[int(np.argmin(off + drift))]
+
+    def _look(self) -> None:
+        """Compares depth bytes."""
+        depth = self._engine.planar_depth(84)[0]
+        shown = self._simulator.shared.rgbd[..., 3].astype(np.int16)
+        columns = self._columns_without_items()
+        if not columns.any():
+            return
+        depth, shown = depth[:, columns], shown[:, columns]
+        fars = [np.inf] if self._task.mazes[0].geometry == "block" else FAR_PLANES
+        self.found.depth_within_1 += max(
+            int((np.abs(depth_byte(depth, far).astype(np.int16) - shown) <= 1).sum()) for far in fars
+        )
+        self.found.depth_bytes += depth.size
+
+    def _columns_without_items(self) -> npt.NDArray[np.bool_]:
+        facts, maze = self._engine.privileged, self._task.mazes[0]
+        right = (2 * np.arange(84) + 1) / 84 - 1
+        free = np.ones(84, dtype=np.bool_)
+        angle = np.radians(float(facts.heading[0]))
+        for _, cell in self._plan.items:
+            x, y = np.array(maze.center(divmod(cell, maze.cols))) - facts.position[0]
+            ahead = x * np.cos(angle) + y * np.sin(angle)
+            aside = x * np.sin(angle) - y * np.cos(angle)
+            if np.hypot(x, y) < 2 * ITEM_HALF_WIDTH:
+                return np.zeros(84, dtype=np.bool_)
+            if ahead > -ITEM_HALF_WIDTH:
+                nearest = max(ahead - ITEM_HALF_WIDTH, 1.0)
+                free &= np.abs(right * ahead - aside) > ITEM_HALF_WIDTH * max(1.0, ahead / nearest)
+        return free
+
+
+def _motion(engine: FrameEngine) -> npt.NDArray[np.float64]:
+    """[N, 2] velocity along x and y, whole units/s."""
+    return world_velocity(engine.observation.velocity[:, :3], headings(engine.privileged.heading))
+
+
+def tasks_of(options: Options) -> list[Task]:
+    """A task of one maze each, with the paper's rules of static mazes."""
+    tasks = []
+    for geometry in ("thin", "block"):
+        if options.geometry in (geometry, "both"):
+            config = GeneratorConfig(options.rows, options.cols, geometry=geometry, apples=5, strawberry_share=0.2, goals=1)
+            mazes = mazes_of_split(config, "heldout", options.seed, -(-options.mazes // 2))
+            tasks.append([Task(f"{geometry}-{index}", (maze,), options.seconds) for index, maze in enumerate(mazes)])
+    return [task for turn in zip(*tasks, strict=True) for task in turn][: options.mazes]
+
+
+def speed(task: Task, processes: int, steps: int) -> float:
+    """Agent steps a second of a batch with depth, random actions, all processes together."""
+    generator = np.random.default_rng(0)
+    with LabBatch(replace(task, episode_seconds=3600), processes, depth=True) as batch:
+        batch.reset(0)
+        began = time.perf_counter()
+        for _ in range(steps):
+            batch.step(generator.integers(NUM_ACTIONS, size=processes))
+        return steps * processes / (time.perf_counter() - began)
+
+
+def main(options: Options) -> int:
+    """Compares, and returns 1 where a limit is exceeded, else 0."""
+    for name in ("mazes", "seconds"):
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name} is {getattr(options, name)}, expected at least 1")
+    require_lab()
+    tasks = tasks_of(options)
+    total = Agreement()
+    for stream, task in enumerate(tasks):
+        comparison = Comparison(task, options.seed, stream)
+        try:
+            found = comparison.play()
+        finally:
+            comparison.close()
+        total.add(found)
+        print(json.dumps({"maze": task.mazes[0].digest[:12], "geometry": task.mazes[0].geometry, **found.line()}), flush=True)
+    speeds = {}
+    if options.speed_steps:
+        speeds = {f"steps_per_second_{count}": round(speed(tasks[0], count, options.speed_steps)) for count in (1, 2)}
+    print(json.dumps({"mazes": len(tasks), **total.line(), **speeds}), flush=True)
+    return int(not total.good())
+
+
+if __name__ == "__main__":
+    raise SystemExit(one_line_errors(lambda: main(parse_options(Options, "python -m env.lab.compare")))())
