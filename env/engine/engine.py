@@ -121,6 +121,18 @@ class Engine(BatchEnv):
         self._runner.reset_rows(rows)
         return self.observation
 
+    def check(self) -> None:
+        """Waits for the device, and raises what `step` couldn't raise without waiting.
+
+        On the CPU nothing is left to be raised. On a GPU, actions that lie there are checked there: a row whose action is out of
+        range or whose episode is over stays as it is.
+
+        Raises:
+            InputError: a step since the last `reset` was asked of such a row.
+        """
+        self._refuse_closed("check")
+        self._runner.check()
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.engine import Engine
-from env.engine.host import kernels
+from env.engine.kernels import kernels
 from env.engine.motion import turn_of_pixels
 from env.engine.render import allocate_scratch
 from env.engine.table import table_of
