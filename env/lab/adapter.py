@@ -26,6 +26,8 @@ from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
 from maze_gen.errors import InputError
 
 LEVEL = Path(__file__).with_name("level.lua")
+OBSERVATIONS = ("POSITION", "ANGLES", "VELOCITY")
+"""Of our level; velocity is along x, y and z."""
 DEGREES_A_FRAME = 20 * 0.0066 * 16
 """What a look of 20 pixels turns."""
 PICTURE_MULTIPLE = 4
@@ -353,7 +355,7 @@ def order_of(task: Task, plan: Plan, size: int, cache: Path) -> Episode:
     """What a simulator is told for an episode in our level, with pictures of size x size."""
     settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
     settings |= settings_of(plan, task.mazes[plan.maze], cache)
-    return Episode(str(LEVEL), True, settings, plan.seed, size, str(cache))
+    return Episode(str(LEVEL), True, OBSERVATIONS, settings, plan.seed, size, str(cache))
 
 
 def _close(simulator: Simulator | None) -> None:

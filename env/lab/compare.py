@@ -44,6 +44,8 @@ ITEM_HALF_WIDTH = 30.0
 """Units from an item's middle that its looks may reach, in either backend."""
 POSITION_LIMIT = 0.01
 DEPTH_LIMIT = 0.99
+SETTLING = 4
+"""Frames after a start in which the simulator's camera still comes down from the height at which agents start."""
 LEAP = 1.0
 """An error of this many units after a respawn is one of DeepMind Lab's leaps; they are counted, and the engine follows."""
 
@@ -131,8 +133,7 @@ class Comparison:
         task, found = self._task, self.found
         generator = np.random.default_rng([self._seed, self._stream])
         self._simulator.wait()
-        self._look()
-        respawned, showing = False, 0
+        respawned, showing, settled = False, 0, 0
         for frame in range(task.episode_seconds * FRAMES_PER_SECOND):
             if frame % task.action_repeat == 0:
                 look, move, strafe = ACTION_FRAMES[generator.integers(NUM_ACTIONS)]
@@ -158,7 +159,8 @@ class Comparison:
             if goal:
                 showing = 1
             found.frames += 1
-            if frame % DEPTH_EVERY == 0 and showing == 0:
+            settled = settled + 1 if showing == 0 else 0
+            if (frame + 1) % DEPTH_EVERY == 0 and settled > SETTLING:
                 self._look()
         return found
 

@@ -31,18 +31,14 @@ READY, STEPPED = b"r", b"s"
 SCORES = (1, 2, 10)
 """What the level gives for an apple, a strawberry and the goal; the rewards of the task are the adapter's matter."""
 
-OWN_OBSERVATIONS = ("POSITION", "ANGLES", "VELOCITY")
-"""Of our level: position in units; pitch, yaw and roll in degrees; velocity along x, y and z in units/s."""
-RELEASED_OBSERVATIONS = ("DEBUG.POS.TRANS", "DEBUG.POS.ROT", "VEL.TRANS")
-"""The same of a released level, but velocity is in the agent's frame."""
-
 
 class Shared:
     """What the simulator's process writes and its parent reads; one block of memory without a name, gone with its last user.
 
     Attributes:
         rgbd: [size, size, 4] uint8, the last picture and its depth bytes.
-        pose: [3, 3] float64, position, angles and velocity after the last frame.
+        pose: [3, 3] float64, after the last frame what the order's observations name: position in units; pitch, yaw and roll
+            in degrees; velocity in units/s.
         given: [3] int32, apples, strawberries and goals whose score came in the last step.
         goal_frame: [1] int32, the frame of the last step, from 0, in which the goal's score came last; -1 for none.
         frames: [1] int32, frames that the last step lasted.
@@ -123,8 +119,7 @@ def play(channel: socket.socket, shared: Shared, order: dict[str, Any]) -> None:
     """Plays the episode that an order describes, see `env.lab.process.Episode`."""
     # It is installed in few places, so that neither people's tools nor this process before need it.
     deepmind_lab = importlib.import_module("deepmind_lab")
-    own = order["own"]
-    names = OWN_OBSERVATIONS if own else RELEASED_OBSERVATIONS
+    names = order["observations"]
     lab = deepmind_lab.Lab(
         order["level"],
         ["RGBD_INTERLEAVED", *names],
@@ -140,7 +135,7 @@ def play(channel: socket.socket, shared: Shared, order: dict[str, Any]) -> None:
         shared.rgbd[:] = seen["RGBD_INTERLEAVED"]
         for row, name in enumerate(names):
             shared.pose[row] = seen[name]
-        if own:
+        if order["own"]:
             taken = np.frombuffer(lab.read_property("taken").encode(), dtype=np.uint8) - ord("0")
             shared.taken[: len(taken)] = taken
 

@@ -57,6 +57,7 @@ class Episode:
     Attributes:
         level: a level's name, or the path of a level script.
         own: whether that is our level script, which says what was picked up.
+        observations: names of what says position, angles and velocity.
         settings: DeepMind Lab's settings.
         seed: of the simulator's own random numbers, in [0, 2**31).
         size: height and width of the picture.
@@ -65,6 +66,7 @@ class Episode:
 
     level: str
     own: bool
+    observations: tuple[str, ...]
     settings: dict[str, str]
     seed: int
     size: int
@@ -170,6 +172,9 @@ class Simulator:
             self._channel.sendall(message)
 
     def _death(self, what: str) -> SimulatorError:
+        # A process that died by itself should say so: the channel closes a moment before it is gone.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1.0 if what == "died" else 0.0)
         _kill(self._process)
         code = self._process.wait()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,11 +1,41 @@
-"""DeepMind Lab's released navigation levels as tasks, named `lab:LEVEL`: their own maps, scripts and looks."""
+"""DeepMind Lab's released navigation levels as tasks, named `lab:LEVEL`: their own maps, scripts and looks.
 
+Nothing of them is kept in this project. The layout of a level, which position decoders and maps need, is found by looking
+around in it once (`survey.lua`), and kept in the user's cache folder.
+"""
+
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from env.lab.process import Episode
+from env.lab.process import Episode, Simulator, SimulatorError, cache_folder, require_lab
 from env.task import Task
+from maze_gen.errors import InputError
+from maze_gen.files import write_whole
+from maze_gen.text import load_maze
 
 PREFIX = "lab:"
+OBSERVATIONS = ("DEBUG.POS.TRANS", "DEBUG.POS.ROT", "VEL.TRANS")
+"""Of every released level; velocity is in the agent's frame."""
+SURVEY = Path(__file__).with_name("survey.lua")
+
+
+@dataclass(frozen=True)
+class ReleasedLevel:
+    """What is known of a level beforehand: its cells, its time, and whether it draws its goal (paper, section 5)."""
+
+    rows: int
+    cols: int
+    episode_seconds: int
+    goal: Literal["fixed", "episode"]
+
+
+RELEASED: dict[str, ReleasedLevel] = {
+    f"nav_maze_{kind}_{number}": ReleasedLevel(rows, cols, seconds, goal)
+    for kind, goal in (("static", "fixed"), ("random_goal", "episode"))
+    for number, rows, cols, seconds in (("01", 5, 10, 60), ("02", 9, 15, 150), ("03", 13, 20, 300))
+}
 
 
 def is_released(task: Task) -> bool:
@@ -13,12 +43,56 @@ def is_released(task: Task) -> bool:
     return task.name.startswith(PREFIX)
 
 
-def level_of(task: Task) -> str:
-    """The level's name for DeepMind Lab."""
-    return task.name.removeprefix(PREFIX)
+def released_task(name: str, observation_size: int = 84) -> Task:
+    """The task of a released level.
+
+    Args:
+        name: `lab:` and one of `RELEASED`.
+        observation_size: height and width of the picture, 84 or 42.
+
+    Raises:
+        InputError: an unknown level, or DeepMind Lab isn't installed or hasn't it.
+    """
+    level = name.removeprefix(PREFIX)
+    if not name.startswith(PREFIX) or level not in RELEASED:
+        raise InputError(f"task {name!r}: expected one of {', '.join(PREFIX + known for known in RELEASED)}")
+    known = RELEASED[level]
+    maze = load_maze(_layout(level, known, cache_folder()))
+    return Task(
+        name=name,
+        mazes=(maze,),
+        episode_seconds=known.episode_seconds,
+        goal=known.goal,
+        fruit=known.goal,
+        observation_size=observation_size,
+    )
 
 
 def released_order(task: Task, seed: int, size: int, cache: Path) -> Episode:
     """What a simulator is told for an episode of a released level, with pictures of size x size."""
     settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
-    return Episode(level_of(task), False, settings, seed, size, str(cache))
+    return Episode(task.name.removeprefix(PREFIX), False, OBSERVATIONS, settings, seed, size, str(cache))
+
+
+def _layout(level: str, known: ReleasedLevel, cache: Path) -> Path:
+    """The file with the layout of a level, made where it isn't there yet."""
+    kept = cache / f"{level}.txt"
+    if kept.is_file():
+        return kept
+    require_lab()
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "layout.txt"
+        settings = {"mapName": level, "rows": str(known.rows), "cols": str(known.cols), "output": str(found)}
+        simulator = Simulator(Episode(str(SURVEY), False, (), {"width": "84", "height": "84", **settings}, 1, 84, str(cache)))
+        try:
+            simulator.wait()
+        except SimulatorError as error:
+            raise InputError(f"task {PREFIX}{level}: DeepMind Lab can't open its level: {error}") from error
+        finally:
+            simulator.close()
+        text = found.read_text()
+    if known.goal == "episode":
+        text = text.translate(str.maketrans("AG", "  "))
+    cache.mkdir(parents=True, exist_ok=True)
+    write_whole(kept, text.encode())
+    return kept
