@@ -63,7 +63,7 @@ def make_task(
     """The task of a name.
 
     Args:
-        name: one of `TASK_NAMES`.
+        name: one of `TASK_NAMES`, or `lab:` and a level that DeepMind Lab brings (`env.lab.released`).
         split: `fixed` for the layout of a task that has one, `train` or `heldout` for generated mazes. Without it a task of one
             layout is `fixed`, a procedural one `train`. `heldout` mazes of a task of one layout are as large as it and are
             played by its rules.
@@ -73,10 +73,16 @@ def make_task(
     Raises:
         InputError: an unknown name, a split that the task hasn't, or another size.
     """
-    if name not in TASKS:
-        raise InputError(f"task {name!r}: expected one of {', '.join(TASK_NAMES)}")
+    if name not in TASKS and not name.startswith("lab:"):
+        raise InputError(f"task {name!r}: expected one of {', '.join(TASK_NAMES)}, or lab: and a level of DeepMind Lab")
     if observation_size not in OBSERVATION_SIZES:
         raise InputError(f"observation size {observation_size}: expected one of {', '.join(map(str, OBSERVATION_SIZES))}")
+    if name.startswith("lab:"):
+        # Imported where it is used: it asks DeepMind Lab for the layout.
+        from env.lab.released import released_task
+
+        released = released_task(name, observation_size)
+        return released if split in (None, "fixed") else generated_counterpart(released, split, mazes or HELDOUT_MAZES)
     row = TASKS[name]
     own: Split = "fixed" if row.layout else "train"
     splits = ("fixed", "train", "heldout") if row.layout else ("train", "heldout")

@@ -237,7 +237,7 @@ class LabBatch(BatchEnv):
         self._failures[row] += 1
         if self._failures[row] >= ATTEMPTS:
             self.close()
-            raise SimulatorError(f"environment {row}: {death}; given up after {ATTEMPTS} attempts") from death
+            raise InputError(f"environment {row}: {death}; given up after {ATTEMPTS} attempts") from death
         self.restarts[row] += 1
         print(
             f"lab: environment {row} starts its episode anew (restart {self.restarts[row]} of that environment): {death}",

@@ -19,9 +19,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from env.engine.depth import depth_byte
 from env.engine.frames import FrameEngine
 from env.engine.motion import FULL_TURN
-from env.engine.render import depth_byte
 from env.engine.state import ACTION_FRAMES
 from env.lab.adapter import LabBatch, order_of
 from env.lab.plan import Plan, Planner

@@ -31,16 +31,17 @@ class ReleasedLevel:
     goal: Literal["fixed", "episode"]
 
 
+_SIZES = (("01", 5, 10, 60), ("02", 9, 15, 150), ("03", 13, 20, 300))
+
 RELEASED: dict[str, ReleasedLevel] = {
-    f"nav_maze_{kind}_{number}": ReleasedLevel(rows, cols, seconds, goal)
-    for kind, goal in (("static", "fixed"), ("random_goal", "episode"))
-    for number, rows, cols, seconds in (("01", 5, 10, 60), ("02", 9, 15, 150), ("03", 13, 20, 300))
+    **{f"nav_maze_static_{number}": ReleasedLevel(*size, goal="fixed") for number, *size in _SIZES},
+    **{f"nav_maze_random_goal_{number}": ReleasedLevel(*size, goal="episode") for number, *size in _SIZES},
 }
 
 
 def is_released(task: Task) -> bool:
-    """Whether a task is a released level."""
-    return task.name.startswith(PREFIX)
+    """Whether a task is a released level, not generated mazes played by its rules."""
+    return task.name.startswith(PREFIX) and task.split == "fixed"
 
 
 def released_task(name: str, observation_size: int = 84) -> Task:
