@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.frames import FrameEngine
-from env.engine.render import ABOVE_EYE, depth_byte
+from env.engine.depth import ABOVE_EYE, depth_byte
 from maze_gen.maze import CELL_UNITS, Geometry
 
 SIZE = 84

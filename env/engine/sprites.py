@@ -35,28 +35,6 @@ def build(jit: Jit) -> SimpleNamespace:
     """
 
     @jit
-    def before(items, row, cols, x, y, cos, sin, limit, limit_item):
-        """The farthest item nearer than `limit`, (depth, item); among equally far ones the order of the list decides.
-
-        Items come far to near by asking for the next one again and again; few are in view, so that needs no sorted list.
-        """
-        best = _ZERO
-        found = -1
-        for item in range(items.shape[1]):
-            place = items[row, item]
-            if place >= 0:
-                iy = place // cols
-                to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
-                to_y = np.float32(iy) * _CELL + _HALF_CELL - y
-                depth = to_x * cos + to_y * sin
-                if depth >= _NEAREST and (depth < limit or (depth == limit and item > limit_item)) and depth > best:
-                    aside = to_x * sin - to_y * cos
-                    if abs(aside) < depth + _HALF_CELL:
-                        best = depth
-                        found = item
-        return best, found
-
-    @jit
     def frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size):
         """Where an item's picture lies.
 
@@ -94,16 +72,58 @@ def build(jit: Jit) -> SimpleNamespace:
         return int(offset)
 
     @jit
-    def paint_items(image, depths, size, row, cols, x, y, cos, sin, items, kinds, textures):
-        """Draws a row's items into its packed picture [size * size], far to near, where they are nearer than `depths`."""
-        limit = _FARTHEST
-        last = -1
-        while True:
-            depth, item = before(items, row, cols, x, y, cos, sin, limit, last)
-            if item < 0:
-                break
-            limit = depth
-            last = item
+    def find(scratch, size, row, cols, x, y, cos, sin, items):
+        """Lists the items in view in the scratch, far to near, and returns their number.
+
+        An item is in view where a column that it covers shows a wall farther away.
+        """
+        depths, seen, seen_depth = scratch.depth, scratch.seen, scratch.seen_depth
+        half = np.float32(size) * _HALF
+        count = 0
+        for item in range(items.shape[1]):
+            place = items[row, item]
+            if place >= 0:
+                iy = place // cols
+                to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
+                to_y = np.float32(iy) * _CELL + _HALF_CELL - y
+                depth = to_x * cos + to_y * sin
+                aside = to_x * sin - to_y * cos
+                if depth >= _NEAREST and abs(aside) < depth + _HALF_CELL:
+                    scale = half / depth
+                    first_column = max(0, int(half + (aside - _HALF_CELL) * scale))
+                    last_column = min(size - 1, int(half + (aside + _HALF_CELL) * scale))
+                    hidden = True
+                    for j in range(first_column, last_column + 1):
+                        if depths[j] > depth:
+                            hidden = False
+                            break
+                    if not hidden:
+                        at = count
+                        # Of too many the farthest, which is the first, makes room.
+                        if count == seen.shape[0]:
+                            if depth >= seen_depth[0]:
+                                continue
+                            at = count - 1
+                            for other in range(at):
+                                seen[other] = seen[other + 1]
+                                seen_depth[other] = seen_depth[other + 1]
+                        else:
+                            count += 1
+                        while at > 0 and seen_depth[at - 1] < depth:
+                            seen[at] = seen[at - 1]
+                            seen_depth[at] = seen_depth[at - 1]
+                            at -= 1
+                        seen[at] = item
+                        seen_depth[at] = depth
+        return count
+
+    @jit
+    def paint_items(scratch, size, row, cols, x, y, cos, sin, items, kinds, textures):
+        """Draws a row's items into its packed picture, far to near, where they are nearer than the walls."""
+        image, depths = scratch.image, scratch.depth
+        for one in range(find(scratch, size, row, cols, x, y, cos, sin, items)):
+            depth = scratch.seen_depth[one]
+            item = scratch.seen[one]
             left, top, width, first, bits = frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size)
             texels = 1 << bits
             first_column = max(0, int(left))
@@ -121,13 +141,32 @@ def build(jit: Jit) -> SimpleNamespace:
                                 image[i * size + j] = texel & _LOWER
 
     @jit
-    def paint_items_in_column(rgb, wall_depth, row, j, cols, x, y, cos, sin, items, kinds, textures):
+    def before(items, row, cols, x, y, cos, sin, k, wall_depth, limit, limit_item):
+        """(depth, item) of a column's farthest item nearer than `limit`; among equally far ones the list's order decides."""
+        best = _ZERO
+        found = -1
+        for item in range(items.shape[1]):
+            place = items[row, item]
+            if place >= 0:
+                iy = place // cols
+                to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
+                to_y = np.float32(iy) * _CELL + _HALF_CELL - y
+                depth = to_x * cos + to_y * sin
+                if depth >= _NEAREST and (depth < limit or (depth == limit and item > limit_item)) and depth > best:
+                    aside = to_x * sin - to_y * cos
+                    if depth < wall_depth and abs(aside - k * depth) < _HALF_CELL:
+                        best = depth
+                        found = item
+        return best, found
+
+    @jit
+    def paint_items_in_column(rgb, k, wall_depth, row, j, cols, x, y, cos, sin, items, kinds, textures):
         """Draws a row's items into column j of `rgb[row]`, far to near, where they are nearer than its wall."""
         size = rgb.shape[1]
         limit = _FARTHEST
         last = -1
         while True:
-            depth, item = before(items, row, cols, x, y, cos, sin, limit, last)
+            depth, item = before(items, row, cols, x, y, cos, sin, k, wall_depth, limit, last)
             if item < 0:
                 break
             limit = depth

@@ -65,23 +65,24 @@ def all_textures() -> npt.NDArray[np.int32]:
 
 def _store(texels: np.ndarray, slot: int, colour: np.ndarray, alpha: np.ndarray | None = None) -> None:
     """Writes a texture [64, 64, 3] of floats in [0, 1], rows from the top, and its smaller levels."""
-    if alpha is None:
-        alpha = np.ones(colour.shape[:2])
+    cover = np.ones(colour.shape[:2]) if alpha is None else alpha
     at = slot * SLOT_TEXELS
-    weighted = colour * alpha[..., None]
+    weighted = colour * cover[..., None]
     while True:
-        solid = alpha[..., None]
-        level = _pack(np.where(solid > 0, weighted / np.maximum(solid, 1e-6), 0.0), alpha >= 0.45)
+        solid = cover[..., None]
+        level = _pack(np.where(solid > 0, weighted / np.maximum(solid, 1e-6), 0.0), cover >= 0.45)
         texels[at : at + level.size] = level.T.ravel()
         at += level.size
         if level.size == 1:
             return
         half = level.shape[0] // 2
         weighted = weighted.reshape(half, 2, half, 2, 3).mean(axis=(1, 3))
-        alpha = alpha.reshape(half, 2, half, 2).mean(axis=(1, 3))
+        cover = cover.reshape(half, 2, half, 2).mean(axis=(1, 3))
 
 
 def _pack(colour: np.ndarray, opaque: np.ndarray | None = None) -> npt.NDArray[np.uint32]:
     bytes_ = np.clip(np.rint(colour * 255), 0, 255).astype(np.uint32)
     packed = bytes_[..., 0] | bytes_[..., 1] << 8 | bytes_[..., 2] << 16
-    return packed if opaque is None else packed | np.where(opaque, 0xFF000000, 0).astype(np.uint32)
+    if opaque is not None:
+        packed |= np.where(opaque, 0xFF000000, 0).astype(np.uint32)
+    return packed.astype(np.uint32)

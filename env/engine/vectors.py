@@ -30,8 +30,7 @@ def _at(builder: Any, pointer: Any, offset: Any, pointee: Any) -> Any:
     return builder.bitcast(builder.gep(pointer, [offset]), pointee.as_pointer())
 
 
-@intrinsic
-def fetch(typing_context, textures, image, count):  # noqa: ANN001
+def _fetch(typing_context, textures, image, count):
     """Replaces texel numbers by pixels, 16 at a time up to `count`:
 
         for pixel in range(count):
@@ -42,7 +41,7 @@ def fetch(typing_context, textures, image, count):  # noqa: ANN001
     """
     signature = types.void(textures, image, types.intp)
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001
+    def generate(context, builder, signature, arguments):
         source = _data(context, builder, signature.args[0], arguments[0])
         target = _data(context, builder, signature.args[1], arguments[1])
         pointers = ir.VectorType(_I32.as_pointer(), LANES)
@@ -69,8 +68,7 @@ def fetch(typing_context, textures, image, count):  # noqa: ANN001
     return signature, generate
 
 
-@intrinsic
-def unpack(typing_context, image, rgb, start, count):  # noqa: ANN001
+def _unpack(typing_context, image, rgb, start, count):
     """Writes the three lower bytes of every pixel, 16 at a time; `count` is a multiple of 4:
 
         for pixel in range(count):
@@ -81,7 +79,7 @@ def unpack(typing_context, image, rgb, start, count):  # noqa: ANN001
     """
     signature = types.void(image, rgb, types.intp, types.intp)
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001
+    def generate(context, builder, signature, arguments):
         source = _data(context, builder, signature.args[0], arguments[0])
         target = builder.gep(_data(context, builder, signature.args[1], arguments[1]), [arguments[2]])
 
@@ -104,3 +102,7 @@ def unpack(typing_context, image, rgb, start, count):  # noqa: ANN001
         return context.get_dummy_value()
 
     return signature, generate
+
+
+fetch: Any = intrinsic(_fetch)
+unpack: Any = intrinsic(_unpack)
