@@ -167,6 +167,9 @@ class _Run:
             )
             for index in range(plan.options.workers)
         ]
+        if self._budget()[0] >= 1:
+            self._finish(interrupted=False)
+            return RunResult(plan.folder, self.path, self._summary(False), False)
         with _interruptible() as interrupted:
             runtime = (SerialRuntime if plan.options.serial else ProcessRuntime)(specs, self.store)
             try:
@@ -180,15 +183,14 @@ class _Run:
 
     def _until_spent(self, runtime: ProcessRuntime | SerialRuntime, interrupted: list[int]) -> None:
         plan, log = self.plan, self.log
-        while not interrupted:
+        spent = 0.0
+        while spent < 1 and not interrupted:
             for report in runtime.poll(0.2):
                 log.add(report, plan.task.action_repeat)
             spent, left = self._budget()
             self.store.progress.fill_(min(spent, 1.0))
             log.write_if_due()
             log.show(left)
-            if spent >= 1:
-                return
             if time.monotonic() - self.saved >= 60 * plan.options.checkpoint_minutes:
                 self.save()
 

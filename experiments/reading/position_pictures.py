@@ -191,7 +191,8 @@ def _over_time(recording: Recording, readings: PositionReadings, shuffled: float
             SECTION,
             "accuracy and doubt after a spawn",
             "An agent that is put down somewhere has to look around: the better it knows its maze, the sooner the "
-            "curve rises and the doubt falls. Left and right over time since the last spawn, in the middle by how often it has entered the cell.",
+            "curve rises and the doubt falls. Left and right over time since the last spawn, in the middle by "
+            "how often it has entered the cell.",
             picture,
             key=True,
         ),

@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 from agents.checkpoint import Checkpoint
 from env.task import Task
+from experiments.reading.behaviour import behaviour_exhibits
+from experiments.reading.depth import depth_exhibits
 from experiments.reading.exhibits import Exhibit
+from experiments.reading.loop_closure import loop_exhibits, read_loops
 from experiments.reading.mind import layers_of, record_mind
 from experiments.reading.position_pictures import position_exhibits, posterior_film, read_positions
+from experiments.reading.units import unit_exhibits
 
 FILMED = (3, 4, 8, 9)
 """Episodes whose every picture is kept; decoders aren't fitted on them."""
@@ -41,9 +45,16 @@ def read_agent(
         threads=threads,
         progress=lambda text: tell(f"playing {task.name}: {text}"),
     )
-    readings = read_positions(recording, layers_of(checkpoint), tell, threads)
+    layers = layers_of(checkpoint)
+    readings = read_positions(recording, layers, tell, threads)
     exhibits = position_exhibits(recording, readings)
     film = posterior_film(recording, readings.best)
     if film is not None:
         exhibits.append(film)
+    tell("reading loop closure, depth and behaviour")
+    exhibits += loop_exhibits(recording, read_loops(recording, layers))
+    exhibits += depth_exhibits(recording)
+    exhibits += behaviour_exhibits(recording)
+    tell("reading single units")
+    exhibits += unit_exhibits(recording, layers)
     return exhibits

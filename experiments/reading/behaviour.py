@@ -1,0 +1,222 @@
+"""What the agent does: where it goes, how fast it finds the goal, how straight, and what it expects on the way."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.reading.exhibits import (
+    AGENT,
+    CONTROL,
+    QUIET,
+    Exhibit,
+    Number,
+    Picture,
+    figure,
+    pixels_of,
+)
+from experiments.reading.mind import VALUE
+from experiments.reading.recording import Recording
+from experiments.reading.results import latencies
+from experiments.reading.statistics import success_weighted_path_length
+from maze_gen.maze import CELL_UNITS
+from maze_gen.paths import all_distances
+from maze_gen.topdown import TopDown
+
+SECTION = "4 Behaviour"
+
+
+@dataclass(frozen=True)
+class Trips:
+    """Every way from a spawn to the goal, or to the episode's end.
+
+    Attributes:
+        episode: [K] int64.
+        start, end: [K] int64, first and last step.
+        first: [K] bool, the first trip of its episode.
+        reached: [K] bool, whether the goal was reached.
+        shortest: [K] float64, cells of path from the spawn to the goal.
+        taken: [K] float64, length of the way that was taken, in cells.
+    """
+
+    episode: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    first: npt.NDArray[np.bool_]
+    reached: npt.NDArray[np.bool_]
+    shortest: npt.NDArray[np.float64]
+    taken: npt.NDArray[np.float64]
+
+
+def trips_of(recording: Recording) -> Trips:
+    """The trips of a recording, in order."""
+    spawned = recording.spawned
+    episode, start = np.nonzero(spawned)
+    last_of_episode = np.append(episode[1:] != episode[:-1], True)
+    end = np.where(last_of_episode, recording.steps, np.append(start[1:], 0)) - 1
+    distance = {int(maze): all_distances(recording.task.mazes[maze]) for maze in np.unique(recording.maze)}
+    steps = np.linalg.norm(np.diff(recording.position, axis=1), axis=2) / CELL_UNITS
+    walked = np.concatenate([np.zeros((recording.episodes, 1)), np.cumsum(np.where(spawned[:, 1:], 0.0, steps), axis=1)], axis=1)
+    scored = np.concatenate([np.zeros((recording.episodes, 1)), np.cumsum(recording.goals, axis=1)], axis=1)
+    goal, cell = recording.goal_cell[episode, start], recording.cell[episode, start]
+    mazes = recording.maze[episode].tolist()
+    return Trips(
+        episode=episode,
+        start=start,
+        end=end,
+        first=start == 0,
+        reached=scored[episode, end + 1] > scored[episode, start],
+        shortest=np.array([distance[m][g, c] for m, g, c in zip(mazes, goal, cell, strict=True)], dtype=np.float64),
+        taken=walked[episode, end] - walked[episode, start],
+    )
+
+
+def path_efficiency(trips: Trips) -> float:
+    """Mean of shortest / taken over later trips that reached the goal: how straight it goes back to a goal that it knows."""
+    chosen = trips.reached & ~trips.first
+    return success_weighted_path_length(trips.reached[chosen], trips.shortest[chosen], trips.taken[chosen])
+
+
+def first_trip_spl(trips: Trips) -> float:
+    """SPL of the first trip of every episode, as embodied navigation defines it: one start, one goal, success or not."""
+    first = trips.first
+    return success_weighted_path_length(trips.reached[first], trips.shortest[first], trips.taken[first])
+
+
+def behaviour_exhibits(recording: Recording) -> list[Exhibit]:
+    """Everything about behaviour."""
+    trips = trips_of(recording)
+    exhibits: list[Exhibit] = [
+        Number(
+            SECTION,
+            "return of an episode",
+            f"Mean sum of rewards over {recording.episodes} episodes of {recording.task.episode_seconds} seconds.",
+            float(recording.returns.mean()),
+            key=True,
+        ),
+        Number(
+            SECTION,
+            "SPL of the first trip",
+            "Success weighted by path length: over episodes, shortest way divided by the way taken to the "
+            "first goal, and 0 where none "
+            "was found. 1 is perfect.",
+            first_trip_spl(trips),
+            key=True,
+        ),
+    ]
+    if (trips.reached & ~trips.first).any():
+        exhibits.append(
+            Number(
+                SECTION,
+                "shortest by taken path on later trips",
+                "How straight it goes back to a goal that it has found before in the episode, over trips that "
+                "reached it. 1 is perfect.",
+                path_efficiency(trips),
+                key=True,
+            )
+        )
+    exhibits += [_paths(recording), _value(recording), _latencies(recording, trips)]
+    if len(recording.task.mazes) == 1:
+        exhibits.insert(3, _occupancy(recording))
+    return exhibits
+
+
+def _paths(recording: Recording) -> Picture:
+    order = np.argsort(recording.returns, kind="stable")
+    chosen = [int(order[-1]), int(order[len(order) // 2]), int(order[0])]
+    names = ["the best episode", "the middle one", "the worst"]
+    with figure(5.2 * 3, 5.2 * max(0.5, recording.task.mazes[0].rows / recording.task.mazes[0].cols) + 0.5, 1, 3) as (made, axes):
+        for place, episode, name in zip(axes, chosen, names, strict=True):
+            maze = recording.task.mazes[recording.maze[episode]]
+            canvas = TopDown(maze, 56 if maze.cols <= 12 else 36, things="none")
+            canvas.path(recording.position[episode], width=0.06)
+            canvas.goal(divmod(int(recording.goal_cell[episode, 0]), maze.cols))
+            place.imshow(canvas.array())
+            place.set_title(
+                f"{name}: return {recording.returns[episode]:.0f}, {recording.goals[episode].sum()} goals", fontsize=12
+            )
+            place.axis("off")
+        return Picture(
+            SECTION,
+            "paths of three episodes",
+            "From dark (the episode's start) to yellow (its end); the red rings are the goal. The line breaks at respawns.",
+            pixels_of(made),
+            key=True,
+        )
+
+
+def _occupancy(recording: Recording) -> Picture:
+    maze = recording.task.mazes[0]
+    share = 100 * np.bincount(recording.cell.ravel(), minlength=recording.task.cells) / recording.cell.size
+    share[~maze.open.ravel()] = np.nan
+    return Picture(
+        SECTION,
+        "time spent in each cell in percent",
+        "Where it spends its time, over all episodes. Bright dead ends that hold nothing are places where it gets lost.",
+        TopDown(maze, 56 if maze.cols <= 12 else 36).heat(share, low=0, colour_bar=True).array(),
+    )
+
+
+def _value(recording: Recording) -> Picture:
+    order = np.argsort(recording.returns, kind="stable")
+    episode = int(order[len(order) // 2])
+    maze = recording.task.mazes[recording.maze[episode]]
+    value = recording.readings[VALUE][episode]
+    seconds = np.arange(recording.steps) * recording.step_seconds
+    canvas = TopDown(maze, 56 if maze.cols <= 12 else 36, things="none")
+    canvas.path(recording.position[episode], values=value, width=0.08)
+    canvas.goal(divmod(int(recording.goal_cell[episode, 0]), maze.cols))
+    with figure(13.5, 3.8, 1, 2, width_ratios=[1.25, 1]) as (made, (left, right)):
+        for index, at in enumerate(np.flatnonzero(recording.goals[episode])):
+            left.axvline(seconds[at], color=CONTROL, linewidth=1.2, label="goal" if index == 0 else None)
+        left.plot(seconds, value, color=AGENT, linewidth=1.4, label="value")
+        left.set_xlabel("seconds of the episode")
+        left.set_ylabel("value: reward that it expects")
+        left.set_title("What it expects, over time")
+        left.legend(fontsize=10, loc="upper left")
+        right.imshow(canvas.array())
+        right.set_title("… and along its path (yellow: much)")
+        right.axis("off")
+        return Picture(
+            SECTION,
+            "value along a path",
+            "The discounted reward that the agent expects, in an episode of middling return. An agent that "
+            "knows where the goal is "
+            "expects more the nearer it comes; at each goal (vertical lines) it is put elsewhere, and the value falls.",
+            pixels_of(made),
+            key=True,
+        )
+
+
+def _latencies(recording: Recording, trips: Trips) -> Picture:
+    first, later = latencies(recording.goals, recording.step_seconds)
+    with figure(13, 3.8, 1, 2) as (made, (left, right)):
+        edges = np.linspace(0, recording.task.episode_seconds, 31)
+        for values, colour, name in ((first, QUIET, "the first goal"), (later, AGENT, "later goals")):
+            if len(values):
+                label = f"{name}: {values.mean():.1f} s (mean of {len(values)})"
+                left.hist(values, edges, color=colour, alpha=0.65, label=label, density=True)
+        left.set_xlabel("seconds, from the episode's start or from the last goal")
+        left.set_ylabel("share a second")
+        left.set_title("How long it takes to find the goal")
+        if len(first):
+            left.legend(fontsize=10)
+        for chosen, colour, name in ((trips.first, QUIET, "first trip"), (~trips.first, AGENT, "later trips")):
+            done = chosen & trips.reached
+            right.plot(trips.shortest[done], trips.taken[done], ".", color=colour, alpha=0.6, label=name)
+        most = max(1.0, float(trips.shortest.max()))
+        right.plot([0, most], [0, most], color=CONTROL, linestyle="--", label="as short as can be")
+        right.set_xlabel("shortest path, cells")
+        right.set_ylabel("path taken, cells")
+        right.set_title("How straight it goes there")
+        right.set_ylim(0, 6 * most)
+        right.legend(fontsize=10)
+        return Picture(
+            SECTION,
+            "time and way to the goal",
+            "If later goals come sooner than the first, it remembers where the goal is. Points near the dashed "
+            "line are trips on the "
+            "shortest path.",
+            pixels_of(made),
+            key=True,
+        )
