@@ -159,6 +159,8 @@ def test_wrong_calls_raise() -> None:
     for call in (lambda: engine.step([0, 0]), lambda: engine.reset_rows([True, True]), lambda: engine.reset(0)):
         with pytest.raises(InputError, match="after close"):
             call()
-    for wrong in ({"num_envs": 0}, {"threads": 0}, {"device": "tpu"}):
-        with pytest.raises(InputError, match=next(iter(wrong))):
-            Engine(**({"task": task, "num_envs": 1} | wrong))
+    wrong: dict[str, Any] = {"num_envs": 0, "threads": 0, "device": "tpu"}
+    for name, value in wrong.items():
+        arguments: dict[str, Any] = {"task": task, "num_envs": 1, name: value}
+        with pytest.raises(InputError, match=name):
+            Engine(**arguments)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_command() -> None:
     assert run("--tolerance", "1e-9", str(RECORDINGS / "room__random.npz")).returncode == 1
 
 
-def small_trace() -> dict[str, np.ndarray]:
+def small_trace() -> dict[str, Any]:
     """Two frames at rest in a closed cell."""
     rest = np.zeros((2, 3))
     return {
@@ -112,7 +113,7 @@ def test_small_trace(tmp_path: Path) -> None:
         ({"depth": np.zeros((1, 84, 84), dtype=np.uint8)}, "depth_frame"),
     ],
 )
-def test_bad_traces(tmp_path: Path, change: dict, message: str) -> None:
+def test_bad_traces(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     arrays = {name: value for name, value in (small_trace() | change).items() if value is not None}
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(InputError, match=message) as raised:
