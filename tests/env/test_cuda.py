@@ -90,13 +90,13 @@ def compile_ptx(function, arguments: tuple[object, ...], monkeypatch: pytest.Mon
         nvvm.NVVM()
         from numba.cuda.cudadrv import nvrtc
 
-        nvrtc.get_arch_option(9, 0)
+        nvrtc.get_arch_option(9, 0)  # type: ignore[attr-defined]
     except Exception as error:
         pytest.skip(f"NVIDIA's compiler libraries aren't installed (pip install nvidia-nvvm nvidia-cuda-nvrtc): {error}")
     monkeypatch.setattr(dispatcher, "get_current_device", lambda: Device)
     types = tuple(numba.typeof(argument) for argument in arguments)
     with separate_roundings():
-        return cuda.compile_ptx(function, types, device=False, cc=(9, 0))[0]
+        return cuda.compile_ptx(function, types, device=False, cc=(9, 0))[0]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kernel", ["begin", "step", "draw", "aim"])
