@@ -82,7 +82,7 @@ def decode(
     finally:
         board.close()
     if report is not None:
-        write_report(report, exhibits)
+        write_report(report, exhibits, f"What {checkpoint.agent_name} knows of {(task or checkpoint.task).name}")
     return exhibits
 
 
@@ -115,8 +115,10 @@ def summary_of(exhibits: list[Exhibit]) -> str:
     lines = []
     for exhibit in exhibits:
         if isinstance(exhibit, Number) and exhibit.key:
-            beside = ", ".join(f"{who} {value:.3g}" for who, value in exhibit.beside.items())
-            lines.append(f"{exhibit.section[2:]}: {exhibit.name} {exhibit.value:.3g}" + (f" ({beside})" if beside else ""))
+            beside = ", ".join(f"{who} {exhibit.shown(value)}" for who, value in exhibit.beside.items())
+            lines.append(
+                f"{exhibit.section[2:]}: {exhibit.name} {exhibit.shown(exhibit.value)}" + (f" ({beside})" if beside else "")
+            )
     return "\n".join(lines)
 
 

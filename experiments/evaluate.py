@@ -1,12 +1,13 @@
 """How well does an agent navigate, in the mazes it learned in and in mazes it has never seen?
 
     python -m experiments.evaluate --checkpoint runs/NAME/checkpoint.safetensors --json evaluation.json
+    python -m experiments.evaluate --compare runs/A runs/B --figure comparison.png
 
 Beside the agent play a random policy and an oracle on shortest paths, which give every task its scale.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +20,10 @@ from agents.checkpoint import Checkpoint, load_checkpoint
 from env.batch import BatchEnv
 from env.registry import generated_counterpart
 from env.task import Task
-from experiments.cli import ProgressLine, TaskOptions, check_writable, command, write_json
+from experiments.cli import ProgressLine, TaskOptions, check_writable, command, whole_file, write_json
 from experiments.players import BASELINES, AgentPlayer, Player, PlayerFactory, player_of
+from experiments.reading.comparison import AgentRuns, compare, picture
+from experiments.reading.exhibits import png
 from experiments.reading.recording import Progress, record
 from experiments.reading.results import POSITION, Result, result_of, table
 from maze_gen.errors import InputError
@@ -35,6 +38,8 @@ class EvaluateOptions:
     Attributes:
         world: the task; by default the checkpoint's own mazes, and held-out mazes played by the same rules.
         checkpoint: the agent's file.
+        compare: two or more agents instead: each a checkpoint, or a folder whose checkpoints are runs of one agent.
+        figure: where to draw the comparison, a .png file.
         episodes: whole episodes of each task.
         seed: episode k is (seed, k); the same seed gives the same evaluation on any number of threads.
         json: where to write the figures.
@@ -42,6 +47,8 @@ class EvaluateOptions:
     """
 
     checkpoint: Path | None = None
+    compare: tuple[Path, ...] = ()
+    figure: Path | None = None
     world: tyro.conf.OmitArgPrefixes[TaskOptions] = field(default_factory=TaskOptions)
     episodes: int = 100
     seed: int = 0
@@ -138,6 +145,7 @@ def evaluate(
     backend: str = "embedded",
     threads: int | None = None,
     progress: Callable[[str], None] | None = None,
+    with_baselines: bool = True,
 ) -> Evaluation:
     """An agent and the baselines on several tasks.
 
@@ -145,6 +153,7 @@ def evaluate(
         checkpoint: the agent; its pictures' size is that of the tasks.
         tasks: what is played, e.g. `tasks_to_evaluate(checkpoint)`.
         progress: told what is being played and how far it is.
+        with_baselines: whether the random policy and the oracle play too.
     """
 
     def play(task: Task, who: str, make_player: PlayerFactory, position: bool, depth: bool) -> Result:
@@ -156,19 +165,91 @@ def evaluate(
             task, make_player, episodes, seed, position=position, depth=depth, backend=backend, threads=threads, progress=tell
         )
 
-    results, baselines = [], {name: [] for name in BASELINES}
+    results: list[Result] = []
+    baselines: dict[str, list[Result]] = {name: [] for name in BASELINES} if with_baselines else {}
     for task in tasks:
         position = "position" in checkpoint.agent.losses and task.cells == checkpoint.task.cells
         results.append(play(task, checkpoint.agent_name, player_of(checkpoint), position, checkpoint.agent.depth_input))
-        for name, make_player in BASELINES.items():
+        for name, make_player in BASELINES.items() if with_baselines else ():
             baselines[name].append(play(task, name, make_player, False, False))
     return Evaluation(checkpoint.origin, checkpoint.agent_name, results, baselines)
 
 
+def agents_to_compare(paths: Sequence[Path]) -> dict[str, list[Checkpoint]]:
+    """Name → checkpoints of every path, a file or a folder that is searched; names are made distinct by the path.
+
+    Raises:
+        InputError: fewer than two, nothing found, or not a checkpoint.
+    """
+    if len(paths) < 2:
+        raise InputError(f"--compare {' '.join(map(str, paths))}: expected at least two agents")
+    groups: dict[str, list[Checkpoint]] = {}
+    for path in paths:
+        files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+        if not files:
+            raise InputError(f"{path}: no checkpoint (*.safetensors) in this folder")
+        runs = [load_checkpoint(file) for file in files]
+        name = runs[0].agent_name
+        taken = name in groups or sum(load_checkpoint(_first(other)).agent_name == name for other in paths) > 1
+        label = f"{name} ({path.stem if path.is_file() else path.name})" if taken else name
+        groups[label if label not in groups else f"{name} ({path})"] = runs
+    return groups
+
+
+def _first(path: Path) -> Path:
+    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: no checkpoint (*.safetensors) in this folder")
+    return files[0]
+
+
+def run_comparison(options: EvaluateOptions) -> None:
+    """`--compare`: evaluates every agent on the first one's tasks, and prints, writes and draws what differs."""
+    if options.checkpoint is not None:
+        raise InputError(f"--checkpoint {options.checkpoint} and --compare exclude each other: name all agents after --compare")
+    if options.figure is not None and options.figure.suffix != ".png":
+        raise InputError(f"--figure {options.figure}: expected a name that ends in .png")
+    check_writable(options.figure)
+    groups = agents_to_compare(options.compare)
+    tasks = tasks_to_evaluate(next(iter(groups.values()))[0], options.world)
+    agents: list[AgentRuns] = []
+    baselines: dict[str, list[Result]] = {}
+    with ProgressLine() as progress:
+        for name, checkpoints in groups.items():
+            found = [
+                evaluate(
+                    checkpoint,
+                    [replace(task, observation_size=checkpoint.task.observation_size) for task in tasks],
+                    options.episodes,
+                    options.seed,
+                    backend=options.world.backend,
+                    threads=options.threads,
+                    progress=progress,
+                    with_baselines=not baselines,
+                )
+                for checkpoint in checkpoints
+            ]
+            baselines = baselines or found[0].baselines
+            by_task = [[run.results[task] for run in found] for task in range(len(tasks))]
+            agents.append(AgentRuns(name, [checkpoint.origin for checkpoint in checkpoints], by_task))
+    compared = compare(agents, baselines)
+    print(compared.tables())
+    if options.json is not None:
+        write_json(options.json, compared.as_json())
+        print(f"\nfigures: {options.json}")
+    if options.figure is not None:
+        with whole_file(options.figure, "wb") as file:
+            file.write(png(picture(compared)))
+        print(f"picture: {options.figure}")
+
+
 def run(options: EvaluateOptions) -> None:
-    if options.checkpoint is None:
-        raise InputError("which agent? give --checkpoint FILE")
     check_writable(options.json)
+    if options.compare:
+        run_comparison(options)
+        return
+    if options.checkpoint is None:
+        raise InputError("which agent? give --checkpoint FILE, or --compare A B")
     checkpoint = load_checkpoint(options.checkpoint)
     tasks = tasks_to_evaluate(checkpoint, options.world)
     with ProgressLine() as progress:

@@ -47,6 +47,7 @@ def depth_exhibits(recording: Recording) -> list[Exhibit]:
             float((said[reading] == truth[reading]).mean()),
             {"chance": chance},
             key=True,
+            percent=True,
         )
         for name, said in heads.items()
     ]

@@ -80,10 +80,18 @@ class Number(Exhibit):
     Attributes:
         value: the figure.
         beside: label → another agent's, decoder's, or no one's figure, e.g. `chance`.
+        percent: whether the figures are shares, to be read in percent.
     """
 
     value: float
     beside: dict[str, float] = field(default_factory=dict)
+    percent: bool = field(default=False, kw_only=True)
+
+    def shown(self, value: float) -> str:
+        """One of the figures as text."""
+        if self.percent:
+            return f"{100 * value:.1f} %"
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 @dataclass(frozen=True)

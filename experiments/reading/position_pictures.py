@@ -115,6 +115,7 @@ def position_exhibits(recording: Recording, readings: PositionReadings) -> list[
             best.accuracy,
             {"chance": best.chance, "shuffled control": shuffled},
             key=True,
+            percent=True,
         ),
         Number(
             SECTION, "error in cells of path", "Mean way between the named cell and the true one, in cells.", float(error.mean())

@@ -6,10 +6,13 @@ from agents.checkpoint import Checkpoint
 from env.task import Task
 from experiments.reading.behaviour import behaviour_exhibits
 from experiments.reading.depth import depth_exhibits
-from experiments.reading.exhibits import Exhibit
+from experiments.reading.exhibits import Exhibit, Table
 from experiments.reading.loop_closure import loop_exhibits, read_loops
 from experiments.reading.mind import layers_of, record_mind
+from experiments.reading.moved_goal import EPISODES as MOVED
+from experiments.reading.moved_goal import moved_goal_exhibits
 from experiments.reading.position_pictures import position_exhibits, posterior_film, read_positions
+from experiments.reading.recording import Recording
 from experiments.reading.units import unit_exhibits
 
 FILMED = (3, 4, 8, 9)
@@ -47,7 +50,7 @@ def read_agent(
     )
     layers = layers_of(checkpoint)
     readings = read_positions(recording, layers, tell, threads)
-    exhibits = position_exhibits(recording, readings)
+    exhibits = [_overview(checkpoint, recording), *position_exhibits(recording, readings)]
     film = posterior_film(recording, readings.best)
     if film is not None:
         exhibits.append(film)
@@ -55,6 +58,37 @@ def read_agent(
     exhibits += loop_exhibits(recording, read_loops(recording, layers))
     exhibits += depth_exhibits(recording)
     exhibits += behaviour_exhibits(recording)
+    if backend == "embedded":
+        tell("moving the goal")
+        exhibits += moved_goal_exhibits(checkpoint, task, seed, min(episodes, MOVED), threads)
     tell("reading single units")
     exhibits += unit_exhibits(recording, layers)
     return exhibits
+
+
+def _overview(checkpoint: Checkpoint, recording: Recording) -> Table:
+    task = recording.task
+    trained = f"{checkpoint.frames:,} frames of {checkpoint.task.name}, preset {checkpoint.preset}, seed {checkpoint.seed}"
+    mazes = "one maze" if len(task.mazes) == 1 else f"{len(task.mazes)} {task.split} mazes"
+    rules = f"goal {'fixed' if task.goal == 'fixed' else 'elsewhere in every episode'}, {task.episode_seconds} s an episode"
+    return Table(
+        "0 Read me first",
+        "what is read here",
+        "Pages: 1 Position, what the agent knows about where it is; 2 Loop closure, whether it recognises "
+        "places; 3 Depth, how far it "
+        "thinks things are; 4 Behaviour, how well it navigates; 5 Network, what single units respond to (see "
+        "the projector too). Each "
+        "figure has chance or a control beside it, as runs of their own.",
+        ["", ""],
+        [
+            ["agent", checkpoint.agent_name],
+            ["trained on", trained],
+            [
+                "played here",
+                f"{recording.episodes} episodes of {task.name}: {mazes} of {task.mazes[0].rows} x {task.mazes[0].cols} "
+                f"cells, {rules}",
+            ],
+            ["checkpoint", checkpoint.origin],
+        ],
+        key=True,
+    )

@@ -50,15 +50,10 @@ def page(exhibits: Sequence[Exhibit], title: str, lead: str) -> str:
     )
 
 
-def shown_value(value: float) -> str:
-    """A figure in three digits."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
 def _number(number: Number) -> str:
-    beside = "; ".join(f"{who}: {shown_value(value)}" for who, value in number.beside.items())
+    beside = "; ".join(f"{who}: {number.shown(value)}" for who, value in number.beside.items())
     return (
-        f'<div class="number"><b>{shown_value(number.value)}</b>{html.escape(number.name)}'
+        f'<div class="number"><b>{number.shown(number.value)}</b>{html.escape(number.name)}'
         f"<br><small>{html.escape(beside)}</small><br><small>{html.escape(number.words)}</small></div>"
     )
 

@@ -1,5 +1,6 @@
 """The figures of the paper's table, of a recording of whole episodes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,12 +83,22 @@ def result_of(recording: Recording) -> Result:
     )
 
 
-COLUMNS = ("", "task", "mazes", "return", "95 % of IQM", "goals", "with a goal", "first : later goal", "position")
+COLUMNS: tuple[str, ...] = (
+    "",
+    "task",
+    "mazes",
+    "return",
+    "95 % of IQM",
+    "goals",
+    "with a goal",
+    "first : later goal",
+    "position",
+)
 
 
 def table(rows: list[tuple[str, Result]]) -> str:
     """A legible table, a line for each (who, result)."""
-    lines = [list(COLUMNS)]
+    lines: list[list[str]] = [list(COLUMNS)]
     for who, result in rows:
         form = result.as_json()
         spread = form["return"]
@@ -109,12 +120,14 @@ def table(rows: list[tuple[str, Result]]) -> str:
     return aligned(lines)
 
 
-def aligned(lines: list[list[str]]) -> str:
-    """Columns of equal width under a rule; words to the left, numbers to the right."""
+def aligned(lines: Sequence[Sequence[str]], words: int = 3) -> str:
+    """Columns of equal width under a rule: the first `words` to the left, numbers after them to the right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    words = [column < 3 for column in range(len(widths))]
+    left_side = [column < words for column in range(len(widths))]
     made = [
-        "  ".join(text.ljust(width) if left else text.rjust(width) for text, width, left in zip(line, widths, words, strict=True))
+        "  ".join(
+            text.ljust(width) if left else text.rjust(width) for text, width, left in zip(line, widths, left_side, strict=True)
+        )
         for line in lines
     ]
     return "\n".join([made[0].rstrip(), "-" * len(made[0]), *(line.rstrip() for line in made[1:])])
