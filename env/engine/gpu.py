@@ -38,7 +38,7 @@ def functions() -> SimpleNamespace:
         """Starts episodes of the rows where `mask` is True: the one `episodes_on` after the last."""
         row = cuda.grid(1)  # type: ignore[call-arg]
         if row < mask.shape[0] and mask[row]:
-            begin_row(pool, state, shared, row, episodes_on)
+            begin_row(pool, state, shared, facts, row, episodes_on)
             tell(state, shared, facts, row, 0)
 
     def step(pool, state, shared, facts, actions, fault):

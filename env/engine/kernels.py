@@ -112,7 +112,7 @@ def _compile(example: World) -> SimpleNamespace:
                     action = world.inputs.actions[row]
                     frames = step_row(world.pool, world.state, world.rules, world.facts, row, action)
                 elif what == BEGIN:
-                    begin_row(world.pool, world.state, world.rules, row, episodes_on)
+                    begin_row(world.pool, world.state, world.rules, world.facts, row, episodes_on)
                 if what != LOOK:
                     tell(world.state, world.rules, world.facts, row, frames)
                 see(world, scratch, row)
@@ -131,7 +131,7 @@ def _compile(example: World) -> SimpleNamespace:
             if orders.heading[row] >= 0:
                 face(state, row, heading_after(state, row, degrees), orders.heading[row])
             state.turned[row] = 0
-            given = frame(pool, state, shared, row, degrees, orders.move[row], orders.strafe[row], duration)
+            given = frame(pool, state, shared, facts, row, degrees, orders.move[row], orders.strafe[row], duration)
             facts.reward[row] = shared.reward[given]
             tell(state, shared, facts, row, 1)
 

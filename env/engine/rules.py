@@ -89,10 +89,19 @@ def build(jit: Jit) -> SimpleNamespace:
         state.offset[row] = heading - seen
 
     @jit
-    def spawn(pool, state, rules, row):
+    def spawn(pool, state, rules, facts, row):
         """Puts the agent to rest in a cell far enough from the goal, with any heading, and all items in their places."""
+        cols = rules.cols
         for item in range(state.items.shape[1]):
-            state.items[row, item] = state.homes[row, item]
+            home = int(state.homes[row, item])
+            state.items[row, item] = home
+            if item > 0:
+                cell = -1
+                if home >= 0:
+                    cell = (rules.rows - 1 - home // cols) * cols + home % cols
+                    if state.kinds[row, item] == STRAWBERRY:
+                        cell = cell | STRAWBERRY_FLAG
+                facts.fruit_cells[row, item - 1] = cell
         places = rules.rows * rules.cols
         count = 0
         for place in range(places):
@@ -116,7 +125,7 @@ def build(jit: Jit) -> SimpleNamespace:
         face(state, row, heading_after(state, row, _ZERO), heading)
 
     @jit
-    def touch(state, rules, row, fruit_only):
+    def touch(state, rules, facts, row, fruit_only):
         """Takes the item that the agent touches, if any, and returns its kind, else 0."""
         x = state.position[row, 0]
         y = state.position[row, 1]
@@ -128,13 +137,12 @@ def build(jit: Jit) -> SimpleNamespace:
         if abs(y - (np.float32(iy) * _CELL + _HALF_CELL)) > _SIDE_REACH:
             return 0
         place = iy * rules.cols + ix
-        found = -1
-        for item in range(state.items.shape[1]):
-            if state.items[row, item] == place:
-                found = item
-        if found < 0 or (fruit_only and found == 0):
+        found = int(state.contents[row, place]) - 1
+        if found < 0 or state.items[row, found] != place or (fruit_only and found == 0):
             return 0
         state.items[row, found] = -1
+        if found > 0:
+            facts.fruit_cells[row, found - 1] = -1
         return int(state.kinds[row, found])
 
     @jit
@@ -173,9 +181,14 @@ def build(jit: Jit) -> SimpleNamespace:
                         item += 1
                         wanted -= 1
                     left -= 1
+        for place in range(rules.rows * rules.cols):
+            state.contents[row, place] = 0
+        for item in range(state.homes.shape[1]):
+            if state.homes[row, item] >= 0:
+                state.contents[row, state.homes[row, item]] = item + 1
 
     @jit
-    def begin(pool, state, rules, row, episodes_on):
+    def begin(pool, state, rules, facts, row, episodes_on):
         """Starts the episode that is `episodes_on` after the one that `state.stream` and `state.episode` name."""
         state.episode[row] += episodes_on
         lay_out(pool, state, rules, row)
@@ -183,7 +196,7 @@ def build(jit: Jit) -> SimpleNamespace:
         flood(pool.faces, state.maze[row], rules.rows, rules.cols, goal, state.distance, state.queue, row)
         state.angle[row] = _ZERO
         state.spawns[row] = 0
-        spawn(pool, state, rules, row)
+        spawn(pool, state, rules, facts, row)
         state.clock[row, 0] = _REST
         state.clock[row, 1] = _AHEAD
         state.clock[row, 2] = _LAST
@@ -192,17 +205,17 @@ def build(jit: Jit) -> SimpleNamespace:
         state.turned[row] = 0
         state.leaving[row] = 0
         state.touched[row] = 0
-        touch(state, rules, row, True)
+        touch(state, rules, facts, row, True)
         state.ready[row] = 1
 
     @jit
-    def frame(pool, state, rules, row, degrees, forward, strafe, duration):
+    def frame(pool, state, rules, facts, row, degrees, forward, strafe, duration):
         """Plays one frame of `duration` milliseconds; returns the kind of item whose reward it gives, 0 for none."""
         given = int(state.touched[row])
         state.touched[row] = 0
         if state.leaving[row] != 0:
             state.leaving[row] = 0
-            spawn(pool, state, rules, row)
+            spawn(pool, state, rules, facts, row)
         else:
             view = turn(state.angle[row], degrees)
             state.angle[row] = view
@@ -231,7 +244,7 @@ def build(jit: Jit) -> SimpleNamespace:
             state.motion[row, 1] = whole(vy)
             if given == GOAL:
                 state.leaving[row] = 1
-        state.touched[row] = touch(state, rules, row, False)
+        state.touched[row] = touch(state, rules, facts, row, False)
         state.frame[row] += 1
         return given
 
@@ -247,7 +260,7 @@ def build(jit: Jit) -> SimpleNamespace:
         strafe = int(rules.action_strafe[action])
         for _ in range(frames):
             duration = tick(state.clock, row)
-            given = frame(pool, state, rules, row, degrees, forward, strafe, duration)
+            given = frame(pool, state, rules, facts, row, degrees, forward, strafe, duration)
             reward += rules.reward[given]
             if given == GOAL:
                 goals += 1
@@ -286,14 +299,6 @@ def build(jit: Jit) -> SimpleNamespace:
         facts.cell[row] = (top - int(y / _CELL)) * cols + int(x / _CELL)
         goal = int(state.goal[row])
         facts.goal_cell[row] = (top - goal // cols) * cols + goal % cols
-        for item in range(facts.fruit_cells.shape[1]):
-            place = int(state.items[row, item + 1])
-            cell = -1
-            if place >= 0:
-                cell = (top - place // cols) * cols + place % cols
-                if state.kinds[row, item + 1] == STRAWBERRY:
-                    cell = cell | STRAWBERRY_FLAG
-            facts.fruit_cells[row, item] = cell
         facts.seconds[row] = np.float32(state.frame[row]) / _FRAMES_PER_SECOND
 
     return SimpleNamespace(

@@ -49,6 +49,7 @@ class State(NamedTuple):
         items: [N, I] int32, places of the items that are there, -1 for one that was taken; item 0 is the goal.
         homes: [N, I] int32, the places that the items have in this episode, -1 for none.
         kinds: [N, I] uint8, APPLE, STRAWBERRY or GOAL.
+        contents: [N, R*C] uint16, by place: the number of the item whose home it is, from 1, or 0.
         distance: [N, R*C] uint16, cells of path to the goal, by cell counted from the top; UNREACHABLE where there is none.
         queue: [N, R*C] uint16, working space of the search that finds them.
         stream, episode: [N] int64, which episode this is.
@@ -71,6 +72,7 @@ class State(NamedTuple):
     items: Any
     homes: Any
     kinds: Any
+    contents: Any
     distance: Any
     queue: Any
     stream: Any
@@ -197,6 +199,7 @@ def allocate_state(num_envs: int, cells: int, items: int, zeros: Zeros) -> State
         items=zeros((n, items), np.int32),
         homes=zeros((n, items), np.int32),
         kinds=zeros((n, items), np.uint8),
+        contents=zeros((n, cells), np.uint16),
         distance=zeros((n, cells), np.uint16),
         queue=zeros((n, cells), np.uint16),
         stream=zeros((n,), np.int64),

@@ -119,9 +119,7 @@ def test_kernels_compile_without_float64(kernel: str, monkeypatch: pytest.Monkey
     assert ".visible .entry" in ptx
     assert "f32" in ptx
     assert not re.findall(r"\S*\.f64\S*", ptx)
-    # The sky's direction comes of an arc tangent of NVIDIA's, which fuses as it likes.
-    if kernel != "draw":
-        assert not re.findall(r"\bfma\.\S+", ptx)
+    assert not re.findall(r"\bfma\.\S+", ptx)
 
 
 def test_float64_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
