@@ -13,7 +13,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from env.engine import patterns
+from env.engine import item_pictures, patterns, pictures
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, THEMES
 
 SIZE = 64
@@ -27,6 +27,8 @@ ITEM_SLOT = SKY_SLOT + 3
 LAST_TEXEL = 2**21 - 1
 """The array's size is a power of two, so that every index can be masked."""
 
+MOSTLY = 0.45
+"""Share of a texel that an item has to cover to be seen there."""
 COLOUR = 0xFFFFFF
 """The bytes of a texel that are its colour."""
 EIGHTH = 0x1F1F1F
@@ -49,35 +51,42 @@ def all_textures() -> npt.NDArray[np.int32]:
     texels = np.zeros(LAST_TEXEL + 1, dtype=np.uint32)
     for theme in range(THEMES):
         walls = patterns.walls(theme)
-        pictures = patterns.landmark_walls(theme, walls[0])
-        for number, texture in enumerate([*walls, *pictures], start=1):
-            _store(texels, theme * THEME_SLOTS + number, texture)
-        _store(texels, FLOOR_SLOT + theme, patterns.floor(theme))
-        _store(texels, CEILING_SLOT + theme, patterns.ceiling(theme))
+        _store(texels, theme * THEME_SLOTS + 1, np.concatenate([walls, pictures.landmark_walls(walls[0])]))
+        _store(texels, FLOOR_SLOT + theme, patterns.floor(theme)[None])
+        _store(texels, CEILING_SLOT + theme, patterns.ceiling(theme)[None])
     sky = _pack(patterns.sky(SKY_COLUMNS))
     texels[SKY_SLOT * SLOT_TEXELS :][: sky.size] = sky.T.ravel()
-    for item, (colour, alpha) in enumerate(patterns.items()):
-        _store(texels, ITEM_SLOT + item, colour, alpha)
+    for item, draw in enumerate((item_pictures.apple, item_pictures.strawberry, item_pictures.goal)):
+        colour, cover = draw()
+        _store(texels, ITEM_SLOT + item, colour[None], cover[None])
     packed = texels.view(np.int32)
     packed.setflags(write=False)
     return packed
 
 
-def _store(texels: np.ndarray, slot: int, colour: np.ndarray, alpha: np.ndarray | None = None) -> None:
-    """Writes a texture [64, 64, 3] of floats in [0, 1], rows from the top, and its smaller levels."""
-    cover = np.ones(colour.shape[:2]) if alpha is None else alpha
-    at = slot * SLOT_TEXELS
-    weighted = colour * cover[..., None]
+def _store(texels: np.ndarray, slot: int, colours: np.ndarray, covers: np.ndarray | None = None) -> None:
+    """Writes textures [K, 64, 64, 3] into slots from `slot` on, with their smaller levels.
+
+    Where `covers` [K, 64, 64] is given only texels covered for the most part are opaque.
+    """
+    count = len(colours)
+    slots = texels[slot * SLOT_TEXELS : (slot + count) * SLOT_TEXELS].reshape(count, SLOT_TEXELS)
+    colour = colours.astype(np.float32)
+    cover = None if covers is None else covers.astype(np.float32)[..., None]
+    at, size = 0, SIZE
     while True:
-        solid = cover[..., None]
-        level = _pack(np.where(solid > 0, weighted / np.maximum(solid, 1e-6), 0.0), cover >= 0.45)
-        texels[at : at + level.size] = level.T.ravel()
-        at += level.size
-        if level.size == 1:
+        packed = _pack(colour, None if cover is None else cover[..., 0] >= MOSTLY)
+        slots[:, at : at + size * size] = packed.transpose(0, 2, 1).reshape(count, -1)
+        if size == 1:
             return
-        half = level.shape[0] // 2
-        weighted = weighted.reshape(half, 2, half, 2, 3).mean(axis=(1, 3))
-        cover = cover.reshape(half, 2, half, 2).mean(axis=(1, 3))
+        at, size = at + size * size, size // 2
+        blocks = (count, size, 2, size, 2)
+        if cover is None:
+            colour = colour.reshape(*blocks, 3).mean(axis=(2, 4))
+        else:
+            colour = (colour * cover).reshape(*blocks, 3).mean(axis=(2, 4))
+            cover = cover.reshape(*blocks, 1).mean(axis=(2, 4))
+            colour = colour / np.maximum(cover, np.float32(1e-6))
 
 
 def _pack(colour: np.ndarray, opaque: np.ndarray | None = None) -> npt.NDArray[np.uint32]:
