@@ -79,16 +79,21 @@ def build(jit: Jit) -> SimpleNamespace:
         """
         depths, seen, seen_depth = scratch.depth, scratch.seen, scratch.seen_depth
         half = np.float32(size) * _HALF
+        farthest = _ZERO
+        for j in range(size):
+            farthest = max(farthest, depths[j])
+        # Whole division is slow, and there may be many items. Places are below 65,535, so this rounds to the same.
+        per_col = _ONE / np.float32(cols)
         count = 0
         for item in range(items.shape[1]):
             place = items[row, item]
             if place >= 0:
-                iy = place // cols
+                iy = int((np.float32(place) + _HALF) * per_col)
                 to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
                 to_y = np.float32(iy) * _CELL + _HALF_CELL - y
                 depth = to_x * cos + to_y * sin
                 aside = to_x * sin - to_y * cos
-                if depth >= _NEAREST and abs(aside) < depth + _HALF_CELL:
+                if depth >= _NEAREST and depth < farthest and abs(aside) < depth + _HALF_CELL:
                     scale = half / depth
                     first_column = max(0, int(half + (aside - _HALF_CELL) * scale))
                     last_column = min(size - 1, int(half + (aside + _HALF_CELL) * scale))
