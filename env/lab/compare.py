@@ -1,12 +1,13 @@
 """Plays the same episodes in DeepMind Lab and in the engine, frame by frame, and says how far the two differ.
 
-`python -m env.lab.compare` prints one JSON line a maze and one of all. Mazes come from the generator, actions are random, held
-as long as an agent's, and both start from the same seed. What is compared:
+`python -m env.lab.compare` prints one JSON line a maze and one of all. Mazes come from the generator, actions are random (or
+chosen by an oracle in part, `--guided`), held as long as an agent's, and both start from the same seed. What is compared:
 
 * Up to the first respawn the engine goes its own way, with its own clock. After it, DeepMind Lab's clock slips: durations and
   headings are taken from it, a frame's duration being the one in `DURATIONS` that explains what it did best. While it still
   shows the new start (1 to 4 frames at each respawn) nothing is compared; then the engine takes position and velocity from it.
-* Rewards, on the very frame, throughout.
+* Rewards, on the very frame. Only fruit in the cell of a respawn is paid in the frame of the respawn or up to two later, in no
+  fixed order: the frames around a respawn are compared as a sum.
 * Depth, every `DEPTH_EVERY` frames: the share of bytes within 1. Columns that look past an item are left out, since items look
   different, and in mazes with a ceiling the far plane is fitted, one number a picture.
 """
@@ -19,13 +20,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from env.engine import oracle
 from env.engine.depth import depth_byte
 from env.engine.frames import FrameEngine
 from env.engine.motion import FULL_TURN
 from env.engine.state import ACTION_FRAMES
 from env.lab.adapter import LabBatch, order_of
 from env.lab.plan import Plan, Planner
-from env.lab.player import SCORES
 from env.lab.process import Simulator, cache_folder, require_lab
 from env.recorded_depth import FAR_PLANES
 from env.replay import headings, world_velocity
@@ -46,6 +47,8 @@ POSITION_LIMIT = 0.01
 DEPTH_LIMIT = 0.99
 SETTLING = 4
 """Frames after a start in which the simulator's camera still comes down from the height at which agents start."""
+FRUIT_LATE = 2
+"""Frames after a respawn until which fruit there may be paid."""
 LEAP = 1.0
 """An error of this many units after a respawn is one of DeepMind Lab's leaps; they are counted, and the engine follows."""
 
@@ -64,6 +67,8 @@ class Options:
     """Columns of the thin layout."""
     seconds: int = 60
     """Game time played in each maze."""
+    guided: float = 0.0
+    """Share of the actions that an oracle chooses, so that goals are reached; the others are random."""
     seed: int = 0
     """Of mazes, episodes and actions."""
     speed_steps: int = 1000
@@ -111,10 +116,10 @@ class Agreement:
 class Comparison:
     """One episode in both."""
 
-    def __init__(self, task: Task, seed: int, stream: int) -> None:
-        """Starts the episode in DeepMind Lab and in the engine."""
+    def __init__(self, task: Task, seed: int, stream: int, guided: float = 0.0) -> None:
+        """Starts the episode in DeepMind Lab and in the engine; `guided` is the share of actions that lead to the goal."""
         self._task = task
-        self._seed, self._stream = seed, stream
+        self._guided = guided
         streams = np.array([stream])
         self._engine = FrameEngine(task, 1, rgb=False)
         self._engine.reset(seed, streams)
@@ -125,18 +130,22 @@ class Comparison:
         with Planner(task, 1, rgb=False) as planner:
             planner.reset(seed, streams)
             self._plan: Plan = planner.plan(0)
+        maze = task.mazes[0]
+        self._goal = np.array([maze.center(divmod(self._plan.goal_cell, maze.cols))], dtype=np.float32)
+        self._walls = oracle.walls_of(maze)[None]
+        self._field = oracle.field(maze, self._plan.goal_cell)[None]
+        self._random = np.random.default_rng([seed, stream])
         self._simulator = Simulator(order_of(task, self._plan, 84, cache_folder()))
         self.found = Agreement()
 
     def play(self) -> Agreement:
-        """Plays the episode with random actions and compares every frame."""
+        """Plays the episode and compares every frame."""
         task, found = self._task, self.found
-        generator = np.random.default_rng([self._seed, self._stream])
         self._simulator.wait()
-        respawned, showing, settled = False, 0, 0
+        respawned, showing, settled, owed = False, 0, 0, 0.0
         for frame in range(task.episode_seconds * FRAMES_PER_SECOND):
             if frame % task.action_repeat == 0:
-                look, move, strafe = ACTION_FRAMES[generator.integers(NUM_ACTIONS)]
+                look, move, strafe = ACTION_FRAMES[self._action()]
             self._simulator.ask(look, strafe, move, 1)
             self._simulator.wait()
             pose = self._simulator.shared.pose
@@ -148,7 +157,11 @@ class Comparison:
             duration = self._duration(look, move, strafe, heading) if respawned and free else 0
             told = heading if respawned else -1
             self._engine.play_frame(look, move, strafe, duration, told, draw=False)
-            goal = self._rewards()
+            owed += self._given()
+            goal = bool(self._simulator.shared.given[-1])
+            if settled >= FRUIT_LATE and owed:
+                found.reward_mismatches += 1
+                owed = 0.0
             if not free:
                 showing += 1
                 if showing > 2 and abs(pose[0, 2] - STANDING) < 0.5:
@@ -162,6 +175,7 @@ class Comparison:
             settled = settled + 1 if showing == 0 else 0
             if (frame + 1) % DEPTH_EVERY == 0 and settled > SETTLING:
                 self._look()
+        found.reward_mismatches += int(owed != 0)
         return found
 
     def close(self) -> None:
@@ -170,15 +184,23 @@ class Comparison:
         self._engine.close()
         self._trial.close()
 
-    def _rewards(self) -> bool:
-        """Compares what the frame gave; whether it was the goal."""
+    def _action(self) -> int:
+        if self._random.random() >= self._guided:
+            return int(self._random.integers(NUM_ACTIONS))
+        facts, chosen, first = self._engine.privileged, np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32)
+        maze, repeat = self._task.mazes[0], self._task.action_repeat
+        velocity = self._engine.observation.velocity
+        place = (facts.position, facts.heading, velocity, self._goal)
+        oracle.plan(chosen, self._walls, first, self._field, first, maze.rows, maze.cols, *place, repeat)
+        return int(chosen[0])
+
+    def _given(self) -> float:
+        """What the frame gave in DeepMind Lab and not in the engine."""
         shared, rewards = self._simulator.shared, self._task.rewards
-        given = float(shared.given @ np.array([rewards.apple, rewards.strawberry, rewards.goal]))
-        self.found.reward_mismatches += int(given != float(self._engine.outcome.reward[0]))
-        goal = bool(shared.given[len(SCORES) - 1])
-        self.found.goals += int(goal)
+        self.found.goals += int(shared.given[-1])
         self.found.fruit += int(shared.given[:-1].sum())
-        return goal
+        given = float(shared.given @ np.array([rewards.apple, rewards.strawberry, rewards.goal]))
+        return given - float(self._engine.outcome.reward[0])
 
     def _poses(self, heading: int, respawned: bool) -> None:
         found, engine, pose = self.found, self._engine, self._simulator.shared.pose
@@ -274,11 +296,13 @@ def main(options: Options) -> int:
     for name in ("mazes", "seconds"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name} is {getattr(options, name)}, expected at least 1")
+    if not 0 <= options.guided <= 1:
+        raise InputError(f"--guided is {options.guided}, expected 0 to 1")
     require_lab()
     tasks = tasks_of(options)
     total = Agreement()
     for stream, task in enumerate(tasks):
-        comparison = Comparison(task, options.seed, stream)
+        comparison = Comparison(task, options.seed, stream, options.guided)
         try:
             found = comparison.play()
         finally:

@@ -35,6 +35,7 @@ local SPAWN_HEIGHT = 30
 local LAMP_HEIGHT = 70
 local LAMP = 400
 local SKY = 'map/lab_games/sky/lg_sky_03'
+local SPARKLE = 'model/spawn_d'
 local FLOOR = 'knossos/floor'
 local CEILING = 'knossos/ceiling'
 local WALLS = {
@@ -90,22 +91,22 @@ local taken = {}
 local nextSpawn = 1
 local loadedMap = ''
 
--- A box with its sides' textures: `side` on the vertical ones, mirrored where it
--- would else be seen from behind, and `flat` on top and bottom.
+-- A box. Textures go right along a wall as it is seen, and along x and y of the
+-- map on floors and ceilings; the map's own way is right along x or y and down.
 local function box(x0, y0, z0, x1, y1, z1, texture)
-  local function plane(a, b, c, mirror)
+  local function plane(a, b, c, left, up)
     return string.format(
         '( %d %d %d ) ( %d %d %d ) ( %d %d %d ) %s 0 0 0 %g %g 0 0 0\n',
         a[1], a[2], a[3], b[1], b[2], b[3], c[1], c[2], c[3],
-        texture, mirror and -TEXEL or TEXEL, TEXEL)
+        texture, left and -TEXEL or TEXEL, up and -TEXEL or TEXEL)
   end
   return '{\n' ..
       plane({x0, 0, 0}, {x0, 1, 0}, {x0, 0, 1}, true) ..
       plane({x1, 0, 0}, {x1, 0, 1}, {x1, 1, 0}, false) ..
       plane({0, y0, 0}, {0, y0, 1}, {1, y0, 0}, false) ..
       plane({0, y1, 0}, {1, y1, 0}, {0, y1, 1}, true) ..
-      plane({0, 0, z0}, {1, 0, z0}, {0, 1, z0}, false) ..
-      plane({0, 0, z1}, {0, 1, z1}, {1, 0, z1}, false) ..
+      plane({0, 0, z0}, {1, 0, z0}, {0, 1, z0}, false, true) ..
+      plane({0, 0, z1}, {0, 1, z1}, {1, 0, z1}, false, true) ..
       '}\n'
 end
 
@@ -250,6 +251,10 @@ function api:loadTexture(name)
     local bytes = game:loadFileToByteTensor(
         settings.textures .. '/' .. texture .. '.rgba')
     return bytes:reshape{TEXTURE_SIZE, TEXTURE_SIZE, 4}
+  end
+  if name:match(SPARKLE) then
+    -- Light that is added to the picture for half a second after a start: none.
+    return tensor.ByteTensor(TEXTURE_SIZE, TEXTURE_SIZE, 4)
   end
 end
 
