@@ -59,8 +59,7 @@ class TaskOptions:
             return task_from_file(self.maze_file, geometry=self.geometry, observation_size=observation_size)
         if self.task is None:
             raise InputError("which task? give --task NAME or --maze-file FILE")
-        split = {} if self.split is None else {"split": self.split}
-        return make_task(self.task, observation_size=observation_size, **split)
+        return make_task(self.task, split=self.split, observation_size=observation_size)
 
     def batch(self, task: Task, num_envs: int, *, depth: bool = False, depth_target: bool = False) -> BatchEnv:
         """A batch of `num_envs` worlds of `task` on the chosen backend, on one thread."""

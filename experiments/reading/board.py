@@ -9,7 +9,7 @@ import imageio.v2 as imageio
 import numpy as np
 import torch
 from PIL import Image
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[attr-defined]  (made at run time)
 from torch.utils.tensorboard.summary import pr_curve, scalar
 from torch.utils.tensorboard.writer import SummaryWriter
 
@@ -121,9 +121,7 @@ def write_film(path: Path, film: Film) -> None:
     """
     part = path.with_name(f".{path.stem}.part.mp4")
     try:
-        with imageio.get_writer(part, fps=film.rate, macro_block_size=2, codec="libx264", quality=7) as writer:
-            for frame in film.frames:
-                writer.append_data(frame)
+        imageio.mimwrite(part, list(film.frames), fps=film.rate, macro_block_size=2, codec="libx264", quality=7)  # type: ignore[arg-type]
         part.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error

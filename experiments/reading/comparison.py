@@ -191,6 +191,7 @@ def picture(found: Comparison) -> Pixels:
             _bars(left, x, shown, colours[name], name, width * 0.9)
         left.set_xticks(range(len(tasks)), tasks)
         left.axhline(0, color=QUIET, linewidth=1)
+        left.set_ylim(top=max(1.0, left.get_ylim()[1]))
         left.set_ylabel("0 random policy … 1 oracle")
         left.set_title("Interquartile mean of returns")
         left.legend(fontsize=10)

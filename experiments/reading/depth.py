@@ -1,6 +1,7 @@
 """How far does the agent think everything is? Its depth heads' classes against the true ones."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,7 @@ def _samples(recording: Recording, heads: dict[str, npt.NDArray], truth: npt.NDA
         made,
         axes,
     ):
-        drawn = None
+        drawn: Any = None
         for row, (episode, step) in enumerate(places):
             axes[row][0].imshow(recording.pictures[episode][step], interpolation="nearest")
             shown = [truth[episode, step], *(said[episode, step] for said in heads.values())]
@@ -100,7 +101,7 @@ def _by_pixel(heads: dict[str, npt.NDArray], truth: npt.NDArray, reading: npt.ND
     maps = {name: (said[reading] == truth[reading]).mean(axis=(0, 1)) for name, said in heads.items()}
     maps["chance: the commonest class"] = (truth[reading] == usual).mean(axis=(0, 1))
     with figure(5.2 * len(maps), 2.6, 1, len(maps), squeeze=False) as (made, axes):
-        drawn = None
+        drawn: Any = None
         for place, (name, values) in zip(axes[0], maps.items(), strict=True):
             drawn = place.imshow(100 * values.reshape(ROWS, COLS), vmin=0, vmax=100, cmap="viridis", aspect="auto")
             place.set_title(f"{name}: {100 * values.mean():.0f} %")
@@ -119,7 +120,7 @@ def _by_pixel(heads: dict[str, npt.NDArray], truth: npt.NDArray, reading: npt.ND
 
 def _confusions(heads: dict[str, npt.NDArray], truth: npt.NDArray, reading: npt.NDArray) -> Picture:
     with figure(5.6 * len(heads) + 0.6, 5.0, 1, len(heads), squeeze=False) as (made, axes):
-        drawn = None
+        drawn: Any = None
         names = class_names()
         for place, (name, said) in zip(axes[0], heads.items(), strict=True):
             shares = 100 * confusion(said[reading].astype(np.int64), truth[reading], CLASSES)

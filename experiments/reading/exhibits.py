@@ -140,7 +140,7 @@ class Cloud(Exhibit):
 INK, QUIET, AGENT, CONTROL, CHANCE = "#22252d", "#8a8f9c", "#2563c9", "#d0802a", "#8a8f9c"
 """Colours of text, of what is not the point, of the agent, of a control, and of chance."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.size": 12,
     "axes.titlesize": 13,
     "axes.titlelocation": "left",

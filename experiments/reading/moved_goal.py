@@ -6,6 +6,7 @@ empty memory: what differs is what it remembered of the first goal; what both do
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,7 @@ def play_second_episodes(
     blocks = range(-(-episodes // BLOCK))
     before = torch.get_num_threads()
 
-    def run(block: int) -> list[npt.NDArray]:
+    def run(block: int) -> list[npt.NDArray[Any]]:
         torch.set_num_threads(1)
         streams = np.arange(block * BLOCK, (block + 1) * BLOCK)
         player = AgentPlayer(checkpoint, BLOCK)
@@ -73,7 +74,7 @@ def play_second_episodes(
             second.reset(seed + 1, streams)
             new = second.privileged.goal_cell.copy()
             position, later = _episode(player, second, seed + 1, streams)
-        return [position, later, old, new, goals.any(axis=1)]
+        return [position, later, old, new, np.asarray(goals.any(axis=1))]
 
     try:
         with ThreadPoolExecutor(threads or default_threads()) as pool:

@@ -328,7 +328,8 @@ def posterior_film(recording: Recording, reading: Reading, name: str = "posterio
         last = max(0, step - 30)
         last += int(np.flatnonzero(spawned[last : step + 1])[-1]) if spawned[last : step + 1].any() else 0
         canvas.path(places[last : step + 1], colour=(208, 128, 42), width=0.06)
-        canvas.agent(*places[step].tolist(), float(recording.heading[episode, step]), colour=(208, 60, 42))
+        x, y = places[step].tolist()
+        canvas.agent(x, y, float(recording.heading[episode, step]), colour=(208, 60, 42))
         frames.append(_beside(views[step], canvas.array(), bits, spawned, step, recording.step_seconds))
     return Film(
         SECTION,

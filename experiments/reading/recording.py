@@ -81,7 +81,7 @@ class Recording:
         return self.task.action_repeat / FRAMES_PER_SECOND
 
     @property
-    def returns(self) -> npt.NDArray[np.float64]:
+    def returns(self) -> npt.NDArray[np.floating]:
         """[E] sum of rewards."""
         return self.reward.sum(axis=1, dtype=np.float64)
 
@@ -116,7 +116,7 @@ def uniforms(seed: int, streams: npt.ArrayLike, step: int) -> npt.NDArray[np.flo
     state = np.asarray(streams, dtype=np.uint64)
     for part in (np.uint64(seed), np.uint64(step), np.uint64(0xA17)):
         state = _mixed((state ^ part) + np.uint64(0x9E3779B97F4A7C15))
-    return (state >> np.uint64(11)) * 2.0**-53
+    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _mixed(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,11 +73,17 @@ def _exhibit(exhibit: Exhibit) -> str:
 
 
 def _mp4(film: Film) -> bytes:
-    buffer = io.BytesIO()
-    with imageio.get_writer(buffer, format="mp4", fps=film.rate, macro_block_size=2, codec="libx264", quality=5) as writer:  # type: ignore[arg-type]
-        for frame in film.frames:
-            writer.append_data(frame)
-    return buffer.getvalue()
+    content = imageio.mimwrite(
+        "<bytes>",
+        list(film.frames),
+        "mp4",
+        fps=film.rate,
+        macro_block_size=2,
+        codec="libx264",
+        quality=5,  # type: ignore[arg-type]
+    )
+    assert isinstance(content, bytes)
+    return content
 
 
 def _data(kind: str, content: bytes) -> str:

@@ -30,7 +30,7 @@ class Result:
 
     task: str
     split: str
-    returns: npt.NDArray[np.float64]
+    returns: npt.NDArray[np.floating]
     goals: float
     goal_episodes: float
     latency_first_s: float | None
@@ -53,7 +53,10 @@ class Result:
         }
 
 
-def latencies(goals: npt.NDArray[np.uint8], step_seconds: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+Seconds = npt.NDArray[np.floating]
+
+
+def latencies(goals: npt.NDArray[np.uint8], step_seconds: float) -> tuple[Seconds, Seconds]:
     """Seconds to the first goal of each episode that has one, and seconds from each goal to the next.
 
     Args:
