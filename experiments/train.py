@@ -150,6 +150,7 @@ class _Run:
         self.plan, self.model, self.flat, self.store, self.log = plan, model, flat, store, log
         self.path = plan.folder / CHECKPOINT
         self.saved = time.monotonic()
+        store.frames.fill_(log.frames)
 
     def run(self) -> RunResult:
         plan, log = self.plan, self.log
@@ -188,6 +189,7 @@ class _Run:
             for report in runtime.poll(0.2):
                 log.add(report, plan.task.action_repeat)
             spent, left = self._budget()
+            self.store.frames.fill_(log.frames)
             self.store.progress.fill_(min(spent, 1.0))
             log.write_if_due()
             log.show(left)
@@ -370,7 +372,7 @@ def _interruptible() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _defaults(arguments: list[str]) -> TrainOptions:
+def default_options(arguments: list[str]) -> TrainOptions:
     """The options' defaults: the settings are the preset's, or those of the checkpoint to go on with."""
     values: dict[str, str] = {}
     for position, argument in enumerate(arguments):
@@ -384,22 +386,32 @@ def _defaults(arguments: list[str]) -> TrainOptions:
     return TrainOptions(settings=preset(name), preset=name) if name in PRESETS else TrainOptions()
 
 
-@one_line_errors
-def main() -> int:
-    """The command."""
-    arguments = sys.argv[1:]
-    options = parse(TrainOptions, arguments, default=_defaults(arguments))
+def train_or_explain(options: TrainOptions) -> RunResult | None:
+    """Trains; where a worker's process died, says so on stderr, and how to go on, and returns None.
+
+    Raises:
+        InputError: as `train`, and where the disk is full.
+    """
     try:
-        result = train(options)
+        return train(options)
     except WorkerError as error:
         print(f"error: {' '.join(str(error).splitlines()[:1])}; the training ended", file=sys.stderr)
         folder = options.run_dir or options.resume
         if folder is not None:
             print(f"go on with: python -m experiments.train --resume {folder}", file=sys.stderr)
         print("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
-        return 1
+        return None
     except OSError as error:
         raise InputError(f"cannot write {error.filename or 'the run'}: {error.strerror or error}") from error
+
+
+@one_line_errors
+def main() -> int:
+    """The command."""
+    arguments = sys.argv[1:]
+    result = train_or_explain(parse(TrainOptions, arguments, default=default_options(arguments)))
+    if result is None:
+        return 1
     print(f"checkpoint: {result.checkpoint}")
     print(f"go on with: python -m experiments.train --resume {result.folder}")
     return 130 if result.interrupted else 0

@@ -115,7 +115,7 @@ def behaviour_exhibits(recording: Recording) -> list[Exhibit]:
                 key=True,
             )
         )
-    exhibits += [_paths(recording), _value(recording), _latencies(recording, trips)]
+    exhibits += [_paths(recording), *_value(recording), *_latencies(recording, trips)]
     if len(recording.task.mazes) == 1:
         exhibits.insert(3, _occupancy(recording))
     return exhibits
@@ -157,7 +157,7 @@ def _occupancy(recording: Recording) -> Picture:
     )
 
 
-def _value(recording: Recording) -> Picture:
+def _value(recording: Recording) -> list[Exhibit]:
     order = np.argsort(recording.returns, kind="stable")
     episode = int(order[len(order) // 2])
     maze = recording.task.mazes[recording.maze[episode]]
@@ -166,57 +166,74 @@ def _value(recording: Recording) -> Picture:
     canvas = TopDown(maze, 56 if maze.cols <= 12 else 36, things="none")
     canvas.path(recording.position[episode], values=value, width=0.08)
     canvas.goal(divmod(int(recording.goal_cell[episode, 0]), maze.cols))
-    with figure(13.5, 3.8, 1, 2, width_ratios=[1.25, 1]) as (made, (left, right)):
+    with figure(7.5, 3.8) as (made, axes):
         for index, at in enumerate(np.flatnonzero(recording.goals[episode])):
-            left.axvline(seconds[at], color=CONTROL, linewidth=1.2, label="goal" if index == 0 else None)
-        left.plot(seconds, value, color=AGENT, linewidth=1.4, label="value")
-        left.set_xlabel("seconds of the episode")
-        left.set_ylabel("value: reward that it expects")
-        left.set_title("What it expects, over time")
-        left.legend(fontsize=10, loc="upper left")
-        right.imshow(canvas.array())
-        right.set_title("… and along its path (yellow: much)")
-        right.axis("off")
-        return Picture(
+            axes.axvline(seconds[at], color=CONTROL, linewidth=1.2, label="goal" if index == 0 else None)
+        axes.plot(seconds, value, color=AGENT, linewidth=1.4, label="value")
+        axes.set_xlabel("seconds of the episode")
+        axes.set_ylabel("value: reward that it expects")
+        axes.set_title("What it expects")
+        axes.legend(fontsize=10, loc="upper left")
+        over_time = pixels_of(made)
+    return [
+        Picture(
             SECTION,
-            "value along a path",
+            "value over an episode",
             "The discounted reward that the agent expects, in an episode of middling return. An agent that "
             "knows where the goal is "
             "expects more the nearer it comes; at each goal (vertical lines) it is put elsewhere, and the value falls.",
-            pixels_of(made),
+            over_time,
             key=True,
-        )
+        ),
+        Picture(
+            SECTION,
+            "value along its path",
+            "The same episode from above: yellow where it expects much, dark where little.",
+            canvas.array(),
+            key=True,
+        ),
+    ]
 
 
-def _latencies(recording: Recording, trips: Trips) -> Picture:
+def _latencies(recording: Recording, trips: Trips) -> list[Exhibit]:
     first, later = latencies(recording.goals, recording.step_seconds)
-    with figure(13, 3.8, 1, 2) as (made, (left, right)):
+    with figure(6.5, 3.8) as (made, axes):
         edges = np.linspace(0, recording.task.episode_seconds, 31)
         for values, colour, name in ((first, QUIET, "the first goal"), (later, AGENT, "later goals")):
             if len(values):
                 label = f"{name}: {values.mean():.1f} s (mean of {len(values)})"
-                left.hist(values, edges, color=colour, alpha=0.65, label=label, density=True)
-        left.set_xlabel("seconds, from the episode's start or from the last goal")
-        left.set_ylabel("share a second")
-        left.set_title("How long it takes to find the goal")
+                axes.hist(values, edges, color=colour, alpha=0.65, label=label, density=True)
+        axes.set_xlabel("seconds, from the episode's start or from the last goal")
+        axes.set_ylabel("share a second")
+        axes.set_title("How long it takes to find the goal")
         if len(first):
-            left.legend(fontsize=10)
+            axes.legend(fontsize=10)
+        times = pixels_of(made)
+    with figure(6.5, 3.8) as (made, axes):
         for chosen, colour, name in ((trips.first, QUIET, "first trip"), (~trips.first, AGENT, "later trips")):
             done = chosen & trips.reached
-            right.plot(trips.shortest[done], trips.taken[done], ".", color=colour, alpha=0.6, label=name)
+            axes.plot(trips.shortest[done], trips.taken[done], ".", color=colour, alpha=0.6, label=name)
         most = max(1.0, float(trips.shortest.max()))
-        right.plot([0, most], [0, most], color=CONTROL, linestyle="--", label="as short as can be")
-        right.set_xlabel("shortest path, cells")
-        right.set_ylabel("path taken, cells")
-        right.set_title("How straight it goes there")
-        right.set_ylim(0, 6 * most)
-        right.legend(fontsize=10)
-        return Picture(
+        axes.plot([0, most], [0, most], color=CONTROL, linestyle="--", label="as short as can be")
+        axes.set_xlabel("shortest path, cells")
+        axes.set_ylabel("path taken, cells")
+        axes.set_title("How straight it goes there")
+        axes.set_ylim(0, 4 * most)
+        axes.legend(fontsize=10)
+        ways = pixels_of(made)
+    return [
+        Picture(
             SECTION,
-            "time and way to the goal",
-            "If later goals come sooner than the first, it remembers where the goal is. Points near the dashed "
-            "line are trips on the "
-            "shortest path.",
-            pixels_of(made),
+            "time to the goal",
+            "If later goals come sooner than the first, it remembers where the goal is.",
+            times,
             key=True,
-        )
+        ),
+        Picture(
+            SECTION,
+            "way to the goal",
+            "One point a trip that reached the goal. Points near the dashed line took the shortest path.",
+            ways,
+            key=True,
+        ),
+    ]

@@ -60,7 +60,7 @@ class Board:
                 case Table():
                     self.writer.add_text(exhibit.tag, markdown(exhibit))
                 case Detector():
-                    self._add(pr_curve(exhibit.tag, exhibit.labels, np.clip(exhibit.scores, 0, 1)), exhibit.words, 0)
+                    self._add(pr_curve(exhibit.tag, exhibit.labels, _ranks(exhibit.scores)), exhibit.words, 0)
                 case Cloud():
                     self._cloud(exhibit)
 
@@ -111,6 +111,12 @@ class Board:
                 label_img=pictures,
                 tag=cloud.name.replace(" ", "_"),
             )
+
+
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """Scores [K] as shares of scores below them: the same curve, but its evenly spaced thresholds reach all of it."""
+    ordered = np.sort(scores)
+    return np.searchsorted(ordered, scores, side="left") / max(1, len(scores) - 1)
 
 
 def write_film(path: Path, film: Film) -> None:

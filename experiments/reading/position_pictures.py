@@ -48,6 +48,7 @@ KINDS: tuple[Kind, ...] = ("linear", "one hidden layer")
 SECONDS_EDGES = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 30])
 VISITS = 8
 FILM_RATE = 7.5
+PANEL = (6.0, 4.2)
 OWN = "the agent's own decoder"
 
 
@@ -122,7 +123,7 @@ def position_exhibits(recording: Recording, readings: PositionReadings) -> list[
         ),
         *_over_time(recording, readings, shuffled),
     ]
-    exhibits += _heading_pictures(readings)
+    exhibits += _layer_pictures(readings)
     if len(recording.task.mazes) == 1:
         exhibits += _maps(recording, best, error)
     exhibits.append(_confusion(recording, best))
@@ -165,36 +166,56 @@ def _over_time(recording: Recording, readings: PositionReadings, shuffled: float
     by_visit = binned(np.minimum(visit, VISITS), right, np.arange(1, VISITS + 2))
     bits = binned(since, entropy(best.probabilities), SECONDS_EDGES)
     middle = (by_time.edges[:-1] + by_time.edges[1:]) / 2
-    with figure(13, 4.2, 1, 3) as (made, (left, centre, right_axes)):
-        for axes, x, curve in ((left, middle, by_time), (centre, np.arange(1, VISITS + 1), by_visit)):
-            axes.plot(x, 100 * curve.mean, "o-", color=AGENT, label=best.name)
+
+    def rising(x: npt.NDArray, values: npt.NDArray, title: str, across: str) -> Pixels:
+        with figure(*PANEL) as (made, axes):
+            axes.plot(x, 100 * values, "o-", color=AGENT, label=best.name)
             axes.axhline(100 * shuffled, color=CONTROL, linestyle="--", label="shuffled control")
             axes.axhline(100 * best.chance, color=CHANCE, linestyle=":", label="chance")
             axes.set_ylim(0, 100)
             axes.set_ylabel("steps with the right cell, %")
-        left.set_title("Accuracy after a spawn")
-        left.set_xlabel("seconds since the last spawn")
-        left.legend(fontsize=10)
-        centre.set_title("Accuracy in a cell seen before")
-        centre.set_xlabel(f"visit to the cell in this episode ({VISITS}: or later)")
-        right_axes.plot(middle, bits.mean, "o-", color=AGENT)
-        right_axes.axhline(np.log2(recording.task.mazes[0].open.sum()), color=CHANCE, linestyle=":", label="every cell alike")
-        right_axes.set_ylim(0)
-        right_axes.set_title("Doubt after a spawn")
-        right_axes.set_xlabel("seconds since the last spawn")
-        right_axes.set_ylabel("entropy of the posterior, bits")
-        right_axes.legend(fontsize=10)
-        picture = pixels_of(made)
+            axes.set_title(title)
+            axes.set_xlabel(across)
+            axes.legend(fontsize=10)
+            return pixels_of(made)
+
+    with figure(*PANEL) as (made, axes):
+        axes.plot(middle, bits.mean, "o-", color=AGENT, label=best.name)
+        alike = np.log2(recording.task.mazes[0].open.sum())
+        axes.axhline(alike, color=CHANCE, linestyle=":", label="every cell alike")
+        axes.set_ylim(0)
+        axes.set_title("Doubt after a spawn")
+        axes.set_xlabel("seconds since the last spawn")
+        axes.set_ylabel("entropy of the posterior, bits")
+        axes.legend(fontsize=10)
+        doubt = pixels_of(made)
     steps = np.floor(by_time.edges[:-1] * 1000).astype(np.int64)
     flat = np.ones(len(steps))
     return [
         Picture(
             SECTION,
-            "accuracy and doubt after a spawn",
-            "An agent that is put down somewhere has to look around: the better it knows its maze, the sooner the "
-            "curve rises and the doubt falls. Left and right over time since the last spawn, in the middle by "
-            "how often it has entered the cell.",
-            picture,
+            "accuracy after a spawn",
+            "An agent that is put down somewhere has to look around: the better it knows its maze, the sooner the curve rises.",
+            rising(middle, by_time.mean, "Accuracy after a spawn", "seconds since the last spawn"),
+            key=True,
+        ),
+        Picture(
+            SECTION,
+            "doubt after a spawn",
+            "Entropy of what it believes about its place: one bit means that it hesitates between two cells.",
+            doubt,
+            key=True,
+        ),
+        Picture(
+            SECTION,
+            "accuracy in a cell seen before",
+            "By how often it has entered its present cell in this episode: what rises was learned within the episode.",
+            rising(
+                np.arange(1, VISITS + 1),
+                by_visit.mean,
+                "Accuracy in a cell seen before",
+                f"visit to the cell ({VISITS}: or later)",
+            ),
             key=True,
         ),
         Curves(
@@ -215,42 +236,37 @@ def _over_time(recording: Recording, readings: PositionReadings, shuffled: float
     ]
 
 
-def _heading_pictures(readings: PositionReadings) -> list[Exhibit]:
-    groups = [("cell", readings.position), ("heading (of 8)", readings.heading)]
+def _layer_pictures(readings: PositionReadings) -> list[Exhibit]:
+    groups = [("cell", readings.position), ("heading, of eight", readings.heading)]
     if readings.goal:
         groups.append(("cell of the goal", readings.goal))
-    with figure(4.4 * len(groups), 4.2, 1, len(groups), squeeze=False) as (made, axes):
-        for place, (what, found) in zip(axes[0], groups, strict=True):
+    exhibits: list[Exhibit] = []
+    for what, found in groups:
+        with figure(*PANEL) as (made, axes):
             names = [reading.name.split(" from ")[1].split(", ")[0] for reading in found[::2]]
             x = np.arange(len(names))
             for offset, first, colour, label in ((-0.2, 0, AGENT, KINDS[0]), (0.2, 1, "#8fb2ec", KINDS[1])):
-                place.bar(x + offset, [100 * reading.accuracy for reading in found[first::2]], 0.36, color=colour, label=label)
+                axes.bar(x + offset, [100 * reading.accuracy for reading in found[first::2]], 0.36, color=colour, label=label)
                 controls = [100 * (reading.shuffled or 0.0) for reading in found[first::2]]
-                place.plot(
-                    x + offset,
-                    controls,
-                    "_",
-                    color=CONTROL,
-                    markersize=26,
-                    markeredgewidth=2.5,
-                    label="shuffled control" if first == 0 else None,
+                mark = {"color": CONTROL, "markersize": 26, "markeredgewidth": 2.5, "linestyle": "none"}
+                axes.plot(x + offset, controls, marker="_", label=None if first else "shuffled control", **mark)
+            axes.axhline(100 * found[0].chance, color=CHANCE, linestyle=":", label="chance")
+            axes.set_xticks(x, names)
+            axes.set_ylim(0, 100)
+            axes.set_ylabel("accuracy, %")
+            axes.set_title(f"Decoding the {what}")
+            axes.legend(fontsize=9)
+            exhibits.append(
+                Picture(
+                    SECTION,
+                    f"what each layer knows of the {what}",
+                    "Accuracy of decoders on each layer, from the eye to the policy. What a later layer knows better than the "
+                    "encoder, it has remembered: one picture didn't show it.",
+                    pixels_of(made),
+                    key=True,
                 )
-            place.axhline(100 * found[0].chance, color=CHANCE, linestyle=":", label="chance")
-            place.set_xticks(x, names)
-            place.set_ylim(0, 100)
-            place.set_ylabel("accuracy, %")
-            place.set_title(f"The {what}")
-        axes[0][0].legend(fontsize=9)
-        return [
-            Picture(
-                SECTION,
-                "what each layer knows",
-                "Accuracy of decoders on each layer, from the eye to the policy. What a later layer knows better than the "
-                "encoder, it has remembered: one picture didn't show it.",
-                pixels_of(made),
-                key=True,
             )
-        ]
+    return exhibits
 
 
 def _maps(recording: Recording, best: Reading, error: npt.NDArray[np.int32]) -> list[Exhibit]:

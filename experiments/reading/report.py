@@ -10,6 +10,9 @@ import imageio.v2 as imageio
 from experiments.cli import whole_file
 from experiments.reading.exhibits import Exhibit, Film, Number, Picture, Table, png
 
+NARROW = 800
+"""Pictures up to this width, in pixels, may stand side by side."""
+
 _STYLE = """
 body { font: 17px/1.5 system-ui, sans-serif; color: #22252d; max-width: 1080px; margin: 2.5em auto; padding: 0 1.2em; }
 h1 { font-size: 1.7em; margin-bottom: .2em; } h2 { margin-top: 2.2em; border-bottom: 2px solid #e6e8ee; padding-bottom: .2em; }
@@ -17,6 +20,7 @@ h3 { margin: 1.8em 0 .2em; font-size: 1.05em; } p { margin: .3em 0 .8em; color: 
 img, video { max-width: 100%; border: 1px solid #e6e8ee; } .numbers { display: flex; flex-wrap: wrap; gap: 1em; }
 .number { border: 1px solid #e6e8ee; border-radius: 8px; padding: .7em 1em; flex: 1 1 15em; }
 .number b { display: block; font-size: 1.7em; color: #2563c9; } .number small { color: #4a4f5c; }
+.shown { display: flex; flex-wrap: wrap; gap: 0 2em; } .card { flex: 1 1 100%; } .card.narrow { flex: 0 1 31em; }
 table { border-collapse: collapse; font-size: .92em; } td, th { padding: .25em .9em; border-bottom: 1px solid #e6e8ee; }
 th, td { text-align: right; } th:first-child, td:first-child { text-align: left; }
 """
@@ -42,7 +46,8 @@ def page(exhibits: Sequence[Exhibit], title: str, lead: str) -> str:
         numbers = [exhibit for exhibit in inside if isinstance(exhibit, Number)]
         if numbers:
             parts.append('<div class="numbers">' + "".join(_number(number) for number in numbers) + "</div>")
-        parts += [_exhibit(exhibit) for exhibit in inside if not isinstance(exhibit, Number)]
+        cards = "".join(_card(exhibit) for exhibit in inside if not isinstance(exhibit, Number))
+        parts.append(f'<div class="shown">{cards}</div>')
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
@@ -55,6 +60,11 @@ def _number(number: Number) -> str:
         f'<div class="number"><b>{number.shown(number.value)}</b>{html.escape(number.name)}'
         f"<br><small>{html.escape(beside)}</small><br><small>{html.escape(number.words)}</small></div>"
     )
+
+
+def _card(exhibit: Exhibit) -> str:
+    narrow = isinstance(exhibit, Picture) and exhibit.pixels.shape[1] <= NARROW
+    return f'<div class="card{" narrow" if narrow else ""}">{_exhibit(exhibit)}</div>'
 
 
 def _exhibit(exhibit: Exhibit) -> str:

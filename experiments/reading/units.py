@@ -173,7 +173,7 @@ def _clouds(recording: Recording, layers: tuple[str, ...]) -> list[Exhibit]:
         return f"row {cell // cols}, column {cell % cols}"
 
     rows = zip(cells.ravel().tolist(), goals.ravel().tolist(), heading.ravel().tolist(), since.ravel().tolist(), strict=True)
-    labels = [[place(cell), place(goal), _COMPASS[way], f"{seconds:.0f} s"] for cell, goal, way, seconds in rows]
+    labels = [[place(cell), place(goal), _COMPASS[way], f"{seconds:.1f}"] for cell, goal, way, seconds in rows]
     pictures = recording.thumbnails
     cloud = Cloud(
         SECTION,
@@ -181,7 +181,7 @@ def _clouds(recording: Recording, layers: tuple[str, ...]) -> list[Exhibit]:
         "One point a moment, with the view as its picture. Colour by cell, by goal or by heading: what lies together is alike to "
         "the agent.",
         flat,
-        ["cell", "goal", "heading", "time since spawn"],
+        ["cell", "goal", "heading", "seconds since spawn"],
         labels,
         None if pictures is None else pictures.reshape(-1, *pictures.shape[2:]),
     )
