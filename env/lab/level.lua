@@ -12,7 +12,8 @@ properties of the same names:
 *   `solid` - a character a cell, `1` for a cell one can't stand in.
 *   `textures` - folder of the textures, 64 x 64 RGBA bytes a file: `floor.rgba`,
     `ceiling.rgba`, `wall_07.rgba` on walls to the east and west, `shaded_07.rgba`
-    on walls to the north and south.
+    on walls to the north and south; and 256 x 256 bytes `sky_up.rgba`, `sky_rt.rgba`
+    and so on for the box that shows the sky.
 *   `items` - what lies in the maze this episode, `kind x y;` each, in units.
 *   `spawns` - where the agent starts, `x y angle;` each, in units and degrees; the
     second is for the respawn after the first goal, and so on.
@@ -34,6 +35,7 @@ local ITEM_HEIGHT = 20
 local SPAWN_HEIGHT = 30
 local LAMP_HEIGHT = 70
 local LAMP = 400
+local SKY_SIZE = 256
 local SKY = 'map/lab_games/sky/lg_sky_03'
 local SPARKLE = 'model/spawn_d'
 local FLOOR = 'knossos/floor'
@@ -251,6 +253,12 @@ function api:loadTexture(name)
     local bytes = game:loadFileToByteTensor(
         settings.textures .. '/' .. texture .. '.rgba')
     return bytes:reshape{TEXTURE_SIZE, TEXTURE_SIZE, 4}
+  end
+  local side = name:match(SKY .. '_(%a+)')
+  if side and side ~= 'dn' then
+    local bytes = game:loadFileToByteTensor(
+        settings.textures .. '/sky_' .. side .. '.rgba')
+    return bytes:reshape{SKY_SIZE, SKY_SIZE, 4}
   end
   if name:match(SPARKLE) then
     -- Light that is added to the picture for half a second after a start: none.

@@ -9,11 +9,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from env.engine.textures import CEILING_SLOT, FLOOR_SLOT, SIZE, SLOT_TEXELS, THEME_SLOTS, all_textures
+from env.engine.textures import (
+    CEILING_SLOT,
+    FLOOR_SLOT,
+    SIZE,
+    SKY_COLUMNS,
+    SKY_SLOT,
+    SLOT_TEXELS,
+    THEME_SLOTS,
+    all_textures,
+)
 from maze_gen.errors import InputError
 
 SHADE = 7 / 8
 """The engine draws walls along x an eighth darker, so that corners show."""
+SKY_SIZE = 256
+"""Height and width of a side of the box that shows the sky."""
 
 
 def textures_folder(cache: Path, theme: int) -> Path:
@@ -51,6 +62,29 @@ def _pictures(texels: npt.NDArray[np.int32], theme: int) -> dict[str, npt.NDArra
         shaded = picture.copy()
         shaded[..., :3] = picture[..., :3] * SHADE
         pictures[f"shaded_{number:02x}"] = shaded
+    return pictures | _sky(texels)
+
+
+def _sky(texels: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.uint8]]:
+    """The engine's sky on the inside of a box: sides to the east (rt), west (lf), north (bk) and south (ft), and above (up)."""
+    columns = texels[SKY_SLOT * SLOT_TEXELS :][: SKY_COLUMNS * SIZE].view(np.uint8).reshape(SKY_COLUMNS, SIZE, 4)
+    down, left = (1 - 2 * (np.mgrid[0:SKY_SIZE, 0:SKY_SIZE] + 0.5) / SKY_SIZE) * np.array([-1, 1])[:, None, None]
+    one = np.ones_like(down)
+    # On every side the map maker lays textures against x or y, and down; above, against x and y.
+    sides = {
+        "rt": (one, left, -down),
+        "lf": (-one, left, -down),
+        "bk": (left, one, -down),
+        "ft": (left, -one, -down),
+        "up": (left, -down, one),
+    }
+    pictures = {}
+    for name, (x, y, z) in sides.items():
+        around = np.arctan2(y, x) % (2 * np.pi) * (SKY_COLUMNS / (2 * np.pi))
+        rows = np.clip(SIZE - 1 - (SIZE - 1) * z / np.hypot(x, y), 0, SIZE - 1)
+        picture = columns[(SKY_COLUMNS - 1 - around.astype(int)) % SKY_COLUMNS, np.rint(rows).astype(int)]
+        picture[..., 3] = 255
+        pictures[f"sky_{name}"] = picture
     return pictures
 
 
