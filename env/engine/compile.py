@@ -13,6 +13,8 @@ import functools
 import hashlib
 import os
 import pickle
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 # Counting references to arrays, with atomic instructions, took six sevenths of a step. Nothing compiled here allocates or keeps
 # an array, so nothing needs counting.
 _OPTIONS = {"error_model": "numpy", "_nrt": False}
+
+_KEPT_SECONDS = 90 * 24 * 3600
 
 Jit = Callable[[Callable[..., Any]], Any]
 """A decorator that compiles a device function: `cpu` or `cuda`."""
@@ -99,10 +103,19 @@ def _code_folder() -> Path | None:
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(home) / "knossos" / f"engine-{sources.hexdigest()[:20]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _remove_old(folder.parent)
     except OSError:
         return None
     return folder if os.access(folder, os.W_OK) else None
+
+
+def _remove_old(parent: Path) -> None:
+    """Removes code of other sources that was made long ago."""
+    for other in parent.glob("engine-*"):
+        if time.time() - other.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 class _SourceLocator:

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from numba import cuda
+from numba.cuda.core import config  # type: ignore[import-not-found]
 
 from env.engine import render, rules
 from env.engine.compile import CudaKernel
@@ -261,7 +262,7 @@ class GpuRunner:
             return
         import torch
 
-        self._tensors[id(array)].copy_(values if self._is_tensor(values) else torch.from_numpy(np.ascontiguousarray(values)))
+        self._tensors[id(array)].copy_(values if self._is_tensor(values) else torch.from_numpy(np.array(values)))
 
     def _on_host(self, array: Any) -> npt.NDArray[Any]:
         return array if SIMULATED else self._tensors[id(array)].cpu().numpy()
@@ -285,4 +286,7 @@ def _check_gpu() -> None:
         raise InputError("device 'cuda': Numba finds no NVIDIA driver; use device 'cpu'")
     if torch.cuda.current_device() != 0:
         raise InputError(f"device 'cuda': torch's current device is {torch.cuda.current_device()}, the engine runs on 0 only")
+    # Small batches are what they are: no warning at every step that they leave much of the GPU idle.
+    config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+    # Torch makes the context that both of them use.
     torch.zeros(1, device="cuda")

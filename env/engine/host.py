@@ -15,7 +15,7 @@ from env.task import NUM_ACTIONS, Task
 from maze_gen.errors import InputError
 
 _CHUNKS = 8
-"""Shares of rows that each thread claims, on average: more even out better, fewer cost less."""
+"""Shares of rows that each thread claims, on average, where nothing is drawn: claiming costs little beside drawing a row."""
 
 
 class HostRunner:
@@ -24,7 +24,6 @@ class HostRunner:
     def __init__(self, num_envs: int, threads: int) -> None:
         self._threads = threads = min(threads, num_envs)
         self._num_envs = num_envs
-        self._chunk = max(1, num_envs // (threads * _CHUNKS)) if threads > 1 else num_envs
         self._claims = np.zeros(1, dtype=np.int64)
         self._crew = Crew(threads)
         self._what = STEP
@@ -51,6 +50,8 @@ class HostRunner:
         self._kernels = kernels(world)
         self._table = table_of(world)
         size = max(world.picture.rgb.shape[1], world.picture.depth.shape[1], 1)
+        draws = world.picture.rgb.size > 0 or world.picture.depth.size > 0
+        self._chunk = 1 if draws else max(1, self._num_envs // (self._threads * _CHUNKS))
         self._scratches = [render.allocate_scratch(size) for _ in range(self._threads)]
         self._scratch_tables = [table_of(scratch) for scratch in self._scratches]
 
