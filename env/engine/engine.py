@@ -9,6 +9,7 @@ from env.batch import BatchEnv, Observation, Outcome, Privileged
 from env.engine.host import HostRunner, check_mazes
 from env.engine.motion import cosines
 from env.engine.pool import Pool, pack
+from env.engine.rays import SIZES
 from env.engine.state import Inputs, Scene, World, allocate_facts, allocate_picture, allocate_state, rules_of
 from env.engine.textures import all_textures
 from env.task import Task
@@ -56,6 +57,7 @@ class Engine(BatchEnv):
             raise InputError(f"threads is {threads}, expected at least 1")
         if device not in ("cpu", "cuda"):
             raise InputError(f"device is {device!r}, expected 'cpu' or 'cuda'")
+        _check_task(task)
         self.task = task
         self.num_envs = num_envs
         pool = pack(task)
@@ -100,8 +102,8 @@ class Engine(BatchEnv):
 
     def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Observation:
         self._refuse_closed("reset")
-        if not 0 <= seed < 2**63:
-            raise InputError(f"seed is {seed}, expected a whole number in [0, 2**63)")
+        if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+            raise InputError(f"seed is {seed!r}, expected a whole number in [0, 2**63)")
         rows = np.arange(self.num_envs) if streams is None else np.asarray(streams)
         if rows.shape != (self.num_envs,) or rows.dtype.kind not in "iu":
             raise InputError(f"streams have shape {rows.shape} and type {rows.dtype}, expected {self.num_envs} integers")
@@ -145,6 +147,17 @@ class Engine(BatchEnv):
     def _refuse_unstarted(self, call: str) -> None:
         if not self._started:
             raise InputError(f"{call} before reset: call reset(seed) first")
+
+
+def _check_task(task: Task) -> None:
+    least = {"episode_seconds": 1, "action_repeat": 1, "spawn_distance": 0}
+    for name, smallest in least.items():
+        if getattr(task, name) < smallest:
+            raise InputError(f"task {task.name!r}: {name} is {getattr(task, name)}, expected at least {smallest}")
+    if task.observation_size not in SIZES:
+        raise InputError(
+            f"task {task.name!r}: observation_size is {task.observation_size}, expected one of {', '.join(map(str, SIZES))}"
+        )
 
 
 def _runner(num_envs: int, device: str, threads: int) -> "HostRunner | GpuRunner":

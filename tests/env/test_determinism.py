@@ -1,5 +1,7 @@
 """A row's trajectory depends on seed, stream, episode and actions alone; wrong calls raise and change nothing."""
 
+import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,9 +148,9 @@ def test_wrong_calls_raise() -> None:
     for call in (lambda: engine.step([0, 0]), lambda: engine.reset_rows([True, True])):
         with pytest.raises(InputError, match="before reset"):
             call()
-    for seed in (-1, 2**63):
+    for seed in (-1, 2**63, 1.5):
         with pytest.raises(InputError, match="seed"):
-            engine.reset(seed)
+            engine.reset(seed)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="streams"):
         engine.reset(0, [1])
     engine.reset(0)
@@ -160,7 +162,31 @@ def test_wrong_calls_raise() -> None:
         with pytest.raises(InputError, match="after close"):
             call()
     wrong: dict[str, Any] = {"num_envs": 0, "threads": 0, "device": "tpu"}
+    for rules in ({"episode_seconds": 0}, {"action_repeat": 0}, {"spawn_distance": -1}, {"observation_size": 83}):
+        with pytest.raises(InputError, match=next(iter(rules))):
+            Engine(replace(task, **rules), 1)
     for name, value in wrong.items():
         arguments: dict[str, Any] = {"task": task, "num_envs": 1, name: value}
         with pytest.raises(InputError, match=name):
             Engine(**arguments)
+
+
+def test_a_step_allocates_nothing() -> None:
+    """Beside a few Python objects, whatever the batch's size."""
+    task = Task("small", (catalogue_maze("static-small"),), episode_seconds=60)
+    with Engine(task, 500, depth=True, depth_target=True, threads=2) as engine:
+        engine.reset(0)
+        actions = np.full(500, 2)
+        engine.step(actions)
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            for _ in range(5):
+                engine.step(actions)
+            now, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        # An array of the batch's size in 8-byte numbers is 4,000 bytes.
+        assert peak - before < 3000
+        assert now - before < 2000
