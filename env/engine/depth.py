@@ -55,8 +55,8 @@ def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 
     Returns:
-        A namespace of `upward`, `plane`, `planar_depth`, `measure_column`, `measure`, `paint_depth`, `paint_depth_column`,
-        `aim_column` and `aim`.
+        A namespace of `upward`, `plane`, `byte_of`, `planar_depth`, `measure_column`, `measure`, `paint_depth`,
+        `paint_depth_column`, `aim_column` and `aim`.
     """
     walk = rays.build(jit)
     lateral, cast = walk.lateral, walk.cast
@@ -109,20 +109,19 @@ def build(jit: Jit) -> SimpleNamespace:
     def paint_depth(depth, row, ceiling, scratch):
         """Writes `depth[row]` of [N, n, n] uint8 from `scratch.depth`."""
         size = depth.shape[1]
-        near = scratch.near
-        for j in range(near.shape[0]):
-            near[j] = byte_of(scratch.depth[j], ceiling)
+        near, walls, image = scratch.near, scratch.depth, depth
+        for j in range(size):
+            near[j] = byte_of(walls[j], ceiling)
         # Bytes grow with depth, so the nearer of two things has the lesser byte.
         for i in range(size):
-            up = upward(i, size)
-            reach = plane(up)
-            if ceiling == 0 and up > _ZERO:
+            beyond = scratch.far[ceiling, i]
+            if ceiling == 0 and scratch.up[i] > _ZERO:
+                reach = scratch.reach[i]
                 for j in range(size):
-                    depth[row, i, j] = near[j] if scratch.depth[j] <= reach else _SKY_BYTE
+                    image[row, i, j] = near[j] if walls[j] <= reach else _SKY_BYTE
             else:
-                beyond = byte_of(reach, ceiling)
                 for j in range(size):
-                    depth[row, i, j] = min(near[j], beyond)
+                    image[row, i, j] = min(near[j], beyond)
 
     @jit
     def paint_depth_column(depth, row, j, ceiling, wall_depth):
@@ -149,6 +148,7 @@ def build(jit: Jit) -> SimpleNamespace:
     return SimpleNamespace(
         upward=upward,
         plane=plane,
+        byte_of=byte_of,
         planar_depth=planar_depth,
         measure_column=measure_column,
         measure=measure,

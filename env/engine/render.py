@@ -20,14 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine import depth as depth_of
-from env.engine import rays, sprites, vectors
+from env.engine import planes, rays, sprites, vectors
 from env.engine.compile import Jit
 from env.engine.scratch import SEEN, Scratch
 from env.engine.textures import (
-    CEILING_SLOT,
     COLOUR,
     EIGHTH,
-    FLOOR_SLOT,
     LAST_TEXEL,
     SKY_COLUMNS,
     SKY_SLOT,
@@ -40,14 +38,11 @@ _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _TWO = np.float32(2.0)
 _FOUR = np.float32(4.0)
-_EIGHT = np.float32(8.0)
 _PER_UNIT = np.float32(0.01)
 _TEXELS_PER_UNIT = np.float32(0.64)
 _TOP_TEXEL = np.float32(depth_of.ABOVE_EYE * 0.64)
 _SKY_DISTANCE = np.float32(depth_of.SKY_DISTANCE)
 _SHARP_WALL = np.float32(1.0 / 1.5)
-_SHARP_PLANE = np.float32(1.0 / 1.3)
-_PER_BELOW = np.float32(0.02)
 _QUARTER = np.float32(math.pi / 2)
 _SKY_PER_RADIAN = np.float32(SKY_COLUMNS / (2 * math.pi))
 _ATAN_1 = np.float32(0.9998660)
@@ -59,15 +54,16 @@ _SKY_START = np.float32(63.5)
 _SKY_HEIGHT = np.float32(63.0)
 _SKY_BEND = np.float32(0.29)
 _DARK = -(2**31)
-_FRACTION_BITS = 16
 
 
 def allocate_scratch(size: int) -> Scratch:
     """Working space for pictures of size x size."""
-    width = (size + 31) // 32 * 32
+    width = (size + 7) // 8 * 8
     plain = _plain()
     up = np.array([plain.upward(i, size) for i in range(size)], dtype=np.float32)
     reach = np.array([plain.plane(value) for value in up], dtype=np.float32)
+    forms = [plain.plane_form(*row, size) for row in zip(up, reach, strict=True)]
+    texel, u_mask, v_mask, u_scale, v_scale = (np.array(values) for values in zip(*forms, strict=True))
 
     def floats(count: int) -> npt.NDArray[np.float32]:
         return np.ones(count, dtype=np.float32)
@@ -78,7 +74,15 @@ def allocate_scratch(size: int) -> Scratch:
     return Scratch(
         up=up,
         reach=reach,
-        level=np.array([plain.plane_level(depth, size) for depth in reach], dtype=np.int32),
+        texel=texel.astype(np.int32),
+        u_mask=u_mask.astype(np.int32),
+        v_mask=v_mask.astype(np.int32),
+        u_scale=u_scale.astype(np.float32),
+        v_scale=v_scale.astype(np.float32),
+        u=whole(size),
+        v=whole(size),
+        u_step=whole(size),
+        v_step=whole(size),
         lateral=np.array([plain.lateral(min(j, size - 1), size) for j in range(width)], dtype=np.float32),
         depth=floats(width),
         along=floats(width),
@@ -88,8 +92,9 @@ def allocate_scratch(size: int) -> Scratch:
         column=whole(width),
         sky=whole(width),
         sky_slope=floats(width),
-        near=np.zeros(width, dtype=np.uint8),
-        image=whole(size * size + width),
+        near=np.zeros((size + 31) // 32 * 32, dtype=np.uint8),
+        far=np.array([[plain.byte_of(depth, ceiling) for depth in reach] for ceiling in (0, 1)], dtype=np.uint8),
+        image=whole(size * size + 32),
         seen=whole(SEEN),
         seen_depth=floats(SEEN),
     )
@@ -105,27 +110,11 @@ def build(jit: Jit) -> SimpleNamespace:
     lateral, cast = walk.lateral, walk.cast
     depths = depth_of.build(jit)
     upward, plane = depths.upward, depths.plane
+    plane_of = planes.build(jit)
+    level_of, level_start = plane_of.level_of, plane_of.level_start
+    plane_form, plane_walk, plane_texel = plane_of.plane_form, plane_of.plane_walk, plane_of.plane_texel
     items_of = sprites.build(jit)
     paint_items, paint_items_in_column = items_of.paint_items, items_of.paint_items_in_column
-
-    @jit
-    def level_of(rate):
-        """The texture's level, 0 the finest, for a number of finest texels a pixel (float32)."""
-        level = np.int32(0)
-        if rate > _ONE:
-            level = np.int32(1)
-        if rate > _TWO:
-            level = np.int32(2)
-        if rate > _FOUR:
-            level = np.int32(3)
-        if rate > _EIGHT:
-            level = np.int32(4)
-        return level
-
-    @jit
-    def level_start(level):
-        """Texels of a slot before the level's own: 4^6 + 4^5 + ..., `level` terms."""
-        return np.int32(5461 - (5461 >> (2 * level)))
 
     @jit
     def wall(theme, size, depth, along, face, dx, dy):
@@ -180,45 +169,6 @@ def build(jit: Jit) -> SimpleNamespace:
         return np.int32(column), _SKY_HEIGHT * (_ONE - _SKY_BEND * k * k)
 
     @jit
-    def plane_level(reach, size):
-        """The level of the floor's or ceiling's texture at a depth."""
-        rate = reach * (_TWO * _TEXELS_PER_UNIT / np.float32(size)) * _SHARP_PLANE
-        return level_of(rate * np.float32(math.sqrt(reach * _PER_BELOW)))
-
-    @jit
-    def fixed(cells, bits):
-        """Cells (float32) as a 32-bit fixed-point number in which a cell is 2^bits."""
-        return np.int32(np.int64(cells * np.float32(np.int64(1) << bits)))
-
-    @jit
-    def plane_span(theme, up, reach, level, x, y, cos, sin, size):
-        """How a row walks over the texture of the floor or ceiling.
-
-        Returns:
-            (first, u_mask, v_mask, u, v, du, dv): the level's first texel; which bits of a texel's place are its column and its
-            row; where the row of the picture begins and its steps, as fixed-point numbers whose whole texels begin at bit 16,
-            those of u moved up to `u_mask`. Higher bits overflow: textures repeat.
-        """
-        bits = 6 - level
-        slot = FLOOR_SLOT + theme if up < _ZERO else CEILING_SLOT + theme
-        edge = lateral(0, size)
-        step = _TWO / np.float32(size)
-        u_bits = _FRACTION_BITS + 2 * bits
-        v_bits = _FRACTION_BITS + bits
-        u = fixed((x + reach * (cos + edge * sin)) * _PER_UNIT, u_bits)
-        v = fixed((y + reach * (sin - edge * cos)) * _PER_UNIT, v_bits)
-        du = fixed(reach * sin * step * _PER_UNIT, u_bits)
-        dv = fixed(-reach * cos * step * _PER_UNIT, v_bits)
-        first = np.int32(slot * SLOT_TEXELS + level_start(level))
-        v_mask = np.int32((1 << bits) - 1)
-        return first, np.int32(v_mask << bits), v_mask, u, v, du, dv
-
-    @jit
-    def plane_texel(first, u_mask, v_mask, u, v):
-        """The texel of a floor or ceiling at a fixed-point place."""
-        return np.int32(first + ((u >> _FRACTION_BITS) & u_mask) + ((v >> _FRACTION_BITS) & v_mask))
-
-    @jit
     def shaded(textures, texel):
         """The packed pixel of a texel; walls along x are drawn an eighth darker, so that corners show."""
         pixel = textures[texel & LAST_TEXEL] & COLOUR
@@ -261,9 +211,17 @@ def build(jit: Jit) -> SimpleNamespace:
         if ceiling == 0:
             for j in range(width):
                 sky[j], sky_slope[j] = sky_column(cos, sin, scratch.lateral[j])
+        reach_of, u_of, v_of, u_step_of, v_step_of = scratch.reach, scratch.u, scratch.v, scratch.u_step, scratch.v_step
+        u_scale, v_scale = scratch.u_scale, scratch.v_scale
+        for i in range(size):
+            u, v, du, dv = plane_walk(reach_of[i], u_scale[i], v_scale[i], x, y, cos, sin, size)
+            u_of[i] = u
+            v_of[i] = v
+            u_step_of[i] = du
+            v_step_of[i] = dv
         for i in range(size):
             up = scratch.up[i]
-            reach = scratch.reach[i]
+            reach = reach_of[i]
             at = i * size
             if farthest <= reach:
                 for j in range(width):
@@ -274,7 +232,9 @@ def build(jit: Jit) -> SimpleNamespace:
                     beyond = wall_texel(_SKY_START, sky_slope[j], sky[j], up)
                     image[at + j] = inside if depth[j] <= reach else beyond
             else:
-                first, u_mask, v_mask, u, v, du, dv = plane_span(theme, up, reach, scratch.level[i], x, y, cos, sin, size)
+                first = np.int32(scratch.texel[i] + theme * SLOT_TEXELS)
+                u_mask, v_mask = scratch.u_mask[i], scratch.v_mask[i]
+                u, v, du, dv = u_of[i], v_of[i], u_step_of[i], v_step_of[i]
                 if nearest > reach:
                     for j in range(width):
                         image[at + j] = plane_texel(first, u_mask, v_mask, u, v)
@@ -330,7 +290,9 @@ def build(jit: Jit) -> SimpleNamespace:
             elif ceiling == 0 and up > _ZERO:
                 texel = wall_texel(_SKY_START, sky_slope, sky, up)
             else:
-                first, u_mask, v_mask, u, v, du, dv = plane_span(theme, up, reach, plane_level(reach, size), x, y, cos, sin, size)
+                first, u_mask, v_mask, u_scale, v_scale = plane_form(up, reach, size)
+                u, v, du, dv = plane_walk(reach, u_scale, v_scale, x, y, cos, sin, size)
+                first = np.int32(first + theme * SLOT_TEXELS)
                 texel = plane_texel(first, u_mask, v_mask, np.int32(u + j * du), np.int32(v + j * dv))
             pixel = shaded(textures, texel)
             rgb[row, i, j, 0] = pixel & 255
@@ -346,7 +308,7 @@ def build(jit: Jit) -> SimpleNamespace:
         choose=choose,
         paint_items=paint_items,
         lateral=lateral,
-        plane_level=plane_level,
+        plane_form=plane_form,
         **vars(depths),
     )
 

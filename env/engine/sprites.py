@@ -64,9 +64,9 @@ def build(jit: Jit) -> SimpleNamespace:
         return left, top, width, (ITEM_SLOT + kind - 1) * SLOT_TEXELS + start, bits
 
     @jit
-    def texel_along(pixel, edge, width, bits):
-        """Which texel of 2^bits a pixel's centre lies on, or a number outside of [0, 2^bits)."""
-        offset = (np.float32(pixel) + _HALF - edge) / width * np.float32(1 << bits)
+    def texel_along(pixel, edge, scale):
+        """Which texel a pixel's centre lies on, `scale` texels a pixel; below 0 before the edge."""
+        offset = (np.float32(pixel) + _HALF - edge) * scale
         if offset < _ZERO:
             return -1
         return int(offset)
@@ -131,15 +131,16 @@ def build(jit: Jit) -> SimpleNamespace:
             item = scratch.seen[one]
             left, top, width, first, bits = frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size)
             texels = 1 << bits
+            scale = np.float32(texels) / width
             first_column = max(0, int(left))
             last_column = min(size - 1, int(left + width))
             first_line = max(0, int(top))
             last_line = min(size - 1, int(top + width))
             for j in range(first_column, last_column + 1):
-                u = texel_along(j, left, width, bits)
+                u = texel_along(j, left, scale)
                 if depth < depths[j] and u >= 0 and u < texels:
                     for i in range(first_line, last_line + 1):
-                        v = texel_along(i, top, width, bits)
+                        v = texel_along(i, top, scale)
                         if v >= 0 and v < texels:
                             texel = textures[(first + (u << bits) + v) & LAST_TEXEL]
                             if texel < 0:
@@ -178,10 +179,11 @@ def build(jit: Jit) -> SimpleNamespace:
             last = item
             left, top, width, first, bits = frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size)
             texels = 1 << bits
-            u = texel_along(j, left, width, bits)
+            scale = np.float32(texels) / width
+            u = texel_along(j, left, scale)
             if depth < wall_depth and u >= 0 and u < texels:
                 for i in range(max(0, int(top)), min(size - 1, int(top + width)) + 1):
-                    v = texel_along(i, top, width, bits)
+                    v = texel_along(i, top, scale)
                     if v >= 0 and v < texels:
                         texel = textures[(first + (u << bits) + v) & LAST_TEXEL]
                         if texel < 0:
