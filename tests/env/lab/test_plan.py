@@ -121,4 +121,4 @@ def test_textures_are_the_engines(tmp_path: Path) -> None:
         texel = int(texels[u * 64 + v]) & 0xFFFFFF
         assert tuple(picture[v, u]) == (texel & 255, texel >> 8 & 255, texel >> 16, 255)
     assert textures_folder(tmp_path, 2) == folder
-    assert len(list(folder.iterdir())) == 2 + 2 * 69
+    assert len(list(folder.iterdir())) == 2 + 2 * 69 + 5

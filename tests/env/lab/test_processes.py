@@ -27,7 +27,8 @@ LOOK = 0
 
 
 def corridor(**rules: Any) -> Task:
-    return Task("corridor", (read_maze(CORRIDOR),), **({"episode_seconds": 10, "spawn_distance": 1} | rules))
+    defaults: dict[str, Any] = {"name": "corridor", "mazes": (read_maze(CORRIDOR),), "episode_seconds": 10}
+    return Task(**(defaults | {"spawn_distance": 1} | rules))
 
 
 def children() -> set[int]:
