@@ -28,7 +28,8 @@ LOOK = 0
 
 def corridor(**rules: Any) -> Task:
     defaults: dict[str, Any] = {"name": "corridor", "mazes": (read_maze(CORRIDOR),), "episode_seconds": 10}
-    return Task(**(defaults | {"spawn_distance": 1} | rules))
+    defaults["spawn_distance"] = 1
+    return Task(**(defaults | rules))
 
 
 def children() -> set[int]:

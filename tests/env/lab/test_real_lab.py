@@ -36,7 +36,8 @@ LOOK_LEFT, LOOK_RIGHT, FORWARD = 0, 1, 2
 
 def task_of(geometry: Geometry = "thin", text: str = MAZE, **rules: Any) -> Task:
     defaults: dict[str, Any] = {"name": "test", "mazes": (read_maze(text, geometry),), "episode_seconds": 60}
-    return Task(**(defaults | {"spawn_distance": 2} | rules))
+    defaults["spawn_distance"] = 2
+    return Task(**(defaults | rules))
 
 
 def random_actions(steps: int, rows: int) -> npt.NDArray[np.int64]:
