@@ -150,7 +150,6 @@ class _Run:
         self.plan, self.model, self.flat, self.store, self.log = plan, model, flat, store, log
         self.path = plan.folder / CHECKPOINT
         self.saved = time.monotonic()
-        store.frames.fill_(log.frames)
 
     def run(self) -> RunResult:
         plan, log = self.plan, self.log
@@ -189,7 +188,6 @@ class _Run:
             for report in runtime.poll(0.2):
                 log.add(report, plan.task.action_repeat)
             spent, left = self._budget()
-            self.store.frames.fill_(log.frames)
             self.store.progress.fill_(min(spent, 1.0))
             log.write_if_due()
             log.show(left)

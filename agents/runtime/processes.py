@@ -48,7 +48,7 @@ class ProcessRuntime:
         self.stop_flag = context.Event()
         self.processes: list[Any] = []
         self.pipes: list[Connection] = []
-        with _started_like(CHILD_ENVIRONMENT):
+        with started_like_workers():
             for spec in specs:
                 # A pipe each: a worker that is killed can't take a shared queue's lock along.
                 ours, theirs = context.Pipe(duplex=False)
@@ -146,10 +146,10 @@ def _how(exitcode: int) -> str:
 
 
 @contextmanager
-def _started_like(environment: dict[str, str]) -> Iterator[None]:
-    """Processes started in this block have `environment` and never see Ctrl-C; one that comes now reaches us afterwards."""
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
+def started_like_workers() -> Iterator[None]:
+    """Processes started in this block have a worker's environment and never see Ctrl-C; one that comes now reaches us later."""
+    before = {name: os.environ.get(name) for name in CHILD_ENVIRONMENT}
+    os.environ.update(CHILD_ENVIRONMENT)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -119,9 +119,10 @@ def evaluate(checkpoint: Path, episodes: int = 16) -> float:
 @pytest.mark.parametrize("serial", [True, False])
 def test_it_learns_the_toy_and_the_saved_agent_has_learned_it(tmp_path, serial):
     settings = TrainConfig(envs=16, chunk=20, learning_rate=2e-3)
-    chosen = options(tmp_path, settings=settings, frames=300_000, serial=serial, workers=1 if serial else 2)
+    workers = 1 if serial else 2
+    chosen = options(tmp_path, agent="nav-d2", settings=settings, frames=60_000, serial=serial, workers=workers)
     result = train(chosen, TOY_TASK)
-    assert evaluate(result.checkpoint) > 50
+    assert evaluate(result.checkpoint) > 35  # an untrained one: about 5; twice as much training: 54
 
 
 def command(*arguments: str, **named) -> subprocess.Popen:

@@ -1,0 +1,138 @@
+"""How fast an agent trains, stage by stage in one worker and whole in several, for both presets."""
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.config import PRESETS, TrainConfig, agent_config
+from agents.model import FlatParameters
+from agents.rollout import choose
+from agents.runtime.processes import started_like_workers
+from agents.store import SharedStore
+from agents.worker import Worker, WorkerSpec, initial_model
+from env.backends import make_batch
+from env.registry import make_task
+from env.task import NUM_ACTIONS
+from experiments.benchmarks.measurement import Measurement, rate
+from experiments.benchmarks.options import BenchmarkOptions
+from experiments.train import TrainOptions, train
+
+AGENT = "nav-d1d2l"
+TASK = "static-small"
+WORKERS = 2
+WHOLE_SECONDS = 15.0
+"""Of the whole training: long enough that starting the processes doesn't count for much, and is left out."""
+
+
+def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
+    """Agent steps a second of every stage, in a process that is started as a worker is, then of the whole.
+
+    `simulate`: the worlds alone; `act`: the network's steps alone; `collect`: chunks, with both of them and what is recorded;
+    `learn`: everything that a chunk's gradients take, with `apply` (the optimiser) and `copy` (of the parameters); `whole`:
+    two workers side by side.
+    """
+    for preset, config in PRESETS.items():
+        settings = {
+            "agent": AGENT,
+            "task": TASK,
+            "num_envs": config.envs,
+            "observation_size": config.observation_size,
+            "chunk": config.chunk,
+        }
+        for stage, (best, median) in _in_a_process(preset, options.seconds).items():
+            yield Measurement(f"train/{preset}/{stage}", best, "agent_steps/s", settings | {"median": median})
+        yield Measurement(f"train/{preset}/whole", _whole(preset), "agent_steps/s", settings | {"workers": WORKERS})
+
+
+def _whole(preset: str) -> float:
+    """Agent steps a second of a short training, from its first entry on."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "run"
+        result = train(
+            TrainOptions(
+                task=TASK,
+                agent=AGENT,
+                preset=preset,
+                settings=PRESETS[preset],
+                workers=WORKERS,
+                minutes=WHOLE_SECONDS / 60,
+                run_dir=place,
+            )
+        )
+    return float(result.summary["latest"]["speed/frames per second"]) / 4
+
+
+def _in_a_process(preset: str, seconds: float) -> dict[str, tuple[float, float]]:
+    """The stages' rates (best, median), measured where the allocator is set as a worker's is."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    with started_like_workers():
+        process = context.Process(target=_measure_stages, args=(preset, seconds, theirs))
+        process.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    finally:
+        process.join()
+
+
+def _measure_stages(preset: str, seconds: float, pipe: Connection) -> None:
+    torch.set_num_threads(1)
+    config = PRESETS[preset]
+    agent, task = agent_config(AGENT), make_task(TASK, observation_size=config.observation_size)
+    model = initial_model(agent, task, config, seed=0)
+    store = SharedStore(config, FlatParameters(model))
+    worker = Worker(WorkerSpec(agent, config, task, make_batch, seed=0, index=0, stagger=False), store)
+    worker.run_chunk()
+    pipe.send({name: rate(work, seconds, 3) for name, work in _stages(worker, config).items()})
+
+
+def _stages(worker: Worker, config: TrainConfig) -> dict[str, Callable[[], int]]:
+    """What each stage does; every function says how many agent steps it stands for."""
+    steps = config.envs * config.chunk
+    gradients = config.epochs * config.minibatches
+    env, actor, model = worker.env, worker.actor, worker.model
+    actions = np.random.default_rng(0).integers(0, NUM_ACTIONS, (config.chunk, config.envs))
+    uniforms = torch.rand(config.envs, 1)
+    gradient = torch.randn_like(worker.flat.values)
+
+    def simulate() -> int:
+        for chosen in actions:
+            env.step(chosen)
+            if env.outcome.truncated.any():
+                env.reset_rows(env.outcome.truncated)
+        return steps
+
+    @torch.no_grad()
+    def act() -> int:
+        state: Any = actor.state
+        for _ in range(config.chunk):
+            outputs, state = model.network.step(actor.present, state)
+            choose(outputs.logits.log_softmax(1), uniforms)
+        return steps
+
+    def collect() -> int:
+        actor.run()
+        return steps
+
+    def learn() -> int:
+        worker.learner.learn(actor.rollout)
+        return steps
+
+    def apply() -> int:
+        for _ in range(gradients):
+            worker.store.push(gradient)
+        return steps
+
+    def copy() -> int:
+        for _ in range(gradients):
+            worker.store.pull(worker.flat.values)
+        return steps
+
+    return {"collect": collect, "learn": learn, "simulate": simulate, "act": act, "apply": apply, "copy": copy}
