@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Lab:
-    def __init__(self, level, observations, config, renderer="software", level_cache=None, temp_folder=None):
+    def __init__(self, level, observations, config, renderer, level_cache, temp_folder):
         assert pathlib.Path(temp_folder).is_dir()
         self._names = observations
         self._size = int(config["height"])
