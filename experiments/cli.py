@@ -86,14 +86,17 @@ def parse(options: type[Options], arguments: list[str] | None = None, default: O
 
 
 def _one_line(box: str) -> str:
-    """The message inside a box that tyro draws, without its frame and its hints about --help."""
-    lines = [re.sub(r"^[│\s]+|[│\s]+$", "", line) for line in box.splitlines() if not re.match(r"^\s*[╭╰]", line)]
-    kept = []
+    """The message inside a box that tyro draws, without its title, its frame and its hints about --help."""
+    lines = [re.sub(r"^[│|\s]+|[│|\s]+$", "", line) for line in box.splitlines() if not re.match(r"^\s*[╭╰+]", line)]
+    parts: list[list[str]] = [[]]
     for line in lines:
-        if "──" in line or line.startswith(("Argument helptext", "For full helptext")):
-            break
-        kept.append(line)
-    message = " ".join(kept).strip()
+        if re.fullmatch(r"[─-]{5,}", line):
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    # Where it can't draw a frame, a title stands above a rule of its own.
+    chosen = parts[0] if "╭" in box or len(parts) == 1 else parts[1]
+    message = " ".join(chosen).strip()
     return message[:1].lower() + message[1:] if message else "the command line can't be read; see --help"
 
 

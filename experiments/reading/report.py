@@ -14,13 +14,14 @@ NARROW = 800
 """Pictures up to this width, in pixels, may stand side by side."""
 
 _STYLE = """
-body { font: 17px/1.5 system-ui, sans-serif; color: #22252d; max-width: 1080px; margin: 2.5em auto; padding: 0 1.2em; }
+body { font: 17px/1.5 system-ui, sans-serif; color: #22252d; max-width: 1140px; margin: 2.5em auto; padding: 0 1.2em; }
 h1 { font-size: 1.7em; margin-bottom: .2em; } h2 { margin-top: 2.2em; border-bottom: 2px solid #e6e8ee; padding-bottom: .2em; }
 h3 { margin: 1.8em 0 .2em; font-size: 1.05em; } p { margin: .3em 0 .8em; color: #4a4f5c; max-width: 52em; }
 img, video { max-width: 100%; border: 1px solid #e6e8ee; } .numbers { display: flex; flex-wrap: wrap; gap: 1em; }
 .number { border: 1px solid #e6e8ee; border-radius: 8px; padding: .7em 1em; flex: 1 1 15em; }
 .number b { display: block; font-size: 1.7em; color: #2563c9; } .number small { color: #4a4f5c; }
-.shown { display: flex; flex-wrap: wrap; gap: 0 2em; } .card { flex: 1 1 100%; } .card.narrow { flex: 0 1 31em; }
+.shown { display: flex; flex-wrap: wrap; gap: 0 2em; } .card { flex: 1 1 100%; } .card.narrow { flex: 0 1 31em; max-width: 31em; }
+.card.narrow img { width: 100%; } .plain td { text-align: left; }
 table { border-collapse: collapse; font-size: .92em; } td, th { padding: .25em .9em; border-bottom: 1px solid #e6e8ee; }
 th, td { text-align: right; } th:first-child, td:first-child { text-align: left; }
 """
@@ -78,7 +79,8 @@ def _exhibit(exhibit: Exhibit) -> str:
         case Table():
             lines = [("th", exhibit.header), *(("td", row) for row in exhibit.rows)]
             rows = ("".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in texts) for cell, texts in lines)
-            return head + "<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+            kind = "" if any(exhibit.header) else ' class="plain"'
+            return head + f"<table{kind}>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
     return ""
 
 

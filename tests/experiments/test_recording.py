@@ -1,0 +1,84 @@
+"""Recordings: the same whatever their number, the threads and the companions; respawns are found."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.checkpoint import load_checkpoint
+from env.registry import make_task
+from experiments.players import OraclePlayer, RandomPlayer
+from experiments.reading.mind import SECOND, record_mind
+from experiments.reading.recording import Recording, record, uniforms
+from maze_gen.errors import InputError
+from tests.experiments.synthetic import ring_task, untrained
+
+ARRAYS = ("position", "heading", "cell", "goal_cell", "maze", "action", "reward", "goals")
+
+
+def assert_same(first: Recording, second: Recording, episodes: int) -> None:
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(first, name)[:episodes], getattr(second, name)[:episodes], err_msg=name)
+    for name in first.readings:
+        np.testing.assert_array_equal(first.readings[name][:episodes], second.readings[name][:episodes], err_msg=name)
+
+
+def test_an_agent_plays_the_same_bit_for_bit_in_any_company_on_any_threads(tmp_path: Path) -> None:
+    """Rounding differs with the shape of a product, and actions would follow: features are compared too."""
+    checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", task=ring_task(4)))
+    alone = record_mind(checkpoint, checkpoint.task, 3, seed=5, threads=1)
+    many = record_mind(checkpoint, checkpoint.task, 60, seed=5, threads=3)
+    again = record_mind(checkpoint, checkpoint.task, 60, seed=5, threads=1)
+    assert_same(alone, many, 3)
+    assert_same(many, again, 60)
+    assert np.abs(many.readings[SECOND]).sum() > 0
+
+
+def test_another_seed_is_another_game() -> None:
+    first, second = (record(ring_task(4), RandomPlayer, 2, seed=seed) for seed in (1, 2))
+    assert (first.action != second.action).mean() > 0.5
+
+
+def test_uniforms_depend_on_every_number_and_are_uniform() -> None:
+    drawn = np.concatenate([uniforms(7, np.arange(1000), step) for step in range(100)])
+    assert (drawn >= 0).all()
+    assert (drawn < 1).all()
+    counts = np.histogram(drawn, 20, (0, 1))[0]
+    # Chi-squared with 19 degrees of freedom: 43.8 is exceeded once in a thousand times.
+    assert ((counts - 5000) ** 2 / 5000).sum() < 43.8
+    assert len(np.unique(drawn)) == len(drawn)
+    assert uniforms(7, [3], 9) == uniforms(7, np.arange(5), 9)[3]
+    assert uniforms(8, [3], 9) != uniforms(7, [3], 9)
+    assert abs(np.corrcoef(uniforms(7, np.arange(5000), 1), uniforms(7, np.arange(5000), 2))[0, 1]) < 0.06
+
+
+def test_every_goal_but_a_last_one_is_followed_by_a_respawn() -> None:
+    found = record(make_task("static-small"), OraclePlayer, 25)
+    respawns = found.spawned.sum(axis=1) - 1
+    goals_in_time = found.goals[:, :-2].sum(axis=1)
+    goals = found.goals.sum(axis=1)
+    assert (respawns >= goals_in_time).all()
+    assert (respawns <= goals).all()
+    assert goals.min() >= 5
+
+
+def test_time_since_spawn_restarts() -> None:
+    found = record(make_task("static-small"), OraclePlayer, 2)
+    since = found.seconds_since_spawn
+    assert (since[found.spawned] == 0).all()
+    grown = np.diff(since, axis=1)[~found.spawned[:, 1:]]
+    np.testing.assert_allclose(grown, 4 / 60, atol=1e-4)
+
+
+def test_pictures_and_thumbnails_are_those_of_the_step(tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", "ff", ring_task(2)))
+    found = record_mind(checkpoint, checkpoint.task, 30, keep_pictures=(1, 27), thumbnail_stride=7)
+    assert found.thumbnails is not None
+    for episode in (1, 27):
+        np.testing.assert_array_equal(found.thumbnails[episode], found.pictures[episode][::7])
+    assert (found.pictures[1] != found.pictures[27]).any()
+
+
+def test_no_episode_is_refused() -> None:
+    with pytest.raises(InputError, match="episodes is 0"):
+        record(ring_task(), RandomPlayer, 0)
