@@ -25,8 +25,8 @@ from env.engine.compile import Jit
 from env.engine.scratch import SEEN, Scratch
 from env.engine.textures import (
     COLOUR,
-    EIGHTH,
     LAST_TEXEL,
+    QUARTER,
     SKY_COLUMNS,
     SKY_SLOT,
     SLOT_TEXELS,
@@ -43,7 +43,7 @@ _TEXELS_PER_UNIT = np.float32(0.64)
 _TOP_TEXEL = np.float32(depth_of.ABOVE_EYE * 0.64)
 _SKY_DISTANCE = np.float32(depth_of.SKY_DISTANCE)
 _SHARP_WALL = np.float32(1.0 / 1.5)
-_QUARTER = np.float32(math.pi / 2)
+_QUARTER_TURN = np.float32(math.pi / 2)
 _SKY_PER_RADIAN = np.float32(SKY_COLUMNS / (2 * math.pi))
 _ATAN_1 = np.float32(0.9998660)
 _ATAN_3 = np.float32(-0.3302995)
@@ -159,21 +159,21 @@ def build(jit: Jit) -> SimpleNamespace:
         square = part * part
         angle = part * (_ATAN_1 + square * (_ATAN_3 + square * (_ATAN_5 + square * (_ATAN_7 + square * _ATAN_9))))
         if abs(dy) > abs(dx):
-            angle = _QUARTER - angle
+            angle = _QUARTER_TURN - angle
         if dx < _ZERO:
-            angle = _TWO * _QUARTER - angle
+            angle = _TWO * _QUARTER_TURN - angle
         if dy < _ZERO:
-            angle = _FOUR * _QUARTER - angle
+            angle = _FOUR * _QUARTER_TURN - angle
         turned = np.int32(angle * _SKY_PER_RADIAN)
         column = SKY_SLOT * SLOT_TEXELS + (((SKY_COLUMNS - 1 - turned) & (SKY_COLUMNS - 1)) << 6)
         return np.int32(column), _SKY_HEIGHT * (_ONE - _SKY_BEND * k * k)
 
     @jit
     def shaded(textures, texel):
-        """The packed pixel of a texel; walls along x are drawn an eighth darker, so that corners show."""
+        """The packed pixel of a texel; walls along x are drawn a quarter darker, so that corners show."""
         pixel = textures[texel & LAST_TEXEL] & COLOUR
         if texel < 0:
-            pixel = pixel - ((pixel >> 3) & EIGHTH)
+            pixel = pixel - ((pixel >> 2) & QUARTER)
         return np.int32(pixel)
 
     @jit

@@ -31,8 +31,8 @@ MOSTLY = 0.45
 """Share of a texel that an item has to cover to be seen there."""
 COLOUR = 0xFFFFFF
 """The bytes of a texel that are its colour."""
-EIGHTH = 0x1F1F1F
-"""What is left in a colour's bytes of a shift by three: an eighth of each channel."""
+QUARTER = 0x3F3F3F
+"""What is left in a colour's bytes of a shift by two: a quarter of each channel."""
 
 
 def texture_number(theme: int, face_code: int) -> int:

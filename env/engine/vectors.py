@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.extending import intrinsic
 
-from env.engine.textures import COLOUR, EIGHTH, LAST_TEXEL
+from env.engine.textures import COLOUR, LAST_TEXEL, QUARTER
 
 LANES = 16
 
@@ -35,7 +35,7 @@ def _fetch(typing_context, textures, image, count):
 
         for pixel in range(count):
             colour = textures[image[pixel] & LAST_TEXEL] & COLOUR
-            image[pixel] = colour - ((colour >> 3) & EIGHTH) if image[pixel] < 0 else colour
+            image[pixel] = colour - ((colour >> 2) & QUARTER) if image[pixel] < 0 else colour
 
     `textures` and `image` are one-dimensional int32 arrays; `image` has room for whole vectors.
     """
@@ -60,7 +60,7 @@ def _fetch(typing_context, textures, image, count):
             on = ir.Constant(lanes_on, [1] * LANES)
             texels = builder.call(gather, [address, ir.Constant(_I32, 4), on, ir.Constant(_VECTOR, ir.Undefined)])
             colour = builder.and_(texels, _all(COLOUR))
-            shade = builder.and_(builder.lshr(colour, _all(3)), _all(EIGHTH))
+            shade = builder.and_(builder.lshr(colour, _all(2)), _all(QUARTER))
             shade = builder.and_(shade, builder.ashr(chosen, _all(31)))
             builder.store(builder.sub(colour, shade), place, align=4)
         return context.get_dummy_value()
