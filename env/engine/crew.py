@@ -1,6 +1,7 @@
 """Threads that wait for work, so that a step starts none and allocates nothing."""
 
 import threading
+import weakref
 from collections.abc import Callable
 
 Work = Callable[[int], None]
@@ -15,6 +16,8 @@ class Crew:
 
     def __init__(self, threads: int) -> None:
         self._helpers = [_Helper(number) for number in range(1, threads)]
+        # Whoever forgets to close it leaves no threads behind all the same.
+        self._end = weakref.finalize(self, _end_all, self._helpers)
 
     def run(self, work: Work) -> None:
         """Calls `work` in every thread and returns when all are done; raises what one of them raised."""
@@ -30,9 +33,13 @@ class Crew:
 
     def close(self) -> None:
         """Ends the threads."""
-        for helper in self._helpers:
-            helper.end()
-        self._helpers = []
+        self._end()
+
+
+def _end_all(helpers: "list[_Helper]") -> None:
+    for helper in helpers:
+        helper.end()
+    helpers.clear()
 
 
 class _Helper:
@@ -70,4 +77,6 @@ class _Helper:
                 self._work(self._number)
             except BaseException as failure:  # handed to the thread that waits for it
                 self._failure = failure
+            # What is kept here would keep its engine alive.
+            self._work = None
             self._done.release()

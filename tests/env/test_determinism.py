@@ -1,5 +1,7 @@
 """A row's trajectory depends on seed, stream, episode and actions alone; wrong calls raise and change nothing."""
 
+import gc
+import threading
 import tracemalloc
 from dataclasses import replace
 from typing import Any
@@ -190,3 +192,17 @@ def test_a_step_allocates_nothing() -> None:
         # An array of the batch's size in 8-byte numbers is 4,000 bytes.
         assert peak - before < 3000
         assert now - before < 2000
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_no_thread_stays_behind(closed: bool) -> None:
+    before = threading.active_count()
+    engine = Engine(pool_task(), 4, threads=3)
+    engine.reset(0)
+    engine.step([0, 1, 2, 3])
+    assert threading.active_count() == before + 2
+    if closed:
+        engine.close()
+    del engine
+    gc.collect()
+    assert threading.active_count() == before
