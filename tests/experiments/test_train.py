@@ -122,7 +122,7 @@ def test_it_learns_the_toy_and_the_saved_agent_has_learned_it(tmp_path, serial):
     workers = 1 if serial else 2
     chosen = options(tmp_path, agent="nav-d2", settings=settings, frames=60_000, serial=serial, workers=workers)
     result = train(chosen, TOY_TASK)
-    assert evaluate(result.checkpoint) > 35  # an untrained one: about 5; twice as much training: 54
+    assert evaluate(result.checkpoint) > 40  # untrained agents: 26; trained ones with other seeds: 54 to 58
 
 
 def command(*arguments: str, **named) -> subprocess.Popen:
