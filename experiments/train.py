@@ -399,6 +399,9 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
             print(f"go on with: python -m experiments.train --resume {folder}", file=sys.stderr)
         print("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
         return None
+    except KeyboardInterrupt:
+        print("error: interrupted twice, nothing more was saved", file=sys.stderr)
+        return 130
     except OSError as error:
         raise InputError(f"cannot write {error.filename or 'the run'}: {error.strerror or error}") from error
 

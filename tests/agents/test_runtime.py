@@ -64,9 +64,10 @@ def started():
 
 
 def stop_quickly(runtime):
+    """A hang is what is looked for; a busy machine may take longer than the 5 s that an idle one stays below."""
     begin = time.monotonic()
     runtime.stop()
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
     assert not any(psutil.pid_exists(process.pid) for process in runtime.processes)
 
 
