@@ -3,8 +3,7 @@
 What differs: items look as DeepMind Lab draws them; the camera bobs while the agent walks; after a respawn its clock slips by
 some milliseconds, and for one to four frames it shows the agent at rest at the new start while it moves already.
 
-Tasks named `lab:LEVEL` play DeepMind Lab's released levels by their own scripts (`env.lab.released`). What a level draws itself
-isn't known then: fruit and, in random-goal levels, the goal (`goal_cell` is -1).
+Tasks named `lab:LEVEL` play DeepMind Lab's released levels by their own scripts (`env.lab.released`).
 """
 
 import sys
@@ -16,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from env.batch import STRAWBERRY_FLAG, BatchEnv, Observation, Outcome, Privileged
-from env.engine.pool import STRAWBERRY
+from env.engine.pool import GOAL, STRAWBERRY
 from env.engine.state import ACTION_FRAMES
 from env.lab.plan import Plan, Planner, map_name, settings_of, simulator_seed
 from env.lab.process import Episode, Simulator, SimulatorError, cache_folder, require_lab
-from env.lab.released import is_released, released_order
+from env.lab.released import is_released, items_told, released_order
 from env.lab.view import View
 from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
 from maze_gen.errors import InputError
@@ -67,7 +66,7 @@ class LabBatch(BatchEnv):
         self._cache = cache_folder()
         size = task.observation_size
         self._scale = next(scale for scale in range(1, 5) if size * scale % PICTURE_MULTIPLE == 0)
-        fruit = 1 if self._released else self._planner.privileged.fruit_cells.shape[1]
+        fruit = self._planner.privileged.fruit_cells.shape[1]
         self.observation = Observation(
             rgb=np.zeros((n, size, size, 3), dtype=np.uint8),
             velocity=np.zeros((n, 6), dtype=np.float32),
@@ -100,6 +99,7 @@ class LabBatch(BatchEnv):
         self._plans: list[Plan] = []
         self._seed = 0
         self._started = False
+        self._continues = False
         self._closed = False
 
     def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Observation:
@@ -120,6 +120,7 @@ class LabBatch(BatchEnv):
     def reset_rows(self, rows: npt.ArrayLike) -> Observation:
         self._refuse_closed("reset_rows")
         self._refuse_unstarted("reset_rows")
+        self._continues = True
         mask = np.asarray(rows)
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
             raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {self.num_envs} booleans")
@@ -253,14 +254,12 @@ class LabBatch(BatchEnv):
         self.outcome.goals[row] = 0
         self.outcome.truncated[row] = False
         self.privileged.maze[row] = self._plans[row].maze
-        self.privileged.goal_cell[row] = self._goal_cell(row)
+        self.privileged.goal_cell[row] = self._plans[row].goal_cell
         self._observe(row)
+        if self._released:
+            goals = [cell for kind, cell in self._items_seen(row) if kind == GOAL]
+            self.privileged.goal_cell[row] = goals[0] if goals else -1
         self.observation.velocity[row, 3:] = 0
-
-    def _goal_cell(self, row: int) -> int:
-        if self._released and self.task.goal == "episode":
-            return -1
-        return self._plans[row].goal_cell
 
     def _finish_step(self, row: int, action: int) -> bool:
         """Waits for a row's step and tells what it led to; False if the process died and the episode starts anew."""
@@ -310,6 +309,10 @@ class LabBatch(BatchEnv):
         cell_row, cell_col = maze.cell_at(x, y)
         facts.cell[row] = cell_row * maze.cols + cell_col
         facts.seconds[row] = self._frames[row] / FRAMES_PER_SECOND
+        facts.fruit_cells[row] = -1
+        fruit = [(kind, cell) for kind, cell in self._items_seen(row) if kind != GOAL][: facts.fruit_cells.shape[1]]
+        for index, (kind, cell) in enumerate(fruit):
+            facts.fruit_cells[row, index] = cell | (STRAWBERRY_FLAG if kind == STRAWBERRY else 0)
         if self._released:
             self.observation.velocity[row, :3] = velocity
             return
@@ -319,13 +322,19 @@ class LabBatch(BatchEnv):
             velocity[1] * cos - velocity[0] * sin,
             velocity[2],
         )
-        for index, (kind, cell) in enumerate(self._plans[row].items[1:]):
-            flag = STRAWBERRY_FLAG if kind == STRAWBERRY else 0
-            facts.fruit_cells[row, index] = -1 if shared.taken[index + 1] else cell | flag
-        facts.fruit_cells[row, len(self._plans[row].items) - 1 :] = -1
+
+    def _items_seen(self, row: int) -> list[tuple[int, int]]:
+        """(kind, cell) of what can be picked up now."""
+        note, plan = self._simulator(row).shared.text(), self._plans[row]
+        if self._released:
+            return items_told(note, self.task.mazes[0])
+        return [item for item, taken in zip(plan.items, note, strict=True) if taken == "0"]
 
     def _prepare_following(self) -> None:
         """Starts the processes of the next episodes when half of an episode is over: they need a second to be ready."""
+        # Who never went on to a next episode, as in an evaluation, may not want one.
+        if not self._continues:
+            return
         due = (self._frames * 2 >= self._episode_frames) & np.array([following is None for following in self._following])
         if not due.any():
             return
@@ -355,7 +364,7 @@ def order_of(task: Task, plan: Plan, size: int, cache: Path) -> Episode:
     """What a simulator is told for an episode in our level, with pictures of size x size."""
     settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
     settings |= settings_of(plan, task.mazes[plan.maze], cache)
-    return Episode(str(LEVEL), True, OBSERVATIONS, settings, plan.seed, size, str(cache))
+    return Episode(str(LEVEL), OBSERVATIONS, "taken", settings, plan.seed, size, str(cache))
 
 
 def _close(simulator: Simulator | None) -> None:

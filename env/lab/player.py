@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MAX_ITEMS = 4096
+MAX_NOTE = 1 << 17
 REQUEST = struct.Struct("<4i")
 """A step: pixels to look to the right, strafe, move, and for how many frames."""
 LENGTH = struct.Struct("<I")
@@ -43,7 +43,7 @@ class Shared:
         goal_frame: [1] int32, the frame of the last step, from 0, in which the goal's score came last; -1 for none.
         frames: [1] int32, frames that the last step lasted.
         running: [1] int32, whether the episode goes on.
-        taken: [MAX_ITEMS] uint8, 1 for an item that was picked up.
+        note: what the order's property says, ASCII; its length in `note_length`.
     """
 
     def __init__(self, size: int, descriptor: int | None = None) -> None:
@@ -54,7 +54,8 @@ class Shared:
             ("goal_frame", (1,), np.int32),
             ("frames", (1,), np.int32),
             ("running", (1,), np.int32),
-            ("taken", (MAX_ITEMS,), np.uint8),
+            ("note_length", (1,), np.int32),
+            ("note", (MAX_NOTE,), np.uint8),
             ("rgbd", (size, size, 4), np.uint8),
         )
         total = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for _, shape, dtype in fields)
@@ -67,12 +68,17 @@ class Shared:
         self.goal_frame: npt.NDArray[np.int32]
         self.frames: npt.NDArray[np.int32]
         self.running: npt.NDArray[np.int32]
-        self.taken: npt.NDArray[np.uint8]
+        self.note_length: npt.NDArray[np.int32]
+        self.note: npt.NDArray[np.uint8]
         offset = 0
         for name, shape, dtype in fields:
             array = np.ndarray(shape, dtype, self._memory, offset)
             offset += array.nbytes
             setattr(self, name, array)
+
+    def text(self) -> str:
+        """The note."""
+        return self.note[: self.note_length[0]].tobytes().decode()
 
     def close(self) -> None:
         """Gives the block back."""
@@ -135,9 +141,10 @@ def play(channel: socket.socket, shared: Shared, order: dict[str, Any]) -> None:
         shared.rgbd[:] = seen["RGBD_INTERLEAVED"]
         for row, name in enumerate(names):
             shared.pose[row] = seen[name]
-        if order["own"]:
-            taken = np.frombuffer(lab.read_property("taken").encode(), dtype=np.uint8) - ord("0")
-            shared.taken[: len(taken)] = taken
+        if order["property"]:
+            note = lab.read_property(order["property"]).encode()[:MAX_NOTE]
+            shared.note[: len(note)] = np.frombuffer(note, dtype=np.uint8)
+            shared.note_length[0] = len(note)
 
     observe()
     shared.running[0] = 1

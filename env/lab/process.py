@@ -56,8 +56,8 @@ class Episode:
 
     Attributes:
         level: a level's name, or the path of a level script.
-        own: whether that is our level script, which says what was picked up.
         observations: names of what says position, angles and velocity.
+        property: name of what says what lies there; empty for none.
         settings: DeepMind Lab's settings.
         seed: of the simulator's own random numbers, in [0, 2**31).
         size: height and width of the picture.
@@ -65,8 +65,8 @@ class Episode:
     """
 
     level: str
-    own: bool
     observations: tuple[str, ...]
+    property: str
     settings: dict[str, str]
     seed: int
     size: int

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from env.engine.pool import APPLE, GOAL
 from env.lab.process import Episode, Simulator, SimulatorError, cache_folder, require_lab
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
+from maze_gen.maze import Maze
 from maze_gen.text import load_maze
 
 PREFIX = "lab:"
 OBSERVATIONS = ("DEBUG.POS.TRANS", "DEBUG.POS.ROT", "VEL.TRANS")
 """Of every released level; velocity is in the agent's frame."""
+WATCH = Path(__file__).with_name("watch.lua")
 SURVEY = Path(__file__).with_name("survey.lua")
 
 
@@ -71,8 +74,18 @@ def released_task(name: str, observation_size: int = 84) -> Task:
 
 def released_order(task: Task, seed: int, size: int, cache: Path) -> Episode:
     """What a simulator is told for an episode of a released level, with pictures of size x size."""
-    settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
-    return Episode(task.name.removeprefix(PREFIX), False, OBSERVATIONS, settings, seed, size, str(cache))
+    level = task.name.removeprefix(PREFIX)
+    settings = {"width": str(size), "height": str(size), "minimalUI": "true", "level": level}
+    return Episode(str(WATCH), OBSERVATIONS, "items", settings, seed, size, str(cache))
+
+
+def items_told(note: str, maze: Maze) -> list[tuple[int, int]]:
+    """(kind, cell) of the items that a level's note lists; cells are row * cols + col."""
+    found = []
+    for name, x, y in (entry.split() for entry in note.split(";")[:-1]):
+        row, col = maze.cell_at(float(x), float(y))
+        found.append((GOAL if name == "goal" else APPLE, row * maze.cols + col))
+    return found
 
 
 def _layout(level: str, known: ReleasedLevel, cache: Path) -> Path:
@@ -84,7 +97,7 @@ def _layout(level: str, known: ReleasedLevel, cache: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "layout.txt"
         settings = {"mapName": level, "rows": str(known.rows), "cols": str(known.cols), "output": str(found)}
-        simulator = Simulator(Episode(str(SURVEY), False, (), {"width": "84", "height": "84", **settings}, 1, 84, str(cache)))
+        simulator = Simulator(Episode(str(SURVEY), (), "", {"width": "84", "height": "84", **settings}, 1, 84, str(cache)))
         try:
             simulator.wait()
         except SimulatorError as error:

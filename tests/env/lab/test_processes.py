@@ -63,6 +63,7 @@ def test_a_closed_batch_leaves_nothing_within_five_seconds() -> None:
     before, kept, open_files = children(), folders(), descriptors()
     batch = LabBatch(corridor(), 4)
     batch.reset(0)
+    batch.reset_rows(np.full(4, True))
     for _ in range(80):
         batch.step(np.full(4, FORWARD))
     assert len(children() - before) == 8, "the next episodes' processes are being prepared"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from env.engine.engine import Engine
 from env.lab import adapter
 from env.lab.adapter import LabBatch
 from env.lab.compare import Comparison, Options, tasks_of
-from env.lab.process import Simulator, cache_folder
+from env.lab.process import Simulator
 from env.registry import make_task
 from env.task import NUM_ACTIONS, Rewards, Task
 from maze_gen.maze import Geometry
@@ -218,12 +219,26 @@ def test_released_levels_are_tasks() -> None:
         starts = lab.privileged.position.copy()
         assert lab.privileged.goal_cell.tolist() == [44, 44]
         assert (starts[0] != starts[1]).any()
+        assert sorted(cell for cell in lab.privileged.fruit_cells[0].tolist()) == sorted(
+            row * 10 + col for row, col in task.mazes[0].apples
+        )
         for _ in range(30):
             lab.step([FORWARD, FORWARD])
         assert (np.abs(lab.privileged.position - starts).max(axis=1) > 15).all()
         assert not lab.outcome.truncated.any()
         lab.reset(0)
         assert np.array_equal(lab.privileged.position, starts)
+
+
+def test_random_goals_of_released_levels_are_known() -> None:
+    task = make_task("lab:nav_maze_random_goal_01")
+    with LabBatch(task, 3) as lab:
+        lab.reset(1)
+        goals = lab.privileged.goal_cell.tolist()
+        assert len(set(goals)) > 1
+        assert all(0 <= goal < 50 for goal in goals)
+        assert ((lab.privileged.fruit_cells >= 0).sum(axis=1) >= 4).all()
+        assert not np.isin(lab.privileged.fruit_cells, goals).all()
 
 
 def test_a_failed_map_compiler_is_an_error_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +248,7 @@ def test_a_failed_map_compiler_is_an_error_not_a_hang(monkeypatch: pytest.Monkey
         lab.reset(0)
         order = lab._order(0, lab._plans[0], 0)
     broken = {**order.settings, "faces": "zz" * len(order.settings["faces"]), "rows": "0", "mapName": "broken"}
-    simulator = Simulator(type(order)(order.level, True, order.observations, broken, 0, 84, str(cache_folder())))
+    simulator = Simulator(replace(order, settings=broken))
     try:
         with pytest.raises(Exception, match="DeepMind Lab's process"):
             simulator.wait(None)
