@@ -56,7 +56,7 @@ def build(jit: Jit) -> SimpleNamespace:
 
     Returns:
         A namespace of `upward`, `plane`, `byte_of`, `planar_depth`, `measure_column`, `measure`, `paint_depth`,
-        `paint_depth_column`, `aim_column` and `aim`.
+        `paint_depth_column`, `aim_column`, `aim` and `aim_measured`.
     """
     walk = rays.build(jit)
     lateral, cast = walk.lateral, walk.cast
@@ -145,6 +145,15 @@ def build(jit: Jit) -> SimpleNamespace:
         for column in range(16):
             aim_column(target, row, column, sides, maze, cols, ceiling, x, y, cos, sin)
 
+    @jit
+    def aim_measured(target, row, ceiling, scratch):
+        """As `aim`, but from `scratch.depth` of a picture of TARGET_SIZE, whose columns hold those of the target."""
+        for line in range(4):
+            up = upward(_FIRST_ROW + line * _ROW_STEP, TARGET_SIZE)
+            for column in range(16):
+                wall_depth = scratch.depth[_FIRST_COLUMN + column * _COLUMN_STEP]
+                target[row, line, column] = planar_depth(wall_depth, up, ceiling)
+
     return SimpleNamespace(
         upward=upward,
         plane=plane,
@@ -156,4 +165,5 @@ def build(jit: Jit) -> SimpleNamespace:
         paint_depth_column=paint_depth_column,
         aim_column=aim_column,
         aim=aim,
+        aim_measured=aim_measured,
     )

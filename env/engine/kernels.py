@@ -8,6 +8,7 @@ import numpy as np
 
 from env.engine import render, rules
 from env.engine.compile import cpu, cpu_kernel
+from env.engine.depth import TARGET_SIZE
 from env.engine.state import World
 from env.engine.table import claim, form_of, reader_of
 
@@ -34,6 +35,7 @@ def _compile(example: World) -> SimpleNamespace:
     begin_row, step_row, tell = play.begin, play.step, play.tell
     tick, frame, face, heading_after = play.tick, play.frame, play.face, play.heading_after
     paint_row, measure, paint_depth, aim = paint.paint, paint.measure, paint.paint_depth, paint.aim
+    aim_measured = paint.aim_measured
     planar_depth, upward = paint.planar_depth, paint.upward
     read = reader_of(example)
     read_scratch = reader_of(render.allocate_scratch(1))
@@ -88,7 +90,11 @@ def _compile(example: World) -> SimpleNamespace:
         if picture.depth.shape[1] > 0:
             paint_depth(picture.depth, row, ceiling, scratch)
         if picture.depth_target.shape[1] > 0:
-            aim(picture.depth_target, row, scene.sides, maze, cols, ceiling, x, y, cos, sin)
+            # A picture of this size has looked along the target's columns already.
+            if picture.rgb.shape[1] == TARGET_SIZE or picture.depth.shape[1] == TARGET_SIZE:
+                aim_measured(picture.depth_target, row, ceiling, scratch)
+            else:
+                aim(picture.depth_target, row, scene.sides, maze, cols, ceiling, x, y, cos, sin)
 
     def advance(table, scratch_table, claims, chunk, what, episodes_on):
         """Does `what` for the rows that this thread claims, and draws what they see: STEP, BEGIN or LOOK.

@@ -2,10 +2,10 @@
 
 How to call it, on the CPU, for one row: `paint` draws the picture into `rgb[row]` and leaves every column's depth in the
 scratch; `paint_depth` then writes `depth[row]` from that (where no picture is wanted, `measure` comes first instead of `paint`);
-`aim` writes `depth_target[row]`. The scratch comes from `allocate_scratch`, one a thread; the textures from
-`env.engine.textures.all_textures`; `sides` is `Pool.faces.view(np.uint32)`. On a GPU one thread does one column:
-`paint_column` returns the column's depth, which `paint_depth_column` takes; `aim_column` writes one of the 16 columns of the
-target.
+`aim` writes `depth_target[row]`, or `aim_measured` from what a picture of 84 x 84 left. The scratch comes from
+`allocate_scratch`, one a thread; the textures from `env.engine.textures.all_textures`; `sides` is `Pool.faces.view(np.uint32)`.
+On a GPU one thread does one column: `paint_column` returns the column's depth, which `paint_depth_column` takes; `aim_column`
+writes one of the 16 columns of the target.
 
 The picture: row i of n looks up by 1 - (2 i + 1) / n at depth 1, column j to the right by (2 j + 1) / n - 1. On the CPU it is
 drawn in passes over vectors of pixels: where the columns meet walls, which texel every pixel shows, the texels' colours, items,

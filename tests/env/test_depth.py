@@ -84,15 +84,10 @@ def poses(maze: Maze, count: int, seed: int) -> np.ndarray:
 def kernels():
     """Compiled loops over poses: all depths of a picture, and the target."""
     device = render.build(cpu)
-    measure, planar, upward, aim, paint_depth = (
-        device.measure,
-        device.planar_depth,
-        device.upward,
-        device.aim,
-        device.paint_depth,
-    )
+    measure, planar, upward = device.measure, device.planar_depth, device.upward
+    aim, aim_measured, paint_depth = device.aim, device.aim_measured, device.paint_depth
 
-    def depths(sides, cols, ceiling, pose, size, scratch, out, target, image):
+    def depths(sides, cols, ceiling, pose, size, scratch, out, target, image, measured):
         for n in range(pose.shape[0]):
             x, y, cos, sin = pose[n, 0], pose[n, 1], pose[n, 2], pose[n, 3]
             measure(sides, 0, cols, x, y, cos, sin, size, scratch)
@@ -100,19 +95,22 @@ def kernels():
                 for j in range(size):
                     out[n, i, j] = planar(scratch.depth[j], upward(i, size), ceiling)
             paint_depth(image, n, ceiling, scratch)
-            aim(target, n, sides, 0, cols, ceiling, x, y, cos, sin)
+            if measured:
+                aim_measured(target, n, ceiling, scratch)
+            else:
+                aim(target, n, sides, 0, cols, ceiling, x, y, cos, sin)
 
     return cpu_kernel(depths)
 
 
-def run(kernels, maze: Maze, chosen: np.ndarray, size: int):
+def run(kernels, maze: Maze, chosen: np.ndarray, size: int, measured: bool = False):
     sides = np.ascontiguousarray(maze.walls[::-1].astype(np.uint8)).reshape(1, -1).view(np.uint32)
     pose = np.column_stack([chosen[:, :2], np.cos(chosen[:, 2]), np.sin(chosen[:, 2])]).astype(np.float32)
     out = np.zeros((len(chosen), size, size), dtype=np.float32)
     target = np.zeros((len(chosen), 4, 16), dtype=np.float32)
     image = np.zeros((len(chosen), size, size), dtype=np.uint8)
     ceiling = int(maze.geometry == "thin")
-    kernels(sides, maze.cols, ceiling, pose, size, render.allocate_scratch(size), out, target, image)
+    kernels(sides, maze.cols, ceiling, pose, size, render.allocate_scratch(size), out, target, image, measured)
     return out, target, image
 
 
@@ -145,6 +143,8 @@ def test_the_target_is_the_picture_of_84_at_its_pixels(kernels, name):
     np.testing.assert_array_equal(target, found[:, [16, 29, 42, 55]][:, :, np.arange(2, 78, 5)])
     _, small, _ = run(kernels, MAZES[name], chosen, 42)
     np.testing.assert_array_equal(small, target)
+    _, measured, _ = run(kernels, MAZES[name], chosen, 84, measured=True)
+    np.testing.assert_array_equal(measured, target)
 
 
 @pytest.mark.parametrize("name", MAZES)
