@@ -168,8 +168,7 @@ class _Run:
             for index in range(plan.options.workers)
         ]
         if self._budget()[0] >= 1:
-            self._finish(interrupted=False)
-            return RunResult(plan.folder, self.path, self._summary(False), False)
+            return RunResult(plan.folder, self.path, self._finish(False), False)
         with _interruptible() as interrupted:
             runtime = (SerialRuntime if plan.options.serial else ProcessRuntime)(specs, self.store)
             try:
@@ -178,8 +177,8 @@ class _Run:
                 # Also after an error: no worker outlives this, and what they had learned is kept.
                 for report in runtime.stop():
                     log.add(report, plan.task.action_repeat)
-                self._finish(bool(interrupted))
-        return RunResult(plan.folder, self.path, self._summary(bool(interrupted)), bool(interrupted))
+                summary = self._finish(bool(interrupted))
+        return RunResult(plan.folder, self.path, summary, bool(interrupted))
 
     def _until_spent(self, runtime: ProcessRuntime | SerialRuntime, interrupted: list[int]) -> None:
         plan, log = self.plan, self.log
@@ -235,14 +234,16 @@ class _Run:
         )
         self.saved = time.monotonic()
 
-    def _finish(self, interrupted: bool) -> None:
-        """The last entry, the last checkpoint (unless the parameters went bad) and the summary."""
+    def _finish(self, interrupted: bool) -> dict[str, Any]:
+        """Writes the last entry, the last checkpoint (unless the parameters went bad) and the summary."""
         if not bool(torch.isfinite(self.store.parameters).all()):
             raise InputError(f"the parameters are no longer finite: {self.path} is as it was before; lower --learning-rate")
         self.save()
         self.log.write()
         self.log.show(None, last=True)
-        write_json(self.plan.folder / "summary.json", self._summary(interrupted))
+        summary = self._summary(interrupted)
+        write_json(self.plan.folder / "summary.json", summary)
+        return summary
 
     def _summary(self, interrupted: bool) -> dict[str, Any]:
         plan = self.plan

@@ -137,7 +137,7 @@ def command(*arguments: str, **named) -> subprocess.Popen:
 
 
 def wait_for_reports(folder: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not (folder / "progress.jsonl").exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -147,7 +147,7 @@ def wait_for_reports(folder: Path, process: subprocess.Popen) -> None:
 @pytest.fixture
 def running(tmp_path):
     """A training in a process group of its own, as a shell starts it."""
-    process = command("--run-dir", str(tmp_path / "run"), "--envs", "4", start_new_session=True)
+    process = command("--run-dir", str(tmp_path / "run"), "--envs", "4", "--chunk", "10", start_new_session=True)
     try:
         wait_for_reports(tmp_path / "run", process)
         yield process
