@@ -1,28 +1,22 @@
 """What the commands of this package share: options as typed dataclasses, one-line errors, and files written whole."""
 
-import contextlib
-import io
 import json
-import os
-import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar
-
-import tyro
+from typing import Any, Literal
 
 from env.backends import make_batch
 from env.batch import BatchEnv
 from env.registry import make_task, task_from_file
 from env.task import Task
+from maze_gen.command import Options, parse_options
 from maze_gen.errors import InputError, one_line_errors
+from maze_gen.files import write_whole
 from maze_gen.maze import Geometry
-
-Options = TypeVar("Options")
 
 
 @dataclass(frozen=True)
@@ -66,40 +60,6 @@ class TaskOptions:
         return make_batch(task, num_envs, backend=self.backend, depth=depth, depth_target=depth_target)
 
 
-def parse(options: type[Options], arguments: list[str] | None = None, default: Options | None = None) -> Options:
-    """The command line, or `arguments`, as `options`; what it doesn't name is as in `default`.
-
-    Raises:
-        InputError: an unknown option, a missing one, or a value of the wrong kind; the message is one line.
-        SystemExit: `--help` was asked for.
-    """
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            if default is None:
-                return tyro.cli(options, args=arguments)
-            return tyro.cli(options, args=arguments, default=default)
-    except SystemExit as stop:
-        if stop.code in (0, None):
-            raise
-    raise InputError(_one_line(complaint.getvalue()))
-
-
-def _one_line(box: str) -> str:
-    """The message inside a box that tyro draws, without its title, its frame and its hints about --help."""
-    lines = [re.sub(r"^[│|\s]+|[│|\s]+$", "", line) for line in box.splitlines() if not re.match(r"^\s*[╭╰+]", line)]
-    parts: list[list[str]] = [[]]
-    for line in lines:
-        if re.fullmatch(r"[─-]{5,}", line):
-            parts.append([])
-        else:
-            parts[-1].append(line)
-    # Where it can't draw a frame, a title stands above a rule of its own.
-    chosen = parts[0] if "╭" in box or len(parts) == 1 else parts[1]
-    message = " ".join(chosen).strip()
-    return message[:1].lower() + message[1:] if message else "the command line can't be read; see --help"
-
-
 def command(options: type[Options], body: Callable[[Options], int | None]) -> Callable[[], int]:
     """The `main` of a command: parses its options, runs `body`, shows an `InputError` as one line with exit code 2.
 
@@ -109,7 +69,7 @@ def command(options: type[Options], body: Callable[[Options], int | None]) -> Ca
     @one_line_errors
     def main() -> int | None:
         try:
-            return body(parse(options))
+            return body(parse_options(options))
         except OSError as error:
             place = f" {error.filename}" if error.filename else ""
             raise InputError(f"cannot read or write{place}: {error.strerror or error}") from error
@@ -141,37 +101,22 @@ class ProgressLine:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def whole_file(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
-    """A file that appears at `path` whole when the block ends well, and not at all otherwise.
+def write_file(path: Path, content: str | bytes) -> None:
+    """A file, whole or not at all, in a folder that is made where it is missing.
 
     Raises:
         InputError: the place can't be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
-    temporary = Path(name)
-    try:
-        with open(descriptor, mode, encoding="utf-8" if mode == "w" else None) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """`content` as indented JSON, whole or not at all; numbers that aren't finite are refused, as JSON has none."""
-    text = json.dumps(content, indent=2, allow_nan=False)
-    with whole_file(path) as file:
-        file.write(text + "\n")
+    write_file(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def check_writable(path: Path | None) -> None:

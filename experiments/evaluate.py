@@ -20,7 +20,7 @@ from agents.checkpoint import Checkpoint, load_checkpoint
 from env.batch import BatchEnv
 from env.registry import generated_counterpart
 from env.task import Task
-from experiments.cli import ProgressLine, TaskOptions, check_writable, command, whole_file, write_json
+from experiments.cli import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
 from experiments.players import BASELINES, AgentPlayer, Player, PlayerFactory, player_of
 from experiments.reading.comparison import AgentRuns, compare, picture
 from experiments.reading.exhibits import png
@@ -238,8 +238,7 @@ def run_comparison(options: EvaluateOptions) -> None:
         write_json(options.json, compared.as_json())
         print(f"\nfigures: {options.json}")
     if options.figure is not None:
-        with whole_file(options.figure, "wb") as file:
-            file.write(png(picture(compared)))
+        write_file(options.figure, png(picture(compared)))
         print(f"picture: {options.figure}")
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import tyro
 
 from agents.checkpoint import load_checkpoint
-from experiments.cli import ProgressLine, parse, write_json
+from experiments.cli import ProgressLine, write_json
 from experiments.decode import decode, summary_of
 from experiments.evaluate import evaluate, tasks_to_evaluate
 from experiments.train import TrainOptions, default_options, train_or_explain
+from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
 
 
@@ -33,7 +34,7 @@ class QuickstartOptions:
 def main() -> int:
     """The command."""
     arguments = sys.argv[1:]
-    options = parse(QuickstartOptions, arguments, default=QuickstartOptions(default_options(arguments)))
+    options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default_options(arguments)))
     if options.episodes < 2:
         raise InputError(f"--episodes {options.episodes}: expected at least 2: some to fit decoders on, others to test them")
     run = train_or_explain(options.training)

@@ -28,8 +28,9 @@ from agents.store import SharedStore
 from agents.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.task import Task
-from experiments.cli import TaskOptions, parse, write_json
+from experiments.cli import TaskOptions, write_json
 from experiments.run_log import RunLog
+from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry
 
@@ -411,7 +412,7 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
 def main() -> int:
     """The command."""
     arguments = sys.argv[1:]
-    result = train_or_explain(parse(TrainOptions, arguments, default=default_options(arguments)))
+    result = train_or_explain(parse_options(TrainOptions, arguments, default=default_options(arguments)))
     if result is None:
         return 1
     print(f"checkpoint: {result.checkpoint}")

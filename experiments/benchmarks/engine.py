@@ -9,7 +9,8 @@ from env.engine.engine import Engine
 from env.task import NUM_ACTIONS, Task
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.errors import InputError
+from maze_gen.generate import GeneratorConfig, generate, parse_size
 
 
 class Observed(NamedTuple):
@@ -34,6 +35,9 @@ STEPS = 64
 
 def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
     """Agent steps a second with random actions; episodes that end are reset within the measured time."""
+    for name in ("num_envs", "threads", "seconds"):
+        if not getattr(options, name) > 0:
+            raise InputError(f"--{name.replace('_', '-')} is {getattr(options, name)}, expected more than 0")
     if options.device == "cuda":
         yield from _measure_gpu(options)
         return
@@ -53,7 +57,7 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
 
 
 def _task(size: str) -> Task:
-    rows, cols = (int(number) for number in size.split("x"))
+    rows, cols = parse_size(size)
     maze = generate(GeneratorConfig(rows=rows, cols=cols, apples=max(1, rows * cols // 10)), seed=0)
     return Task(f"benchmark-{size}", (maze,), episode_seconds=60, goal="episode")
 

@@ -73,7 +73,7 @@ def fit(features: npt.NDArray, labels: npt.NDArray, classes: int, kind: Kind = "
         optimizer = torch.optim.AdamW(decoder.parameters(), lr=LEARNING_RATES[kind], weight_decay=WEIGHT_DECAY)
         batches = -(-len(targets) // BATCH)
         # Few steps get more passes, so that a small recording is fitted as well as a large one.
-        passes = max(PASSES, 400 // batches)
+        passes = max(PASSES, 300 // batches)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=passes * batches)
         for _ in range(passes):
             for chosen in torch.randperm(len(targets)).split(BATCH):

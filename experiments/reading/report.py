@@ -7,7 +7,7 @@ from pathlib import Path
 
 import imageio.v2 as imageio
 
-from experiments.cli import whole_file
+from experiments.cli import write_file
 from experiments.reading.exhibits import Exhibit, Film, Number, Picture, Table, png
 
 NARROW = 800
@@ -33,8 +33,7 @@ def write_report(path: Path, exhibits: Sequence[Exhibit], title: str = "What the
     Raises:
         InputError: the place can't be written.
     """
-    with whole_file(path) as file:
-        file.write(page(exhibits, title, lead))
+    write_file(path, page(exhibits, title, lead))
 
 
 def page(exhibits: Sequence[Exhibit], title: str, lead: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import tyro
 
-from experiments.cli import TaskOptions, check_writable, command, parse, whole_file, write_json
+from experiments.cli import TaskOptions, check_writable, command, write_file, write_json
+from maze_gen.command import parse_options
 from maze_gen.errors import InputError
 
 
@@ -25,7 +26,7 @@ class Options:
 
 
 def test_options_are_read() -> None:
-    assert parse(Options, ["--episodes", "5", "--task", "i-maze"]) == Options(5, TaskOptions(task="i-maze"))
+    assert parse_options(Options, ["--episodes", "5", "--task", "i-maze"]) == Options(5, TaskOptions(task="i-maze"))
 
 
 @pytest.mark.parametrize(
@@ -59,19 +60,17 @@ def test_what_the_system_refuses_is_one_line_too(monkeypatch: pytest.MonkeyPatch
     assert capsys.readouterr().err == "error: cannot read or write /disk/file: No space left on device\n"
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new" / "file.txt"
+    write_file(path, "whole")
+    assert path.read_text() == "whole"
 
-    def stop_halfway() -> None:
-        with whole_file(path) as file:
-            file.write("half")
-            raise RuntimeError("in the middle")
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
 
-    with pytest.raises(RuntimeError, match="in the middle"):
-        stop_halfway()
-    assert list(path.parent.iterdir()) == []
-    with whole_file(path) as file:
-        file.write("whole")
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match=r"cannot write .*file.txt: No space left on device"):
+        write_file(path, "other")
     assert path.read_text() == "whole"
     assert list(path.parent.iterdir()) == [path]
 

@@ -1,0 +1,57 @@
+"""`python -m experiments.benchmark`: the form of what it writes, not how fast anything is."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmarks.engine import OBSERVED, measure
+from experiments.benchmarks.measurement import rate
+from experiments.benchmarks.options import BenchmarkOptions
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "experiments.benchmark", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_engine_json(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    result = run("engine", "--num-envs", "2", "--seconds", "0.01", "--sizes", "4x5", "5x6", "--json", str(path))
+    assert result.returncode == 0, result.stderr
+    content = json.loads(path.read_text())
+    named = {found["name"]: found for found in content["measurements"]}
+    for observed in ("rgb+targets", "rgb+depth", "targets", "physics"):
+        found = named[f"engine/{observed}"]
+        assert found["unit"] == "agent_steps/s"
+        assert found["value"] == min(named[f"engine/{observed}/{size}"]["value"] for size in ("4x5", "5x6"))
+        assert found["settings"]["num_envs"] == 2
+    assert content["machine"]["numba"]
+    assert content["settings"]["parts"] == ["engine"]
+
+
+def test_every_kind_of_observation_is_measured() -> None:
+    found = list(measure(BenchmarkOptions(num_envs=1, seconds=0.01, sizes=("4x5",))))
+    assert [one.name for one in found[1::2]] == [f"engine/{observed}" for observed in OBSERVED]
+    assert all(one.value > 0 for one in found)
+
+
+@pytest.mark.parametrize("arguments", [("engine", "--device", "tpu"), ("unknown",), ("engine", "--sizes", "5by10")])
+def test_wrong_options(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_rate_counts() -> None:
+    calls = []
+
+    def work() -> int:
+        calls.append(1)
+        return 3
+
+    best, median = rate(work, seconds=0.05, repetitions=5)
+    assert best >= median > 0
+    assert best * 0.05 >= 3 * len(calls) / 10

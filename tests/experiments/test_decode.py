@@ -1,0 +1,135 @@
+"""`decode` from the command line, on an agent that never learned: everything is made, and can be read back."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from experiments import decode
+from experiments.reading.board import Board
+from experiments.reading.exhibits import Cloud, Curves, Detector, Film, Number, Picture, Table
+from experiments.reading.report import page
+from maze_gen.text import read_maze
+from tests.experiments.synthetic import ring, ring_task, untrained
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["decode", *map(str, arguments)])
+    return decode.main()
+
+
+@pytest.fixture(scope="module")
+def decoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("decode")
+    agent = untrained(folder / "agent.safetensors", task=ring_task(6))
+    with pytest.MonkeyPatch.context() as patch:
+        options = ("--episodes", 6, "--logdir", folder / "board", "--report", folder / "report.html")
+        assert run(patch, "--checkpoint", agent, *options) == 0
+    return folder
+
+
+def test_tensorboard_shows_every_section(decoded: Path) -> None:
+    events = EventAccumulator(str(decoded / "board" / "agent"), size_guidance={"images": 0}).Reload()
+    tags = events.Tags()
+    sections = {tag.split("/")[0] for tag in [*tags["images"], *tags["tensors"], *tags["scalars"]]}
+    assert sections >= {"0 Read me first", "1 Position", "2 Loop closure", "3 Depth", "4 Behaviour", "5 Network"}
+    assert "1 Position/posterior along a path, film" in tags["images"]
+    assert len(events.Images("1 Position/posterior along a path, step by step")) > 10
+    assert (decoded / "board" / "posterior along a path.mp4").stat().st_size > 1000
+    projector = (decoded / "board" / "agent" / "projector_config.pbtxt").read_text()
+    assert "sprite" in projector
+    assert list((decoded / "board").rglob("metadata.tsv"))
+
+
+def test_controls_stand_beside_the_agent(decoded: Path) -> None:
+    for control in ("chance", "shuffled control"):
+        scalars = EventAccumulator(str(decoded / "board" / control)).Reload().Tags()["scalars"]
+        assert "1 Position/accuracy of naming the cell" in scalars
+
+
+def test_the_report_needs_nothing_else(decoded: Path) -> None:
+    text = (decoded / "report.html").read_text()
+    links = re.findall(r"""(?:src|href)=["']([^"']{1,20})""", text)
+    assert links
+    assert all(link.startswith("data:") for link in links)
+    assert "<script" not in text
+    for heading in ("Position", "Loop closure", "Depth", "Behaviour", "Network"):
+        assert f"<h2>{heading}</h2>" in text
+    assert "video/mp4" in text
+
+
+@pytest.mark.parametrize("agent", ["ff", "nav-rgbd"])
+def test_agents_without_heads_are_read_too(agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = untrained(tmp_path / "agent.safetensors", agent, ring_task(2))
+    assert run(monkeypatch, "--checkpoint", path, "--episodes", 4, "--logdir", tmp_path / "board") == 0
+
+
+def test_many_mazes_are_read_without_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = read_maze("***********\n*G        *\n* ******* *\n*         *\n***********", "thin")
+    task = replace(ring_task(2), mazes=(ring(), other), split="train")
+    path = untrained(tmp_path / "agent.safetensors", "lstm", task)
+    assert run(monkeypatch, "--checkpoint", path, "--episodes", 4, "--logdir", tmp_path / "board") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "which agent?"),
+        (["--checkpoint", "AGENT", "--episodes", "1"], "episodes is 1, expected at least 2"),
+        (["--checkpoint", "AGENT", "--logdir", "AGENT/board"], "cannot write"),
+        (["--checkpoint", "AGENT", "--report", "AGENT/report.html"], "cannot write"),
+        (["--checkpoint", "absent.safetensors"], "no such file"),
+    ],
+)
+def test_complaints(
+    arguments: list[str],
+    complaint: str,
+    decoded: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    agent = str(decoded / "agent.safetensors")
+    assert run(monkeypatch, *(argument.replace("AGENT", agent) for argument in arguments)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert complaint in error
+
+
+def test_every_kind_of_exhibit_is_hung_and_printed(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, size=(6, 32, 48, 3)).astype(np.uint8)
+    steps = np.arange(6)
+    exhibits = [
+        Number("1 A", "a share", "words of a number", 0.25, {"chance": 0.1}, key=True, percent=True),
+        Curves("1 A", "a curve", "words", {"agent": (steps, steps / 10), "chance": (steps, steps * 0.0)}),
+        Picture("1 A", "a picture", "words of a <picture>", frames[0], key=True),
+        Film("1 A", "a film", "words", frames, 10.0, steps, key=True),
+        Detector("2 B", "a detector", "words", steps > 2, steps.astype(np.float32) / 10),
+        Table("2 B", "a table", "words", ["who", "what"], [["agent", "<b>"]], key=True),
+        Cloud("2 B", "a cloud", "words", np.eye(6, dtype=np.float32), ["a", "b"], [["x", "y"]] * 6, frames),
+        Picture("2 B", "only in TensorBoard", "words", frames[1]),
+    ]
+    board = Board(tmp_path / "board")
+    board.hang(exhibits)
+    board.close()
+    events = EventAccumulator(str(tmp_path / "board" / "agent")).Reload()
+    assert [event.value for event in events.Scalars("1 A/a curve")] == pytest.approx(steps / 10)
+    assert events.Scalars("1 A/a share")[0].value == 0.25
+    text = page(exhibits, "A title", "")
+    assert "25.0 %" in text
+    assert "chance: 10.0 %" in text
+    assert "words of a &lt;picture&gt;" in text
+    assert "&lt;b&gt;" in text
+    assert "only in TensorBoard" not in text
+
+
+def test_a_second_reading_replaces_the_first(tmp_path: Path) -> None:
+    for value in (0.1, 0.9):
+        board = Board(tmp_path)
+        board.hang([Number("1 A", "a number", "words", value)])
+        board.close()
+    events = EventAccumulator(str(tmp_path / "agent")).Reload()
+    assert [event.value for event in events.Scalars("1 A/a number")] == pytest.approx([0.9])
