@@ -5,9 +5,7 @@ Loading one runs no code from it: safetensors holds numbers only, and the rest i
 
 import dataclasses
 import json
-import os
 import platform
-import tempfile
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +22,7 @@ from agents.store import SharedStore
 from agents.task_record import read_task, record_task
 from env.task import Task
 from maze_gen.errors import InputError
+from maze_gen.files import write_whole
 
 FORMAT = "knossos checkpoint 1"
 PARAMETERS, OPTIMIZER, TASK = "parameters/", "optimizer/", "task/"
@@ -193,26 +192,3 @@ def _checkpoint(path: Path, content: dict[str, Any], tensors: dict[str, Tensor])
         if isinstance(error, InputError):
             raise
         raise InputError(f"{origin}: its description lacks or garbles {error}") from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A file that appears whole or not at all.
-
-    Raises:
-        InputError: the place can't be written, or the disk is full.
-    """
-    temporary = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

@@ -54,7 +54,7 @@ class KnossosDmEnv(dm_env.Environment):
             "rgb": specs.BoundedArray((size, size, 3), np.uint8, 0, 255, name="rgb"),
             "velocity": specs.BoundedArray((6,), np.float32, -VELOCITY_BOUND, VELOCITY_BOUND, name="velocity"),
         }
-        if "depth" in self._world.observation_space.spaces:
+        if self._world.depth:
             found["depth"] = specs.BoundedArray((size, size), np.uint8, 0, 255, name="depth")
         return found
 

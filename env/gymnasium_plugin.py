@@ -20,7 +20,7 @@ class RegisterAfterGymnasium(importlib.abc.MetaPathFinder, importlib.abc.Loader)
         spec = importlib.util.find_spec(fullname)
         if spec is None or spec.loader is None:
             return spec
-        self.loader = spec.loader
+        self.spec, self.loader = spec, spec.loader
         spec.loader = self
         return spec
 
@@ -28,7 +28,7 @@ class RegisterAfterGymnasium(importlib.abc.MetaPathFinder, importlib.abc.Loader)
         return self.loader.create_module(spec)
 
     def exec_module(self, module):
-        module.__spec__.loader = module.__loader__ = self.loader
+        self.spec.loader = module.__loader__ = self.loader
         self.loader.exec_module(module)
         try:
             from env.registration import register_environments

@@ -263,4 +263,4 @@ def main(options: Options) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(one_line_errors(lambda: main(parse_options(Options, "python -m env.replay")))())
+    raise SystemExit(one_line_errors(lambda: main(parse_options(Options)))())

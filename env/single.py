@@ -9,7 +9,7 @@ import numpy.typing as npt
 from env.backends import make_batch
 from env.registry import make_task
 from env.spaces import ACTION_SPACE, copied, observation_space
-from env.task import FRAMES_PER_SECOND, Task
+from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
 from maze_gen.errors import InputError
 
 
@@ -39,7 +39,8 @@ class KnossosEnv(gymnasium.Env[dict[str, npt.NDArray[Any]], np.int64]):
         self.task = make_task(task, observation_size=observation_size) if isinstance(task, str) else task
         self.batch = make_batch(self.task, 1, backend=backend, depth=depth)
         self.render_mode = render_mode
-        self.observation_space = observation_space(self.task.observation_size, depth)
+        self.depth = depth
+        self.observation_space = observation_space(self.task.observation_size, depth)  # type: ignore[assignment]
         self.action_space = ACTION_SPACE
         self.started = False
 
@@ -62,7 +63,7 @@ class KnossosEnv(gymnasium.Env[dict[str, npt.NDArray[Any]], np.int64]):
             InputError: an action that isn't one of the eight; a step before `reset`, after `close` or past the episode's end.
         """
         if not self.action_space.contains(action):
-            raise InputError(f"action {action!r}: expected an integer from 0 to {self.action_space.n - 1}")
+            raise InputError(f"action {action!r}: expected an integer from 0 to {NUM_ACTIONS - 1}")
         self.batch.step(np.array([action]))
         outcome = self.batch.outcome
         facts = self._facts() | {"goals": int(outcome.goals[0])}

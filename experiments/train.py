@@ -387,7 +387,7 @@ def default_options(arguments: list[str]) -> TrainOptions:
 
 
 def train_or_explain(options: TrainOptions) -> RunResult | None:
-    """Trains; where a worker's process died, says so on stderr, and how to go on, and returns None.
+    """Trains; where a worker's process died or Ctrl-C came twice, says so on stderr, and how to go on, and returns None.
 
     Raises:
         InputError: as `train`, and where the disk is full.
@@ -403,7 +403,7 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
         return None
     except KeyboardInterrupt:
         print("error: interrupted twice, nothing more was saved", file=sys.stderr)
-        return 130
+        return None
     except OSError as error:
         raise InputError(f"cannot write {error.filename or 'the run'}: {error.strerror or error}") from error
 

@@ -106,7 +106,7 @@ def chosen_maze(options: Options) -> Maze:
 
 @one_line_errors
 def main() -> None:
-    options = parse_options(Options, "python -m maze_gen")
+    options = parse_options(Options)
     maze = chosen_maze(options)
     text = write_maze(maze)
     written = []

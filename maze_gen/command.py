@@ -13,8 +13,8 @@ Options = TypeVar("Options")
 _FRAME = "╭╮╰╯│─ "
 
 
-def parse_options(options: type[Options], program: str, arguments: list[str] | None = None) -> Options:
-    """The command line, or `arguments`, as an instance of `options`.
+def parse_options(options: type[Options], arguments: list[str] | None = None, default: Options | None = None) -> Options:
+    """The command line, or `arguments`, as `options`; what it doesn't name is as in `default`.
 
     Raises:
         InputError: an unknown option, a missing one, or a value of the wrong kind; the message is one line.
@@ -23,7 +23,9 @@ def parse_options(options: type[Options], program: str, arguments: list[str] | N
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(options, prog=program, args=arguments)
+            if default is None:
+                return tyro.cli(options, args=arguments)
+            return tyro.cli(options, args=arguments, default=default)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
@@ -35,4 +37,5 @@ def parse_options(options: type[Options], program: str, arguments: list[str] | N
         if "───" in line:
             break
         lines.append(line.strip(_FRAME))
-    raise InputError(f"{' '.join(filter(None, lines)) or 'the command line is wrong'} (see {program} --help)")
+    message = " ".join(filter(None, lines)) or "the command line can't be read"
+    raise InputError(f"{message[:1].lower()}{message[1:]} (see --help)")

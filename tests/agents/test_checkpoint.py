@@ -11,7 +11,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from agents import checkpoint as module
 from agents.checkpoint import Checkpoint, library_versions, load_checkpoint, save_checkpoint
 from agents.config import AGENTS, PRESETS, agent_config
 from agents.model import FlatParameters
@@ -199,7 +198,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_as_it_was(tmp_path, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module.os, failing, full)
+    monkeypatch.setattr(os, failing, full)
     with pytest.raises(InputError, match="No space left"):
         save_checkpoint(path, dataclasses.replace(make_checkpoint(), frames=9))
     assert path.read_bytes() == before

@@ -144,4 +144,4 @@ def test_a_step_past_the_episodes_end_raises() -> None:
 )
 def test_bad_settings_raise_with_their_value(arguments: dict, named: str) -> None:
     with pytest.raises(InputError, match=named):
-        KnossosEnv(**({"task": "static-small"} | arguments))
+        KnossosEnv(**({"task": "static-small"} | arguments))  # type: ignore[arg-type]

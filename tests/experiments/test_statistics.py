@@ -56,7 +56,7 @@ def test_probability_of_improvement_counts_pairs(tasks: list[tuple[list[float], 
 
 def test_bootstrap_interval_of_a_mean_agrees_with_the_normal_approximation() -> None:
     values = np.random.default_rng(1).normal(10, 2, size=400)
-    found = estimate([values], lambda strata: float(np.mean(strata[0])), samples=4000)
+    found = estimate([values], lambda strata: float(np.mean(np.asarray(strata[0]))), samples=4000)
     spread = 1.96 * values.std() / 20
     assert found.value == pytest.approx(values.mean())
     assert (found.low, found.high) == pytest.approx((values.mean() - spread, values.mean() + spread), abs=0.03)

@@ -58,5 +58,5 @@ def test_both_layers_are_saved_beside_each_other(tmp_path):
     entities, variations = save_lab_text(maze, tmp_path / "i")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["i.entities.txt", "i.variations.txt"]
     assert (entities.read_text(), variations.read_text()) == (lab_text(maze).entities, lab_text(maze).variations)
-    with pytest.raises(InputError, match="can't write"):
+    with pytest.raises(InputError, match="cannot write"):
         save_lab_text(maze, tmp_path / "no" / "i")

@@ -152,7 +152,7 @@ def test_a_picture_is_saved_whole(tmp_path):
     with Image.open(tmp_path / "maze.png") as image:
         np.testing.assert_array_equal(np.asarray(image), TopDown(MAZE, 16).array())
     assert [path.name for path in tmp_path.iterdir()] == ["maze.png"]
-    with pytest.raises(InputError, match=r"no/maze\.png: can't write"):
+    with pytest.raises(InputError, match=r"cannot write .*no/maze\.png"):
         TopDown(MAZE, 16).save(tmp_path / "no" / "maze.png")
 
 
