@@ -3,13 +3,14 @@
 What differs: items look as DeepMind Lab draws them; the camera bobs while the agent walks; after a respawn its clock slips by
 some milliseconds, and for one to four frames it shows the agent at rest at the new start while it moves already.
 
+Both wall geometries are played as they are: our level builds its walls itself. DeepMind Lab's own text levels know blocks only,
+in which a thin maze of 5 x 10 cells takes 11 x 21 (`maze_gen.lab_text`); `--geometry block` makes either backend play those.
+
 Tasks named `lab:LEVEL` play DeepMind Lab's released levels by their own scripts (`env.lab.released`).
 """
 
 import sys
-import time
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,14 @@ import numpy.typing as npt
 from env.batch import STRAWBERRY_FLAG, BatchEnv, Observation, Outcome, Privileged
 from env.engine.pool import GOAL, STRAWBERRY
 from env.engine.state import ACTION_FRAMES
-from env.lab.plan import Plan, Planner, map_name, settings_of, simulator_seed
+from env.lab.announcement import Announcement
+from env.lab.plan import Plan, Planner, map_name, order_of, simulator_seed
 from env.lab.process import Episode, Simulator, SimulatorError, cache_folder, require_lab
 from env.lab.released import is_released, items_told, released_order
 from env.lab.view import View
 from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
 from maze_gen.errors import InputError
 
-LEVEL = Path(__file__).with_name("level.lua")
-OBSERVATIONS = ("POSITION", "ANGLES", "VELOCITY")
-"""Of our level; velocity is along x, y and z."""
 DEGREES_A_FRAME = 20 * 0.0066 * 16
 """What a look of 20 pixels turns."""
 PICTURE_MULTIPLE = 4
@@ -198,7 +197,7 @@ class LabBatch(BatchEnv):
     def _begin(self, rows: Iterable[int]) -> None:
         """Starts the episodes that are planned for these rows, and observes them."""
         waiting = list(rows)
-        compiling = _Announcement(self.task.name)
+        compiling = Announcement(self.task.name)
         while waiting:
             started, later, names = [], [], set()
             for row in waiting:
@@ -360,40 +359,6 @@ class LabBatch(BatchEnv):
             raise InputError(f"{call} before reset: call reset(seed) first")
 
 
-def order_of(task: Task, plan: Plan, size: int, cache: Path) -> Episode:
-    """What a simulator is told for an episode in our level, with pictures of size x size."""
-    settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
-    settings |= settings_of(plan, task.mazes[plan.maze], cache)
-    return Episode(str(LEVEL), OBSERVATIONS, "taken", settings, plan.seed, size, str(cache))
-
-
 def _close(simulator: Simulator | None) -> None:
     if simulator is not None:
         simulator.close()
-
-
-class _Announcement:
-    """Tells on the standard error output that maps are being compiled, which happens once a maze."""
-
-    def __init__(self, task: str) -> None:
-        self._task = task
-        self._maps = 0
-        self._began = time.monotonic()
-
-    def add(self, maps: int) -> None:
-        if maps:
-            self._maps += maps
-            self.tell()
-
-    def tell(self) -> None:
-        if self._maps:
-            self._line(f"compiling {self._maps} map(s) of {self._task}, once: {time.monotonic() - self._began:.0f} s")
-
-    def end(self) -> None:
-        if self._maps:
-            self._line(f"compiled {self._maps} map(s) of {self._task} in {time.monotonic() - self._began:.1f} s", "\n")
-
-    @staticmethod
-    def _line(text: str, end: str = "") -> None:
-        tty = sys.stderr.isatty()
-        print(f"\rlab: {text}" if tty else f"lab: {text}", end=end if tty else "\n", file=sys.stderr, flush=True)

@@ -25,8 +25,8 @@ from env.engine.depth import depth_byte
 from env.engine.frames import FrameEngine
 from env.engine.motion import FULL_TURN
 from env.engine.state import ACTION_FRAMES
-from env.lab.adapter import LabBatch, order_of
-from env.lab.plan import Plan, Planner
+from env.lab.adapter import LabBatch
+from env.lab.plan import Plan, Planner, order_of
 from env.lab.process import Simulator, cache_folder, require_lab
 from env.recorded_depth import FAR_PLANES
 from env.replay import headings, world_velocity
@@ -317,4 +317,4 @@ def main(options: Options) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(one_line_errors(lambda: main(parse_options(Options, "python -m env.lab.compare")))())
+    raise SystemExit(one_line_errors(lambda: main(parse_options(Options)))())

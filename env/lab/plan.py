@@ -19,9 +19,13 @@ from env.engine.pool import APPLE, GOAL, STRAWBERRY
 from env.engine.state import UNREACHABLE
 from env.engine.textures import texture_number
 from env.lab.looks import textures_folder
-from env.task import FRAMES_PER_SECOND
+from env.lab.process import Episode
+from env.task import FRAMES_PER_SECOND, Task
 from maze_gen.maze import Maze
 
+LEVEL = Path(__file__).with_name("level.lua")
+OBSERVATIONS = ("POSITION", "ANGLES", "VELOCITY")
+"""Of our level; velocity is along x, y and z."""
 KIND_NAMES = {APPLE: "apple", STRAWBERRY: "strawberry", GOAL: "goal"}
 GOAL_FRAMES = 3
 """Least frames from one goal to the next: to touch it, to be rewarded, to respawn."""
@@ -137,3 +141,10 @@ def settings_of(plan: Plan, maze: Maze, cache: Path) -> dict[str, str]:
         "items": "".join(f"{KIND_NAMES[kind]} {middle(cell)};" for kind, cell in plan.items),
         "spawns": "".join(f"{middle(cell)} {heading * 360 / FULL_TURN:.5f};" for cell, heading in plan.spawns.tolist()),
     }
+
+
+def order_of(task: Task, plan: Plan, size: int, cache: Path) -> Episode:
+    """What a simulator is told for an episode in our level, with pictures of size x size."""
+    settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
+    settings |= settings_of(plan, task.mazes[plan.maze], cache)
+    return Episode(str(LEVEL), OBSERVATIONS, "taken", settings, plan.seed, size, str(cache))
