@@ -28,7 +28,7 @@ CHILD_ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 
-STOP_SECONDS = 3.0
+STOP_SECONDS = 2.0
 """How long a worker may take to finish what it is doing before it is ended."""
 
 PR_SET_PDEATHSIG = 1
