@@ -72,13 +72,12 @@ def strawberry() -> Layer:
 
 
 def goal() -> Layer:
-    """A red beacon: a ball with a white star on a red foot, twice as large as fruit."""
+    """A red beacon: a ball with a white star on a red foot."""
     x, y = _grid()
     ball = np.hypot(x, y - 0.22) < 0.74
     foot = (np.abs(x) < 0.22 + 0.34 * np.clip((-0.45 - y) / 0.5, 0, 1)) & (y < -0.4) & (y > -0.97)
     angle = np.arctan2(x, y - 0.22)
     fifth = (angle + np.pi / 5) % (2 * np.pi / 5) - np.pi / 5
-    star = np.hypot(x, y - 0.22) * np.cos(np.abs(fifth) - np.pi / 5) < 0.17 / np.cos(np.pi / 5) * 1.0
     star = np.hypot(x, y - 0.22) * (np.cos(fifth) + 1.7 * np.abs(np.sin(fifth))) < 0.46
     ring = np.abs(np.hypot(x, y - 0.22) - 0.70) < 0.045
     return _paint(

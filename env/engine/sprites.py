@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from env.engine.compile import Jit
-from env.engine.textures import ITEM_SLOT, LAST_TEXEL, SLOT_TEXELS
+from env.engine.textures import COLOUR, ITEM_SLOT, LAST_TEXEL, SLOT_TEXELS
 
 ITEM_UNITS = (0.0, 52.0, 52.0, 84.0)
 """Width and height of an item's square picture in units, by kind: none, apple, strawberry, goal."""
@@ -15,7 +15,6 @@ ITEM_BOTTOM_UNITS = (0.0, 8.0, 8.0, 6.0)
 _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
-_TWO = np.float32(2.0)
 _CELL = np.float32(100.0)
 _HALF_CELL = np.float32(50.0)
 _BELOW = np.float32(50.125)
@@ -23,7 +22,6 @@ _NEAREST = np.float32(8.0)
 _FRUIT, _GOAL = np.float32(ITEM_UNITS[1]), np.float32(ITEM_UNITS[3])
 _FRUIT_BOTTOM, _GOAL_BOTTOM = np.float32(ITEM_BOTTOM_UNITS[1]), np.float32(ITEM_BOTTOM_UNITS[3])
 _FINEST = np.float32(64.0)
-_LOWER = 0xFFFFFF
 _FARTHEST = np.float32(3e38)
 
 
@@ -144,7 +142,7 @@ def build(jit: Jit) -> SimpleNamespace:
                         if v >= 0 and v < texels:
                             texel = textures[(first + (u << bits) + v) & LAST_TEXEL]
                             if texel < 0:
-                                image[i * size + j] = texel & _LOWER
+                                image[i * size + j] = texel & COLOUR
 
     @jit
     def before(items, row, cols, x, y, cos, sin, k, wall_depth, limit, limit_item):
