@@ -1,7 +1,8 @@
 """One source for two compilers: every module of device functions has a `build(jit)` that defines them under either.
 
-`cpu` makes a function that other compiled functions inline; `cpu_kernel` makes one that Python calls, which releases the
-interpreter's lock while it runs and whose machine code is kept on disk. `cuda` and `CudaKernel` are their counterparts.
+`cpu` makes a function that other compiled functions inline, `inner` one that can do nothing else; `cpu_kernel` makes one that
+Python calls, which releases the interpreter's lock while it runs and whose machine code is kept on disk. `cuda` and
+`CudaKernel` are their counterparts.
 
 What holds for all device functions: float32 throughout, so that the GPU executes no float64 instruction (constants are
 `numpy.float32` values of the module, never literals; an integer is converted before it meets a float), array arguments are
@@ -25,19 +26,29 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
 # Counting references to arrays, with atomic instructions, took six sevenths of a step. Nothing compiled here allocates or keeps
 # an array, so nothing needs counting.
-_OPTIONS = {"error_model": "numpy", "_nrt": False}
+_OPTIONS = {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 
 # Modules that only call what is compiled: editing them changes no code of it.
 _NOT_COMPILED = ("__init__", "crew", "engine", "frames", "gpu", "host")
 _KEPT_SECONDS = 90 * 24 * 3600
 
 Jit = Callable[[Callable[..., Any]], Any]
-"""A decorator that compiles a device function: `cpu` or `cuda`."""
+"""A decorator that compiles a device function: `cpu`, `inner` or `cuda`."""
 
 
 def cpu(function: Callable[..., Any]) -> Any:
     """Compiles a device function for the CPU; its callers inline it."""
     return numba.njit(forceinline=True, **_OPTIONS)(function)
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compiles a device function for the CPU that only compiled functions call.
+
+    Without the code that would take its arguments from Python, which for functions of many arrays takes longer to compile than
+    they do: a third of all.
+    """
+    options: dict[str, Any] = {**_OPTIONS, "forceinline": True, "no_cpython_wrapper": True}
+    return numba.njit(**options)(function)
 
 
 def cpu_kernel(function: Callable[..., Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from env.engine import render, rules
-from env.engine.compile import cpu, cpu_kernel
+from env.engine.compile import cpu_kernel, inner
 from env.engine.depth import TARGET_SIZE
 from env.engine.state import World
 from env.engine.table import claim, form_of, reader_of
@@ -31,7 +31,7 @@ _compiled: dict[tuple[tuple[str, int], ...], SimpleNamespace] = {}
 
 
 def _compile(example: World) -> SimpleNamespace:
-    play, paint = rules.build(cpu), render.build(cpu)
+    play, paint = rules.build(inner), render.build(inner)
     begin_row, step_row, tell = play.begin, play.step, play.tell
     tick, frame, face, heading_after = play.tick, play.frame, play.face, play.heading_after
     paint_row, measure, paint_depth, aim = paint.paint, paint.measure, paint.paint_depth, paint.aim
@@ -40,7 +40,7 @@ def _compile(example: World) -> SimpleNamespace:
     read = reader_of(example)
     read_scratch = reader_of(render.allocate_scratch(1))
 
-    @cpu
+    @inner
     def measure_row(world, scratch, row, size):
         """Writes the depths of all columns of a row's view into the scratch."""
         heading = world.state.heading[row]
@@ -56,7 +56,7 @@ def _compile(example: World) -> SimpleNamespace:
             scratch,
         )
 
-    @cpu
+    @inner
     def see(world, scratch, row):
         """Draws what a row sees."""
         state, scene, picture, cols = world.state, world.scene, world.picture, world.rules.cols
@@ -183,7 +183,7 @@ def check_actions(actions, ready, choices):
 
 @functools.cache
 def maze_checker() -> Any:
-    flood = rules.build(cpu).flood
+    flood = rules.build(inner).flood
 
     def check_maze(pool, needed, maze, rows, cols, spawn_distance, distance, queue):
         """Whether the task can be played in a maze.

@@ -5,6 +5,7 @@ units/s. Walls are the slabs of `env.engine.pool`: 1 unit thick, inside the open
 side.
 """
 
+import functools
 import math
 from types import SimpleNamespace
 
@@ -62,6 +63,7 @@ def cosines() -> np.ndarray:
     return np.concatenate([half, half[-2:0:-1]])
 
 
+@functools.cache
 def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 

@@ -4,6 +4,7 @@ The key is the seed; the counter is (stream, episode, purpose and index). So a n
 and is the same on every device.
 """
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +27,7 @@ _SECOND_STEP = np.uint64(0xBB67AE85)
 _PURPOSE_SHIFT = np.uint64(24)
 
 
+@functools.cache
 def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 

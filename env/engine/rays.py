@@ -8,6 +8,7 @@ the broad faces of two slabs, those ahead of it; and where it enters a cell with
 stands across: where walls jut out, these ends are what one sees of their thickness.
 """
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,6 +29,7 @@ _LEAST = np.float32(1e-7)
 _BYTE = 255
 
 
+@functools.cache
 def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 

@@ -4,6 +4,7 @@ The rules are those of the paper's tasks as the project's reference page on Deep
 row of the state.
 """
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +27,7 @@ _FRAMES_PER_SECOND = np.float32(FRAMES_PER_SECOND)
 _REST, _AHEAD, _LAST, _FIRST = motion.FRESH_CLOCK
 
 
+@functools.cache
 def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 

@@ -38,6 +38,7 @@ def reader_of(bundle: Any) -> Callable[[Any], Any]:
     exec(f"def read(table):\n    return {source}\n", names)
     # Arrays made in compiled code need Numba's counting of references, once a call; see `env.engine.compile`.
     options: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": True}
+    options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
     return numba.njit(**options)(names["read"])
 
 
