@@ -29,6 +29,7 @@ from agents.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.task import Task
 from experiments.cli import TaskOptions, write_json
+from experiments.reading.live import LiveReading
 from experiments.run_log import RunLog
 from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
@@ -183,16 +184,21 @@ class _Run:
 
     def _until_spent(self, runtime: ProcessRuntime | SerialRuntime, interrupted: list[int]) -> None:
         plan, log = self.plan, self.log
+        live = LiveReading(plan.folder)
         spent = 0.0
-        while spent < 1 and not interrupted:
-            for report in runtime.poll(0.2):
-                log.add(report, plan.task.action_repeat)
-            spent, left = self._budget()
-            self.store.progress.fill_(min(spent, 1.0))
-            log.write_if_due()
-            log.show(left)
-            if time.monotonic() - self.saved >= 60 * plan.options.checkpoint_minutes:
-                self.save()
+        try:
+            while spent < 1 and not interrupted:
+                for report in runtime.poll(0.2):
+                    log.add(report, plan.task.action_repeat)
+                spent, left = self._budget()
+                self.store.progress.fill_(min(spent, 1.0))
+                log.write_if_due()
+                log.show(left)
+                if time.monotonic() - self.saved >= 60 * plan.options.checkpoint_minutes:
+                    self.save()
+                live.read_if_due(self.checkpoint)
+        finally:
+            live.stop()
 
     def _budget(self) -> tuple[float, float | None]:
         """(share of the budget that is spent, seconds left where they can be told)."""
@@ -210,29 +216,30 @@ class _Run:
             shares.append((log.frames / options.frames if options.frames else 1.0, left))
         return max(shares, key=lambda item: item[0])
 
-    def save(self) -> None:
-        """Writes the checkpoint as of now."""
+    def checkpoint(self) -> Checkpoint:
+        """The agent as of now."""
         plan = self.plan
         with _held(self.store.lock):
             parameters = self.store.parameters.clone()
             statistics = {name: part.clone() for name, part in self.store.optimizer.statistics.items()}
-        save_checkpoint(
-            self.path,
-            Checkpoint(
-                agent_name=plan.agent_name,
-                config=plan.config,
-                preset=plan.options.preset,
-                task=plan.task,
-                backend=plan.backend,
-                seed=plan.seed,
-                frames=self.log.frames,
-                seconds=self.log.seconds,
-                sessions=plan.sessions + 1,
-                parameters=self.flat.named(parameters),
-                statistics=statistics,
-                versions=library_versions(),
-            ),
+        return Checkpoint(
+            agent_name=plan.agent_name,
+            config=plan.config,
+            preset=plan.options.preset,
+            task=plan.task,
+            backend=plan.backend,
+            seed=plan.seed,
+            frames=self.log.frames,
+            seconds=self.log.seconds,
+            sessions=plan.sessions + 1,
+            parameters=self.flat.named(parameters),
+            statistics=statistics,
+            versions=library_versions(),
         )
+
+    def save(self) -> None:
+        """Writes the checkpoint as of now."""
+        save_checkpoint(self.path, self.checkpoint())
         self.saved = time.monotonic()
 
     def _finish(self, interrupted: bool) -> dict[str, Any]:
@@ -304,6 +311,8 @@ def _plan(options: TrainOptions, task: Task | None) -> _Plan:
         if (folder / CHECKPOINT).exists():
             raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
         plan = _Plan(options, name, task, options.backend or "embedded", seed, folder, None)
+    # What the rules need of the mazes, and the backend of this machine, is told here, not by a worker that dies of it.
+    make_batch(plan.task, 1, backend=plan.backend).close()
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

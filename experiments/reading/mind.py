@@ -118,6 +118,7 @@ def record_mind(
     thumbnail_stride: int = 0,
     backend: str = "embedded",
     threads: int | None = None,
+    steps: int | None = None,
     progress: Progress | None = None,
 ) -> Recording:
     """Plays episodes with an agent and keeps everything that can be read off it (the names above).
@@ -136,6 +137,7 @@ def record_mind(
         depth_target=True,
         backend=backend,
         threads=threads,
+        steps=steps,
         progress=progress,
     )
     recording.readings[LOOP_LABEL] = loop_labels(recording.position)

@@ -142,6 +142,7 @@ def record(
     depth_target: bool = False,
     backend: str = "embedded",
     threads: int | None = None,
+    steps: int | None = None,
     progress: Progress | None = None,
 ) -> Recording:
     """Plays `episodes` whole episodes.
@@ -153,6 +154,7 @@ def record(
         thumbnail_stride: keeps every this-manieth picture of every episode; 0 keeps none.
         depth, depth_target: whether the worlds make these observations.
         threads: blocks played at the same time; one a processor core without it.
+        steps: plays only the first steps of every episode; all of them without it.
         progress: told now and then how far it is.
 
     Raises:
@@ -160,7 +162,7 @@ def record(
     """
     if episodes < 1:
         raise InputError(f"episodes is {episodes}, expected at least 1")
-    work = _Work(task, episodes, seed, probe, keep_pictures, thumbnail_stride, progress)
+    work = _Work(task, episodes, seed, probe, keep_pictures, thumbnail_stride, steps, progress)
     blocks = range(-(-episodes // BLOCK))
     threads = min(threads or default_threads(), len(blocks))
     before = torch.get_num_threads()
@@ -195,9 +197,10 @@ class _Work:
         probe: Probe | None,
         keep_pictures: tuple[int, ...],
         thumbnail_stride: int,
+        steps: int | None,
         progress: Progress | None,
     ) -> None:
-        E, T, size = episodes, task.episode_steps, task.observation_size
+        E, T, size = episodes, min(steps or task.episode_steps, task.episode_steps), task.observation_size
         self.probe = probe
         self.looks = bool(keep_pictures or thumbnail_stride)
         self.progress = progress
@@ -247,7 +250,7 @@ class _Work:
             kept.goals[rows, step] = env.outcome.goals[:n]
             self.done += n
             self._tell()
-        if not env.outcome.truncated.all():
+        if kept.steps == kept.task.episode_steps and not env.outcome.truncated.all():
             raise RuntimeError(f"an episode of {kept.task.name} went on after its {kept.steps} steps")
 
     def _look(self, pictures: npt.NDArray[np.uint8], rows: slice, step: int) -> None:

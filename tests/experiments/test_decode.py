@@ -104,10 +104,10 @@ def test_every_kind_of_exhibit_is_hung_and_printed(tmp_path: Path) -> None:
     steps = np.arange(6)
     exhibits = [
         Number("1 A", "a share", "words of a number", 0.25, {"chance": 0.1}, key=True, percent=True),
-        Curves("1 A", "a curve", "words", {"agent": (steps, steps / 10), "chance": (steps, steps * 0.0)}),
+        Curves("1 A", "a curve", "words", {"agent": (steps, (steps / 10).astype(np.float64)), "chance": (steps, np.zeros(6))}),
         Picture("1 A", "a picture", "words of a <picture>", frames[0], key=True),
         Film("1 A", "a film", "words", frames, 10.0, steps, key=True),
-        Detector("2 B", "a detector", "words", steps > 2, steps.astype(np.float32) / 10),
+        Detector("2 B", "a detector", "words", steps > 2, (steps / 10).astype(np.float32)),
         Table("2 B", "a table", "words", ["who", "what"], [["agent", "<b>"]], key=True),
         Cloud("2 B", "a cloud", "words", np.eye(6, dtype=np.float32), ["a", "b"], [["x", "y"]] * 6, frames),
         Picture("2 B", "only in TensorBoard", "words", frames[1]),

@@ -52,6 +52,7 @@ def test_a_film_of_an_agent(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     assert run(monkeypatch, "--checkpoint", agent, "--video", tmp_path / name) == 0
     frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(tmp_path / name))
     # A GIF shows a picture that doesn't change for longer instead of twice.
+    assert frames is not None
     assert 20 <= frames <= 31
     assert seconds == pytest.approx(2, abs=0.2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["agent.safetensors", name]
