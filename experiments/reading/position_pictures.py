@@ -255,7 +255,7 @@ def _layer_pictures(readings: PositionReadings) -> list[Exhibit]:
             axes.set_ylim(0, 100)
             axes.set_ylabel("accuracy, %")
             axes.set_title(f"Decoding the {what}")
-            axes.legend(fontsize=9)
+            made.legend(loc="outside lower center", ncols=4, fontsize=9)
             exhibits.append(
                 Picture(
                     SECTION,

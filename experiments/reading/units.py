@@ -168,6 +168,8 @@ def _clouds(recording: Recording, layers: tuple[str, ...]) -> list[Exhibit]:
     since = recording.seconds_since_spawn[:, ::stride]
     cols = recording.task.mazes[0].cols
     flat = points.reshape(-1, points.shape[-1])
+    # Every unit counts alike: a few whose state only grows over an episode would drown the others.
+    flat = np.clip((flat - flat.mean(axis=0)) / np.maximum(flat.std(axis=0), 1e-6), -3, 3)
 
     def place(cell: int) -> str:
         return f"row {cell // cols}, column {cell % cols}"
@@ -178,7 +180,8 @@ def _clouds(recording: Recording, layers: tuple[str, ...]) -> list[Exhibit]:
     cloud = Cloud(
         SECTION,
         name,
-        "One point a moment, with the view as its picture. Colour by cell, by goal or by heading: what lies together is alike to "
+        "One point a moment, with the view as its picture; every unit is standardised. Colour by cell, by goal "
+        "or by heading: what lies together is alike to "
         "the agent.",
         flat,
         ["cell", "goal", "heading", "seconds since spawn"],
@@ -193,9 +196,14 @@ def _embedding(
 ) -> Picture:
     chosen = np.linspace(0, len(points) - 1, min(EMBEDDED, len(points))).astype(int)
     flat = embed(points[chosen])
-    cols, rows = recording.task.mazes[0].cols, recording.task.mazes[0].rows
+    cols = recording.task.mazes[0].cols
     arms = np.unique(goals)
-    panels = [("by column of the maze", cells[chosen] % cols, "viridis"), ("by row of the maze", cells[chosen] // cols, "plasma")]
+    moments = np.tile(np.arange(recording.steps)[:: recording.thumbnail_stride], recording.episodes)[chosen]
+    panels = [
+        ("by column of the maze", cells[chosen] % cols, "viridis"),
+        ("by row of the maze", cells[chosen] // cols, "plasma"),
+        ("by seconds of the episode", moments * recording.step_seconds, "cividis"),
+    ]
     if 1 < len(arms) <= 10:
         panels.insert(0, ("by the episode's goal", np.searchsorted(arms, goals[chosen]), "tab10"))
     with figure(5.4 * len(panels), 4.8, 1, len(panels), squeeze=False) as (made, axes):
@@ -207,7 +215,7 @@ def _embedding(
                     place.scatter(flat[mine, 0], flat[mine, 1], s=9, color=f"C{number}", label=label)
                 place.legend(fontsize=9)
             else:
-                most = (cols if "column" in title else rows) - 1
+                most = max(values.max(), 1)
                 drawn = place.scatter(flat[:, 0], flat[:, 1], s=9, c=values, cmap=colours, vmin=0, vmax=most)
                 made.colorbar(drawn, ax=place, shrink=0.8)
             place.set_title(title)

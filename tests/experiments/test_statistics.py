@@ -120,3 +120,13 @@ def test_average_precision_of_perfect_and_useless_detectors() -> None:
     assert useless is not None
     assert perfect.average_precision == pytest.approx(1.0)
     assert useless.average_precision == pytest.approx(0.2)
+
+
+def test_aggregates_agree_with_rliable() -> None:
+    """Optional: rliable needs an old pandas and isn't installed with the project."""
+    metrics = pytest.importorskip("rliable.metrics", reason="rliable isn't installed")
+    random = np.random.default_rng(3)
+    ours, theirs = random.normal(size=(20, 4)), random.normal(0.3, size=(12, 4))
+    assert pooled_interquartile_mean(list(ours.T)) == pytest.approx(metrics.aggregate_iqm(ours))
+    found = probability_of_improvement(list(ours.T), list(theirs.T))
+    assert found == pytest.approx(metrics.probability_of_improvement(ours, theirs))
