@@ -4,23 +4,21 @@ python -m experiments.train --task static-small --agent nav-d1d2l --minutes 10 -
 python -m experiments.train --resume runs/first --minutes 10
 """
 
-import dataclasses
 import functools
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 import torch
-import tyro
 
-from agents.checkpoint import Checkpoint, library_versions, load_checkpoint, save_checkpoint
-from agents.config import PRESETS, TrainConfig, agent_config, preset
+from agents.checkpoint import Checkpoint, library_versions, save_checkpoint
+from agents.config import agent_config
 from agents.model import AgentModel, FlatParameters
 from agents.runtime.processes import ProcessRuntime, WorkerError
 from agents.runtime.serial import SerialRuntime
@@ -28,56 +26,12 @@ from agents.store import SharedStore
 from agents.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.task import Task
-from experiments.cli import TaskOptions, write_json
+from experiments.cli import write_json
 from experiments.reading.live import LiveReading
 from experiments.run_log import RunLog
+from experiments.training_plan import CHECKPOINT, DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
 from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
-from maze_gen.maze import Geometry
-
-CHECKPOINT = "checkpoint.safetensors"
-DEFAULT_TASK = "static-small"
-DEFAULT_AGENT = "nav-d1d2l"
-DEFAULT_MINUTES = 10.0
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """Trains an agent in a task.
-
-    Attributes:
-        task: a name of the registry; static-small where neither this nor a maze file is given.
-        maze_file: a text maze that is made into a task of its own.
-        geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
-        backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
-        agent: a row of the table of agents; nav-d1d2l where it isn't given.
-        preset: the settings to start from: fast (learns in minutes) or paper (the paper's).
-        minutes: how long to train now; 10 where frames aren't given either.
-        frames: how many frames of 1/60 s to train in all, earlier sessions included.
-        workers: processes, each with worlds of its own.
-        seed: of everything random.
-        run_dir: where checkpoint, curves and summary go; a new folder under runs/ where it isn't given.
-        resume: a run's folder, or a checkpoint, to go on with.
-        checkpoint_minutes: time between two checkpoints.
-        serial: all workers in this process, one after the other, for debugging.
-        settings: of the preset, one option each.
-    """
-
-    task: str | None = None
-    maze_file: Path | None = None
-    geometry: Geometry = "thin"
-    backend: Literal["embedded", "lab"] | None = None
-    agent: str | None = None
-    preset: str = "fast"
-    minutes: float | None = None
-    frames: int | None = None
-    workers: int = 2
-    seed: int | None = None
-    run_dir: Path | None = None
-    resume: Path | None = None
-    checkpoint_minutes: float = 1.0
-    serial: bool = False
-    settings: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
 
 @dataclass(frozen=True)
@@ -97,27 +51,6 @@ class RunResult:
     interrupted: bool
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Options and the checkpoint to go on with, made into one description of what to train."""
-
-    options: TrainOptions
-    agent_name: str
-    task: Task
-    backend: str
-    seed: int
-    folder: Path
-    earlier: Checkpoint | None
-
-    @property
-    def config(self) -> TrainConfig:
-        return self.options.settings
-
-    @property
-    def sessions(self) -> int:
-        return self.earlier.sessions if self.earlier else 0
-
-
 def train(options: TrainOptions, task: Task | None = None) -> RunResult:
     """Trains until the budget is spent, or Ctrl-C.
 
@@ -128,7 +61,7 @@ def train(options: TrainOptions, task: Task | None = None) -> RunResult:
         InputError: an option makes no sense, a file can't be read, or the run's folder can't be written.
         WorkerError: a worker's process died; the last checkpoint is in the run's folder.
     """
-    plan = _plan(options, task)
+    plan = make_plan(options, task)
     model = (
         plan.earlier.model() if plan.earlier else initial_model(agent_config(plan.agent_name), plan.task, plan.config, plan.seed)
     )
@@ -136,7 +69,7 @@ def train(options: TrainOptions, task: Task | None = None) -> RunResult:
     store = SharedStore(plan.config, flat)
     if plan.earlier:
         plan.earlier.restore(store, flat)
-    _write_config(plan)
+    write_config(plan)
     log = RunLog(plan.folder, model, plan.earlier.frames if plan.earlier else 0, plan.earlier.seconds if plan.earlier else 0.0)
     run = _Run(plan, model, flat, store, log)
     try:
@@ -148,7 +81,7 @@ def train(options: TrainOptions, task: Task | None = None) -> RunResult:
 class _Run:
     """A training in progress."""
 
-    def __init__(self, plan: _Plan, model: AgentModel, flat: FlatParameters, store: SharedStore, log: RunLog) -> None:
+    def __init__(self, plan: Plan, model: AgentModel, flat: FlatParameters, store: SharedStore, log: RunLog) -> None:
         self.plan, self.model, self.flat, self.store, self.log = plan, model, flat, store, log
         self.path = plan.folder / CHECKPOINT
         self.saved = time.monotonic()
@@ -267,83 +200,6 @@ class _Run:
         }
 
 
-def _plan(options: TrainOptions, task: Task | None) -> _Plan:
-    """Checks the options, reads what they name, makes the run's folder.
-
-    Raises:
-        InputError: as `train`.
-    """
-    if options.workers < 1:
-        raise InputError(f"--workers {options.workers}: expected at least 1")
-    if options.minutes is not None and not 0 <= options.minutes < float("inf"):
-        raise InputError(f"--minutes {options.minutes}: expected 0 or more")
-    if options.frames is not None and options.frames < 0:
-        raise InputError(f"--frames {options.frames}: expected 0 or more")
-    if options.seed is not None and not 0 <= options.seed < 2**63:
-        raise InputError(f"--seed {options.seed}: expected within [0, 2**63)")
-    preset(options.preset)
-    named = TaskOptions(task=options.task, maze_file=options.maze_file, geometry=options.geometry)
-    size = options.settings.observation_size
-    if options.resume is not None:
-        path = checkpoint_path(options.resume)
-        earlier = load_checkpoint(path)
-        for option, given, found in (
-            ("--agent", options.agent, earlier.agent_name),
-            ("--task", options.task, earlier.task.name),
-            ("--seed", options.seed, earlier.seed),
-            ("--backend", options.backend, earlier.backend),
-        ):
-            if given is not None and given != found:
-                raise InputError(f"{option} {given}: {path} was trained with {found}; leave the option out to go on with it")
-        if options.maze_file is not None:
-            raise InputError(f"--maze-file {options.maze_file}: {path} brings its own maze; leave the option out")
-        if size != earlier.task.observation_size:
-            raise InputError(f"--observation-size {size}: {path} was trained with {earlier.task.observation_size}")
-        folder = options.run_dir or path.parent
-        plan = _Plan(options, earlier.agent_name, earlier.task, earlier.backend, earlier.seed, folder, earlier)
-    else:
-        name = options.agent or DEFAULT_AGENT
-        agent_config(name)
-        if task is None:
-            task = (named if named.given else dataclasses.replace(named, task=DEFAULT_TASK)).make(size)
-        seed = 1 if options.seed is None else options.seed
-        folder = options.run_dir or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{task.name}-{name}-seed{seed}"
-        if (folder / CHECKPOINT).exists():
-            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
-        plan = _Plan(options, name, task, options.backend or "embedded", seed, folder, None)
-    # What the rules need of the mazes, and the backend of this machine, is told here, not by a worker that dies of it.
-    make_batch(plan.task, 1, backend=plan.backend).close()
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the run's folder {plan.folder}: {error.strerror}") from error
-    return plan
-
-
-def checkpoint_path(place: Path) -> Path:
-    """The checkpoint of a run's folder, or the file itself."""
-    return place / CHECKPOINT if place.is_dir() else place
-
-
-def _write_config(plan: _Plan) -> None:
-    write_json(
-        plan.folder / "config.json",
-        {
-            "agent": plan.agent_name,
-            "agent_config": dataclasses.asdict(agent_config(plan.agent_name)),
-            "task": plan.task.name,
-            "mazes": [maze.digest for maze in plan.task.mazes[:100]],
-            "backend": plan.backend,
-            "preset": plan.options.preset,
-            "settings": dataclasses.asdict(plan.config),
-            "seed": plan.seed,
-            "workers": plan.options.workers,
-            "sessions": plan.sessions + 1,
-            "versions": library_versions(),
-        },
-    )
-
-
 @contextmanager
 def _held(lock: Any) -> Iterator[None]:
     """Holds the store's lock, but never waits for ever: a worker that was killed may have taken it along."""
@@ -379,20 +235,6 @@ def _interruptible() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def default_options(arguments: list[str]) -> TrainOptions:
-    """The options' defaults: the settings are the preset's, or those of the checkpoint to go on with."""
-    values: dict[str, str] = {}
-    for position, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name in ("--preset", "--resume"):
-            values[name] = value if equals else "".join(arguments[position + 1 : position + 2])
-    if values.get("--resume"):
-        earlier = load_checkpoint(checkpoint_path(Path(values["--resume"])))
-        return TrainOptions(settings=earlier.config, preset=earlier.preset)
-    name = values.get("--preset", "fast")
-    return TrainOptions(settings=preset(name), preset=name) if name in PRESETS else TrainOptions()
 
 
 def train_or_explain(options: TrainOptions) -> RunResult | None:
