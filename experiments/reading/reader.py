@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import torch
+
 from agents.checkpoint import Checkpoint
 from env.task import Task
 from experiments.reading.behaviour import behaviour_exhibits
@@ -35,7 +37,24 @@ def read_agent(
     Args:
         progress: told what is being done.
     """
-    tell = progress or (lambda text: None)
+    before = torch.get_num_threads()
+    # Products here are small: on several threads they mostly wait for each other. Blocks and decoders run side by side instead.
+    torch.set_num_threads(1)
+    try:
+        return _read(checkpoint, task, episodes, seed, backend, threads, progress or (lambda text: None))
+    finally:
+        torch.set_num_threads(before)
+
+
+def _read(
+    checkpoint: Checkpoint,
+    task: Task,
+    episodes: int,
+    seed: int,
+    backend: str,
+    threads: int | None,
+    tell: Callable[[str], None],
+) -> list[Exhibit]:
     stride = max(1, episodes * task.episode_steps // THUMBNAILS)
     recording = record_mind(
         checkpoint,
