@@ -52,7 +52,17 @@ setup(
         "psutil>=6.0",
     ],
     extras_require={
-        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.120", "ruff>=0.9", "pyright[nodejs]>=1.1.400"],
+        "test": [
+            "pytest>=8.3",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.120",
+            "networkx>=3.4",
+            "ruff>=0.9",
+            "pyright[nodejs]>=1.1.400",
+            # NVIDIA's compilers without a GPU: the engine's kernels are compiled to PTX and looked at.
+            "nvidia-nvvm>=13; sys_platform == 'linux'",
+            "nvidia-cuda-nvrtc>=13; sys_platform == 'linux'",
+        ],
     },
     data_files=startup_files(),
 )
