@@ -1,6 +1,7 @@
 """Hangs exhibits in TensorBoard: scalars, images, PR curves, the projector and an overview in words."""
 
 import logging
+import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ class Board:
             # An earlier reading in the same place would be shown on top of this one.
             for old in (self.folder / name).glob("events.out.tfevents.*"):
                 old.unlink()
+            (self.folder / name / "projector_config.pbtxt").unlink(missing_ok=True)
+            shutil.rmtree(self.folder / name / "00000", ignore_errors=True)
             self._writers[name] = SummaryWriter(str(self.folder / name))
         return self._writers[name]
 

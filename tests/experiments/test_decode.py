@@ -130,6 +130,8 @@ def test_a_second_reading_replaces_the_first(tmp_path: Path) -> None:
     for value in (0.1, 0.9):
         board = Board(tmp_path)
         board.hang([Number("1 A", "a number", "words", value)])
+        board.hang([Cloud("1 A", "a cloud", "words", np.eye(4, dtype=np.float32), ["a", "b"], [["x", "y"]] * 4, None)])
         board.close()
+    assert (tmp_path / "agent" / "projector_config.pbtxt").read_text().count("tensor_path") == 1
     events = EventAccumulator(str(tmp_path / "agent")).Reload()
     assert [event.value for event in events.Scalars("1 A/a number")] == pytest.approx([0.9])
