@@ -87,6 +87,7 @@ class LiveReading:
 
         with contextlib.suppress(_StoppedError, OSError):
             recording = record_mind(checkpoint, checkpoint.task, BLOCK, seed=1, threads=1, steps=STEPS, progress=go_on)
+            go_on("played")
             with SummaryWriter(str(self.folder)) as writer:
                 for name, picture in live_pictures(recording).items():
                     writer.add_image(f"Live/{name}", picture, checkpoint.frames, dataformats="HWC")
