@@ -1,82 +1,77 @@
 """Threads that wait for work, so that a step starts none and allocates nothing."""
 
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
-Work = Callable[[int], None]
-"""Does a share of the work; each thread calls it once, with its own number."""
+import numpy as np
+import numpy.typing as npt
+
+from env.engine.meeting import all_done, announce, make_meeting
+
+Work = Callable[[npt.NDArray[np.int64], int, int], int]
+"""(meeting, thread, pieces seen) → pieces seen. In thread 0 it does a share of the present piece; in the others a share of every
+piece, and returns when none has come for a while. It must not hold the interpreter's lock, nor raise."""
 
 
 class Crew:
     """Lets several threads do one piece of work, the caller's own among them.
 
-    The work must release the interpreter's lock, or nothing is gained, and share itself out among those who call it.
+    Args:
+        threads: how many, the caller's own included.
+        work: what each does.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._helpers = [_Helper(number) for number in range(1, threads)]
+    def __init__(self, threads: int, work: Work) -> None:
+        self._work = work
+        self._meeting = make_meeting(threads)
+        self._beds = [threading.Lock() for _ in range(threads - 1)]
+        for bed in self._beds:
+            bed.acquire()
+        ending = threading.Event()
+        bodies = [
+            threading.Thread(target=_help, args=(work, self._meeting, 1 + index, bed, ending), name="engine rows", daemon=True)
+            for index, bed in enumerate(self._beds)
+        ]
+        for body in bodies:
+            body.start()
         # Whoever forgets to close it leaves no threads behind all the same.
-        self._end = weakref.finalize(self, _end_all, self._helpers)
+        self._end = weakref.finalize(self, _end_all, bodies, self._beds, ending)
 
-    def run(self, work: Work) -> None:
-        """Calls `work` in every thread and returns when all are done; raises what one of them raised."""
-        for helper in self._helpers:
-            helper.start(work)
+    def run(self, what: int, episodes_on: int = 0) -> None:
+        """Does a piece of work, and returns when all of it is done."""
+        if announce(self._meeting, what, episodes_on):
+            _wake(self._beds)
         try:
-            work(0)
+            self._work(self._meeting, 0, 0)
         finally:
-            failures = [helper.wait() for helper in self._helpers]
-        for failure in failures:
-            if failure is not None:
-                raise failure
+            while not all_done(self._meeting):
+                time.sleep(0)
 
     def close(self) -> None:
         """Ends the threads."""
         self._end()
 
 
-def _end_all(helpers: "list[_Helper]") -> None:
-    for helper in helpers:
-        helper.end()
-    helpers.clear()
+def _wake(beds: list[threading.Lock]) -> None:
+    for bed in beds:
+        # One that is free has been opened already, by a call that its thread hasn't noticed yet.
+        if bed.locked():
+            bed.release()
 
 
-class _Helper:
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._work: Work | None = None
-        self._failure: BaseException | None = None
-        self._begin = threading.Lock()
-        self._done = threading.Lock()
-        self._begin.acquire()
-        self._done.acquire()
-        self._thread = threading.Thread(target=self._serve, name="engine rows", daemon=True)
-        self._thread.start()
+def _end_all(bodies: list[threading.Thread], beds: list[threading.Lock], ending: threading.Event) -> None:
+    ending.set()
+    _wake(beds)
+    for body in bodies:
+        body.join()
 
-    def start(self, work: Work) -> None:
-        self._work = work
-        self._begin.release()
 
-    def wait(self) -> BaseException | None:
-        self._done.acquire()
-        failure, self._failure = self._failure, None
-        return failure
-
-    def end(self) -> None:
-        self._work = None
-        self._begin.release()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while True:
-            self._begin.acquire()
-            if self._work is None:
-                return
-            try:
-                self._work(self._number)
-            except BaseException as failure:  # handed to the thread that waits for it
-                self._failure = failure
-            # What is kept here would keep its engine alive.
-            self._work = None
-            self._done.release()
+def _help(work: Work, meeting: npt.NDArray[np.int64], thread: int, bed: threading.Lock, ending: threading.Event) -> None:
+    seen = 0
+    while True:
+        bed.acquire()
+        if ending.is_set():
+            return
+        seen = work(meeting, thread, seen)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine import render
-from env.engine.crew import Crew
+from env.engine.crew import Crew, Work
 from env.engine.kernels import BEGIN, LOOK, STEP, check_actions, kernels, maze_checker
 from env.engine.pool import Pool
 from env.engine.state import World
@@ -14,20 +14,13 @@ from env.engine.table import table_of
 from env.task import NUM_ACTIONS, Task
 from maze_gen.errors import InputError
 
-_CHUNKS = 8
-"""Shares of rows that each thread claims, on average, where nothing is drawn: claiming costs little beside drawing a row."""
-
 
 class HostRunner:
     """Runs the kernels on the CPU, the rows split among threads; all arrays are NumPy's."""
 
     def __init__(self, num_envs: int, threads: int) -> None:
-        self._threads = threads = min(threads, num_envs)
+        self._threads = min(threads, num_envs)
         self._num_envs = num_envs
-        self._claims = np.zeros(1, dtype=np.int64)
-        self._crew = Crew(threads)
-        self._what = STEP
-        self._episodes_on = 0
 
     @staticmethod
     def zeros(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
@@ -50,10 +43,8 @@ class HostRunner:
         self._kernels = kernels(world)
         self._table = table_of(world)
         size = max(world.picture.rgb.shape[1], world.picture.depth.shape[1], 1)
-        draws = world.picture.rgb.size > 0 or world.picture.depth.size > 0
-        self._chunk = 1 if draws else max(1, self._num_envs // (self._threads * _CHUNKS))
         self._scratches = [render.allocate_scratch(size) for _ in range(self._threads)]
-        self._scratch_tables = [table_of(scratch) for scratch in self._scratches]
+        self._crew = Crew(self._threads, _work(self._kernels.advance, self._table, self._scratches))
 
     def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
         """Starts episode 0 of every row."""
@@ -61,7 +52,7 @@ class HostRunner:
         self._world.state.stream[:] = streams
         self._world.state.episode[:] = 0
         self._world.inputs.mask[:] = True
-        self._run(BEGIN)
+        self._crew.run(BEGIN)
 
     def reset_rows(self, rows: npt.ArrayLike) -> None:
         """Starts the next episodes of the rows where `rows` is True."""
@@ -69,7 +60,7 @@ class HostRunner:
         if mask.shape != (self._num_envs,) or mask.dtype != np.bool_:
             raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {self._num_envs} booleans")
         self._world.inputs.mask[:] = mask
-        self._run(BEGIN, episodes_on=1)
+        self._crew.run(BEGIN, episodes_on=1)
 
     def step(self, actions: npt.ArrayLike) -> None:
         """Plays one agent step of every row.
@@ -90,11 +81,11 @@ class HostRunner:
             if not ready[row]:
                 raise InputError(f"row {row}: its episode was truncated; call reset_rows before the next step")
             raise InputError(f"row {row}: action {chosen[row]} is out of range, expected [0, {NUM_ACTIONS})")
-        self._run(STEP)
+        self._crew.run(STEP)
 
     def draw(self) -> None:
         """Draws what every row sees now."""
-        self._run(LOOK)
+        self._crew.run(LOOK)
 
     def check(self) -> None:
         """Nothing is left to be checked: `step` raises at once."""
@@ -103,13 +94,11 @@ class HostRunner:
         """Ends the threads."""
         self._crew.close()
 
-    def _run(self, what: int, episodes_on: int = 0) -> None:
-        self._what, self._episodes_on = what, episodes_on
-        self._claims[0] = 0
-        self._crew.run(self._share)
 
-    def _share(self, thread: int) -> None:
-        self._kernels.advance(self._table, self._scratch_tables[thread], self._claims, self._chunk, self._what, self._episodes_on)
+def _work(advance: Any, table: npt.NDArray[np.int64], scratches: list[render.Scratch]) -> Work:
+    """The kernel as a crew calls it; the threads keep what this holds, so it must not hold the runner."""
+    tables = [table_of(scratch) for scratch in scratches]
+    return lambda meeting, thread, seen: advance(table, tables[thread], meeting, thread, seen)
 
 
 def check_mazes(task: Task, pool: Pool) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from env.engine import render, rules
 from env.engine.compile import cpu_kernel, inner
 from env.engine.depth import TARGET_SIZE
+from env.engine.meeting import ASLEEP, CLAIMED, DONE, EPISODES_ON, LINE, THREADS, WHAT, add, next_piece
 from env.engine.state import World
-from env.engine.table import claim, form_of, reader_of
+from env.engine.table import form_of, reader_of
 
 _NO_TURN = np.float32(0.0)
 
@@ -96,32 +97,54 @@ def _compile(example: World) -> SimpleNamespace:
             else:
                 aim(picture.depth_target, row, scene.sides, maze, cols, ceiling, x, y, cos, sin)
 
-    def advance(table, scratch_table, claims, chunk, what, episodes_on):
-        """Does `what` for the rows that this thread claims, and draws what they see: STEP, BEGIN or LOOK.
+    @inner
+    def do_row(world, scratch, row, what, episodes_on):
+        """Does one row's part of a piece of work, and draws what the row sees."""
+        if what == BEGIN and not world.inputs.mask[row]:
+            return
+        frames = 0
+        if what == STEP:
+            frames = step_row(world.pool, world.state, world.rules, world.facts, row, world.inputs.actions[row])
+        elif what == BEGIN:
+            begin_row(world.pool, world.state, world.rules, world.facts, row, episodes_on)
+        if what != LOOK:
+            tell(world.state, world.rules, world.facts, row, frames)
+        see(world, scratch, row)
 
-        BEGIN starts the episode `episodes_on` after the last, of the rows where the mask is True, and draws only those. One
+    @inner
+    def share(world, scratch, meeting, thread):
+        """Does the present piece of work for the rows of this thread, and then for what the others have left of theirs.
+
+        Rows that lie side by side share cache lines, so each thread has rows of its own to begin with.
+        """
+        rows, threads = world.inputs.mask.shape[0], meeting[THREADS]
+        what, episodes_on = meeting[WHAT], meeting[EPISODES_ON]
+        for others in range(threads):
+            owner = (thread + others) % threads
+            begin, end = rows * owner // threads, rows * (owner + 1) // threads
+            while True:
+                row = begin + add(meeting, CLAIMED + owner * LINE, 1)  # type: ignore[call-arg]
+                if row >= end:
+                    break
+                do_row(world, scratch, row, what, episodes_on)
+
+    def advance(table, scratch_table, meeting, thread, seen):
+        """A thread's part in the work of a `env.engine.crew.Crew`: STEP, BEGIN or LOOK.
+
+        BEGIN starts the episode `EPISODES_ON` after the last, of the rows where the mask is True, and draws only those. One
         kernel for all three, because the drawing in it takes most of the time to compile.
         """
         world = read(table)
         scratch = read_scratch(scratch_table)
-        mask = world.inputs.mask
-        count = mask.shape[0]
-        while True:
-            first = claim(claims, chunk)  # type: ignore[call-arg]
-            if first >= count:
-                return
-            for row in range(first, min(first + chunk, count)):
-                if what == BEGIN and not mask[row]:
-                    continue
-                frames = 0
-                if what == STEP:
-                    action = world.inputs.actions[row]
-                    frames = step_row(world.pool, world.state, world.rules, world.facts, row, action)
-                elif what == BEGIN:
-                    begin_row(world.pool, world.state, world.rules, world.facts, row, episodes_on)
-                if what != LOOK:
-                    tell(world.state, world.rules, world.facts, row, frames)
-                see(world, scratch, row)
+        if thread > 0:
+            add(meeting, ASLEEP, -1)  # type: ignore[call-arg]
+        while thread == 0 or next_piece(meeting, seen):
+            share(world, scratch, meeting, thread)
+            seen += 1
+            if thread == 0:
+                break
+            add(meeting, DONE, 1)  # type: ignore[call-arg]
+        return seen
 
     def play_frames(table, orders):
         """Plays one frame of every row, as `env.engine.frames.Orders` says, and writes how long it took by the row's clock."""

@@ -80,14 +80,3 @@ def _pointer(typing_context, address):
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
     return types.voidptr(types.int64), generate
-
-
-@intrinsic
-def claim(typing_context, counter, amount):
-    """Adds to `counter[0]`, int64, and returns what it was before; threads that do so never get the same answer."""
-
-    def generate(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        return builder.atomic_rmw("add", array.data, arguments[1], "monotonic")
-
-    return types.int64(counter, types.int64), generate
