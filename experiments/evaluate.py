@@ -12,20 +12,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import tyro
 
 from agents.checkpoint import Checkpoint, load_checkpoint
-from env.batch import BatchEnv
 from env.registry import generated_counterpart
 from env.task import Task
 from experiments.cli import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
-from experiments.players import BASELINES, AgentPlayer, Player, PlayerFactory, player_of
+from experiments.players import BASELINES, PlayerFactory, player_of
 from experiments.reading.comparison import AgentRuns, compare, picture
 from experiments.reading.exhibits import png
+from experiments.reading.heads import HeadsProbe, loop_closure_f1
 from experiments.reading.recording import Progress, record
-from experiments.reading.results import POSITION, Result, result_of, table
+from experiments.reading.results import Result, result_of, table
 from maze_gen.errors import InputError
 
 Split = Literal["train", "heldout", "fixed"]
@@ -54,19 +52,6 @@ class EvaluateOptions:
     seed: int = 0
     json: Path | None = None
     threads: int | None = None
-
-
-class PositionProbe:
-    """Reads which cell the agent's own position decoder names."""
-
-    def shapes(self, task: Task) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
-        return {POSITION: ((), np.int32)}
-
-    def read(self, env: BatchEnv, player: Player) -> dict[str, npt.ArrayLike]:
-        assert isinstance(player, AgentPlayer)
-        logits = player.policy.position_logits
-        assert logits is not None
-        return {POSITION: logits.argmax(1).numpy()}
 
 
 @dataclass(frozen=True)
@@ -124,16 +109,18 @@ def evaluate_player(
     seed: int,
     *,
     position: bool = False,
+    loops: bool = False,
     depth: bool = False,
     backend: str = "embedded",
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Plays and sums up; `position` says whether the player's position decoder is read."""
-    probe = PositionProbe() if position else None
-    return result_of(
-        record(task, make_player, episodes, seed, probe=probe, depth=depth, backend=backend, threads=threads, progress=progress)
+    """Plays and sums up; `position` and `loops` say whether the player's position decoder and loop-closure head are read."""
+    probe = HeadsProbe(position, loops) if position or loops else None
+    recording = record(
+        task, make_player, episodes, seed, probe=probe, depth=depth, backend=backend, threads=threads, progress=progress
     )
+    return replace(result_of(recording), loop_closure_f1=loop_closure_f1(recording) if loops else None)
 
 
 def evaluate(
@@ -156,22 +143,22 @@ def evaluate(
         with_baselines: whether the random policy and the oracle play too.
     """
 
-    def play(task: Task, who: str, make_player: PlayerFactory, position: bool, depth: bool) -> Result:
+    def play(task: Task, who: str, make_player: PlayerFactory, **reading: bool) -> Result:
         def tell(text: str) -> None:
             if progress:
                 progress(f"{who} on {task.name}, {task.split} mazes: {text}")
 
-        return evaluate_player(
-            task, make_player, episodes, seed, position=position, depth=depth, backend=backend, threads=threads, progress=tell
-        )
+        return evaluate_player(task, make_player, episodes, seed, backend=backend, threads=threads, progress=tell, **reading)
 
     results: list[Result] = []
     baselines: dict[str, list[Result]] = {name: [] for name in BASELINES} if with_baselines else {}
     for task in tasks:
         position = "position" in checkpoint.agent.losses and task.cells == checkpoint.task.cells
-        results.append(play(task, checkpoint.agent_name, player_of(checkpoint), position, checkpoint.agent.depth_input))
+        loops = "loop-closure" in checkpoint.agent.losses
+        depth = checkpoint.agent.depth_input
+        results.append(play(task, checkpoint.agent_name, player_of(checkpoint), position=position, loops=loops, depth=depth))
         for name, make_player in BASELINES.items() if with_baselines else ():
-            baselines[name].append(play(task, name, make_player, False, False))
+            baselines[name].append(play(task, name, make_player))
     return Evaluation(checkpoint.origin, checkpoint.agent_name, results, baselines)
 
 

@@ -138,11 +138,14 @@ class _Run:
         options, log = self.plan.options, self.log
         shares: list[tuple[float, float | None]] = []
         minutes = options.minutes
-        if minutes is None and options.frames is None:
+        if minutes is None and options.total_minutes is None and options.frames is None:
             minutes = DEFAULT_MINUTES
         if minutes is not None:
             total = 60 * minutes
             shares.append((log.session_seconds / total if total else 1.0, total - log.session_seconds))
+        if options.total_minutes is not None:
+            total = 60 * options.total_minutes
+            shares.append((log.seconds / total if total else 1.0, total - log.seconds))
         if options.frames is not None:
             done = log.frames - log.first_frames
             left = log.session_seconds * (options.frames - log.frames) / done if done else None

@@ -33,7 +33,8 @@ class TrainOptions:
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
         agent: a row of the table of agents; nav-d1d2l where it isn't given.
         preset: the settings to start from: fast (learns in minutes) or paper (the paper's).
-        minutes: how long to train now; 10 where frames aren't given either.
+        minutes: how long to train now; 10 where nothing else says how long.
+        total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
         workers: processes, each with worlds of its own.
         seed: of everything random.
@@ -51,6 +52,7 @@ class TrainOptions:
     agent: str | None = None
     preset: str = "fast"
     minutes: float | None = None
+    total_minutes: float | None = None
     frames: int | None = None
     workers: int = 2
     seed: int | None = None
@@ -90,8 +92,9 @@ def make_plan(options: TrainOptions, task: Task | None) -> Plan:
     """
     if options.workers < 1:
         raise InputError(f"--workers {options.workers}: expected at least 1")
-    if options.minutes is not None and not 0 <= options.minutes < float("inf"):
-        raise InputError(f"--minutes {options.minutes}: expected 0 or more")
+    for option, minutes in (("--minutes", options.minutes), ("--total-minutes", options.total_minutes)):
+        if minutes is not None and not 0 <= minutes < float("inf"):
+            raise InputError(f"{option} {minutes}: expected 0 or more")
     if options.frames is not None and options.frames < 0:
         raise InputError(f"--frames {options.frames}: expected 0 or more")
     if options.seed is not None and not 0 <= options.seed < 2**63:

@@ -26,6 +26,8 @@ class Result:
         latency_first_s: mean seconds from an episode's start to its first goal, over episodes with one; None without any.
         latency_later_s: mean seconds from a goal to the next one; None without any.
         position_accuracy: share of steps at which the agent's own decoder names its cell; None without a decoder.
+        loop_closure_f1: of the agent's own head, on the episodes that its threshold wasn't chosen on
+            (`reading.loop_closure.judge`); None without a head, or where no loop closes.
     """
 
     task: str
@@ -36,6 +38,7 @@ class Result:
     latency_first_s: float | None
     latency_later_s: float | None
     position_accuracy: float | None
+    loop_closure_f1: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The form that `evaluate --json` writes; `low` and `high` bound the 95 % bootstrap interval of `iqm`."""
@@ -50,7 +53,19 @@ class Result:
             "latency_first_s": self.latency_first_s,
             "latency_later_s": self.latency_later_s,
             "position_accuracy": self.position_accuracy,
+            "loop_closure_f1": self.loop_closure_f1,
+            "returns": self.returns.tolist(),
         }
+
+    @classmethod
+    def from_json(cls, form: dict[str, Any]) -> "Result":
+        """What `as_json` made a form of.
+
+        Raises:
+            KeyError: something is missing.
+        """
+        plain = {name: form[name] for name in cls.__dataclass_fields__ if name != "returns"}
+        return cls(returns=np.asarray(form["returns"], dtype=np.float64), **plain)
 
 
 Seconds = npt.NDArray[np.floating]

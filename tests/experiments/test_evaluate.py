@@ -32,6 +32,8 @@ FIGURES = {
     "latency_first_s",
     "latency_later_s",
     "position_accuracy",
+    "loop_closure_f1",
+    "returns",
 }
 
 
@@ -51,6 +53,10 @@ def test_json_has_the_form_that_others_read(
         assert result["return"]["low"] <= result["return"]["iqm"] <= result["return"]["high"]
     assert 0 <= found["results"][0]["position_accuracy"] <= 1
     assert found["baselines"]["oracle"][0]["position_accuracy"] is None
+    assert found["baselines"]["oracle"][0]["loop_closure_f1"] is None
+    for result in found["results"]:
+        assert np.mean(result["returns"]) == pytest.approx(result["return"]["mean"])
+        assert Result.from_json(result).as_json() == result
     assert found["baselines"]["oracle"][0]["goal_episodes"] == 1.0
     table = capsys.readouterr().out
     assert "oracle" in table

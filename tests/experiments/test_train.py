@@ -102,6 +102,16 @@ def test_the_same_seed_trains_the_same_agent(tmp_path):
     assert not torch.equal(other.parameters["network.policy.linear.weight"], first["network.policy.linear.weight"])
 
 
+def test_minutes_in_all_count_earlier_sessions(tmp_path):
+    first = train(options(tmp_path, frames=None, total_minutes=1 / 60), TOY_TASK)
+    seconds = load_checkpoint(first.checkpoint).seconds
+    assert seconds >= 1
+    again = dataclasses.replace(options(tmp_path, run_dir=None), frames=None, total_minutes=1 / 60, resume=tmp_path / "run")
+    assert train(again).summary["frames"] == first.summary["frames"]
+    longer = train(dataclasses.replace(again, total_minutes=(seconds + 1) / 60))
+    assert longer.summary["frames"] > first.summary["frames"]
+
+
 def evaluate(checkpoint: Path, episodes: int = 16) -> float:
     """Mean return of a saved agent, in fresh episodes."""
     loaded = load_checkpoint(checkpoint)
@@ -189,6 +199,7 @@ BAD_OPTIONS = {
     "unknown preset": {"preset": "slow"},
     "no workers": {"workers": 0},
     "minutes below zero": {"minutes": -1.0},
+    "minutes in all below zero": {"total_minutes": -1.0},
     "frames below zero": {"frames": -1},
     "seed below zero": {"seed": -1},
     "an unknown task": {"task": "moon"},
