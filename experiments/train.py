@@ -104,7 +104,7 @@ class _Run:
         ]
         if self._budget()[0] >= 1:
             return RunResult(plan.folder, self.path, self._finish(False), False)
-        with _interruptible() as interrupted:
+        with interruptible() as interrupted:
             runtime = (SerialRuntime if plan.options.serial else ProcessRuntime)(specs, self.store)
             try:
                 self._until_spent(runtime, interrupted)
@@ -218,7 +218,7 @@ def _held(lock: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[list[int]]:
+def interruptible() -> Iterator[list[int]]:
     """A list that gets an entry on the first Ctrl-C (or SIGTERM); the second one interrupts as usual."""
     received: list[int] = []
 
