@@ -1,0 +1,247 @@
+"""Trains a grid of agents, evaluates each, and puts what came of it beside the paper's results.
+
+    python -m experiments.reproduce --budget 30m --agents lstm nav-d1d2l --tasks static-small --seeds 3
+    python -m experiments.reproduce --budget 1e7 --agents nav-d1d2l --tasks procedural-small --mazes 1 10 100 1000 unlimited
+
+A training lies in OUT/TASK/AGENT/seedK; after each one `table.md`, `table.json` and `curves.png` in OUT are made anew. The same
+command goes on where it was stopped, and with more agents, tasks or seeds the grid grows.
+"""
+
+import fcntl
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from agents.config import TrainConfig, agent_config, preset
+from agents.runtime.processes import WorkerError
+from env.backends import make_batch
+from env.task import Task
+from experiments.cli import ProgressLine, write_file, write_json
+from experiments.reading.exhibits import png
+from experiments.reproduction.cell import Finished, evaluate_cell, measure_baselines, read_baselines, read_finished, train_cell
+from experiments.reproduction.grid import Cell, Conditions, Grid, GridTask, open_grid, parse_budget, tasks_of
+from experiments.reproduction.picture import generalisation, learning_curves
+from experiments.reproduction.summary import TaskSummary, summarise
+from experiments.reproduction.table import as_json, markdown, pool_groups
+from experiments.train import interruptible
+from experiments.training_plan import DEFAULT_AGENT, DEFAULT_TASK, default_options
+from maze_gen.command import parse_options
+from maze_gen.errors import InputError, one_line_errors
+from maze_gen.maze import Geometry
+
+
+@dataclass(frozen=True)
+class ReproduceOptions:
+    """Trains every agent on every task with every seed, one training after the other, and evaluates each.
+
+    Attributes:
+        budget: of each training: time (90s, 30m, 2h) or environment frames (500k, 10M, 1e7); m is minutes, M is million frames.
+        agents: rows of the table of agents, in the order in which they are compared.
+        tasks: names of the registry; static-small where neither these nor maze files are given.
+        maze_file: text mazes, each made into a task that is named after its file.
+        geometry: how maze files' walls are read: thin (on the edges between cells) or block (solid characters).
+        mazes: how many mazes the tasks train on, e.g. 1 10 100 1000 unlimited: each number is a row of the grid, and
+            generalisation.png shows returns on those mazes and on held-out ones. For tasks whose mazes are generated.
+        seeds: trainings of each agent on each task, with the seeds 1, 2, ...
+        out: the grid's folder.
+        preset: the settings to start from: fast (learns in minutes) or paper (the paper's).
+        workers: processes of a training, each with worlds of its own.
+        episodes: whole episodes of each evaluation, on each kind of maze.
+        heldout: whether agents of one fixed layout are evaluated on held-out mazes, too; those of generated mazes always are.
+        backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
+        serial: all workers in this process, one after the other, for debugging.
+        settings: of the preset, one option each.
+    """
+
+    budget: str = "30m"
+    agents: tuple[str, ...] = (DEFAULT_AGENT,)
+    tasks: tuple[str, ...] = ()
+    maze_file: tuple[Path, ...] = ()
+    geometry: Geometry = "thin"
+    mazes: tuple[str, ...] = ()
+    seeds: int = 3
+    out: Path = Path("runs/reproduce")
+    preset: str = "fast"
+    workers: int = 2
+    episodes: int = 100
+    heldout: bool = False
+    backend: Literal["embedded", "lab"] = "embedded"
+    serial: bool = False
+    settings: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+
+class _StoppedError(Exception):
+    """Ctrl-C came while an evaluation was playing."""
+
+
+def reproduce(options: ReproduceOptions, command: str) -> bool:
+    """Trains and evaluates what of the grid isn't done; False where Ctrl-C stopped it.
+
+    Args:
+        command: the command line, for the table.
+
+    Raises:
+        InputError: an option makes no sense, or the folder holds a grid of other conditions.
+        WorkerError: a worker's process died.
+    """
+    conditions, tasks, cells = _plan(options)
+    # What the rules need of the mazes is told here, not after hours of other trainings.
+    evaluated = {task.label: task.evaluated(conditions.heldout) for task in tasks}
+    for task in tasks:
+        make_batch(task.task, 1, backend=conditions.backend).close()
+    with _alone(options.out), interruptible() as interrupted:
+        grid = open_grid(options.out, conditions, tasks, cells, command)
+        left = [cell for cell in cells if read_finished(cell, cell.folder(grid.out), grid.conditions) is None]
+        print(
+            f"{len(cells)} trainings of {conditions.budget} each, {len(cells) - len(left)} of them done; {options.out}",
+            flush=True,
+        )
+        try:
+            for number, cell in enumerate(left, len(cells) - len(left) + 1):
+                print(f"training {number} of {len(cells)}: {cell}", flush=True)
+                if not _work(cell, evaluated[cell.label], grid, conditions, options.serial, interrupted):
+                    return False
+                write_results(grid)
+        except _StoppedError:
+            return False
+        if not left:
+            write_results(grid)
+    return True
+
+
+def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[Cell]]:
+    """Checks the options; seeds are the outermost loop, so that every row of the table has something early.
+
+    Raises:
+        InputError: an option makes no sense.
+    """
+    budget = parse_budget(options.budget)
+    for option, number, least in (
+        ("--seeds", options.seeds, 1),
+        ("--workers", options.workers, 1),
+        ("--episodes", options.episodes, 1),
+    ):
+        if number < least:
+            raise InputError(f"{option} {number}: expected at least {least}")
+    preset(options.preset)
+    if not options.agents:
+        raise InputError("--agents: expected at least one")
+    for agent in options.agents:
+        agent_config(agent)
+        if options.agents.count(agent) > 1:
+            raise InputError(f"--agents {' '.join(options.agents)}: {agent} is given twice")
+    conditions = Conditions(
+        budget, options.preset, options.settings, options.workers, options.episodes, options.heldout, options.backend
+    )
+    names = options.tasks or (() if options.maze_file or options.mazes else (DEFAULT_TASK,))
+    tasks = tasks_of(names, options.maze_file, options.geometry, options.mazes, options.settings.observation_size)
+    cells = [Cell(task.label, agent, seed) for seed in range(1, options.seeds + 1) for task in tasks for agent in options.agents]
+    return conditions, tasks, cells
+
+
+def _work(cell: Cell, tasks: list[Task], grid: Grid, conditions: Conditions, serial: bool, interrupted: list[int]) -> bool:
+    """Trains one cell on the first of `tasks` and evaluates it on all; False where Ctrl-C came."""
+    folder = cell.folder(grid.out)
+    if interrupted or not train_cell(cell, folder, tasks[0], conditions, serial):
+        return False
+    with ProgressLine() as line:
+        tell = _stoppable(line, interrupted)
+        measure_baselines(grid.out / cell.label, tasks, conditions, tell)
+        finished = evaluate_cell(cell, folder, tasks, conditions, tell)
+    said = ", ".join(f"{result.returns.mean():.1f} ({result.split} mazes)" for result in finished.results)
+    print(f"{cell}: return {said} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes", flush=True)
+    return not interrupted
+
+
+def _stoppable(tell: Callable[[str], None], interrupted: list[int]) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        if interrupted:
+            raise _StoppedError
+        tell(text)
+
+    return say
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Holds the grid's folder, which is made where it is missing.
+
+    Raises:
+        InputError: another process is at work in it, or it can't be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"--out {out}: another process is at work on this grid") from error
+        yield
+
+
+def write_results(grid: Grid) -> None:
+    """`table.md`, `table.json`, `curves.png` and, where the number of mazes varies, `generalisation.png`, each whole."""
+    found = [(cell, read_finished(cell, cell.folder(grid.out), grid.conditions)) for cell in grid.cells]
+    finished = [done for _, done in found if done is not None]
+    tasks = _summaries(grid, finished)
+    if not tasks:
+        return
+    machines = sorted({done.machine for done in finished})
+    left = len(grid.cells) - len(finished)
+    write_file(grid.out / "table.md", markdown(tasks, grid.conditions, grid.commands, machines, left))
+    write_json(grid.out / "table.json", as_json(tasks, grid.conditions, grid.commands, machines, left))
+    write_file(grid.out / "curves.png", png(learning_curves(tasks, grid.agents)))
+    for name, group in pool_groups(tasks).items():
+        several = len(pool_groups(tasks)) > 1
+        write_file(
+            grid.out / (f"generalisation-{name}.png" if several else "generalisation.png"),
+            png(generalisation(name, group, grid.agents)),
+        )
+
+
+def _summaries(grid: Grid, finished: list[Finished]) -> list[TaskSummary]:
+    summaries = []
+    for label, row in grid.tasks.items():
+        done = [run for run in finished if run.cell.label == label]
+        if done:
+            summaries.append(summarise(row, grid.agents, done, read_baselines(grid.out / label)))
+    return summaries
+
+
+@one_line_errors
+def main() -> int:
+    """The command."""
+    arguments = sys.argv[1:]
+    trained = default_options(arguments)
+    options = parse_options(
+        ReproduceOptions, arguments, default=ReproduceOptions(preset=trained.preset, settings=trained.settings)
+    )
+    command = shlex.join(["python", "-m", "experiments.reproduce", *arguments])
+    try:
+        whole = reproduce(options, command)
+    except WorkerError as error:
+        print(f"error: {' '.join(str(error).splitlines()[:1])}; go on with the same command: {command}", file=sys.stderr)
+        print("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
+        return 1
+    except OSError as error:
+        raise InputError(f"cannot write {error.filename or options.out}: {error.strerror or error}") from error
+    except KeyboardInterrupt:
+        whole = False
+    if not whole:
+        print(f"stopped; go on with the same command: {command}")
+        return 130
+    print(f"table:   {options.out / 'table.md'} (and table.json)\ncurves:  {options.out / 'curves.png'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

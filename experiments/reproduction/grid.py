@@ -1,0 +1,253 @@
+"""A grid of trainings: which tasks, agents and seeds, under which conditions, and where each leaves its files."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from agents.config import TrainConfig
+from agents.task_record import digest_of
+from env.registry import TASKS, generated_counterpart, make_task, task_from_file
+from env.task import Task
+from experiments.cli import write_json
+from experiments.reproduction.paper import paper_task
+from maze_gen.errors import InputError
+from maze_gen.maze import Geometry
+
+UNLIMITED = "unlimited"
+UNLIMITED_MAZES = 10_000
+"""Mazes that `unlimited` draws from. A training of 1e7 frames has 2,778 episodes of 60 s: one in eight meets a maze again."""
+
+GRID = "grid.json"
+
+_TIME = {"s": 1 / 60, "m": 1.0, "h": 60.0}
+_FRAMES = {"": 1.0, "k": 1e3, "M": 1e6}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long each training lasts: minutes, or environment frames of 1/60 s; exactly one of them is given."""
+
+    minutes: float | None = None
+    frames: int | None = None
+
+    def spent(self, frames: int, seconds: float) -> bool:
+        """Whether a training that has seen so many frames in so many seconds is done."""
+        if self.frames is not None:
+            return frames >= self.frames
+        assert self.minutes is not None
+        return seconds >= 60 * self.minutes
+
+    def __str__(self) -> str:
+        if self.frames is not None:
+            return f"{self.frames:,} frames"
+        assert self.minutes is not None
+        return f"{self.minutes:g} minutes" if self.minutes >= 1 else f"{60 * self.minutes:g} seconds"
+
+
+def parse_budget(text: str) -> Budget:
+    """`90s`, `30m`, `2h` (time), `500k`, `10M`, `1e7` or `10000000` (frames).
+
+    Raises:
+        InputError: anything else, or nothing at all.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d*)?(?:[eE]\+?\d+)?)([smhkM]?)", text.strip())
+    amount = float(found[1]) if found else 0.0
+    if not found or not 0 < amount < 1e15:
+        raise InputError(
+            f"--budget {text}: expected minutes, hours or seconds (30m, 2h, 90s), or frames (10M, 500k, 1e7); "
+            "m is minutes, M is million frames"
+        )
+    unit = found[2]
+    return Budget(minutes=amount * _TIME[unit]) if unit in _TIME else Budget(frames=max(1, round(amount * _FRAMES[unit])))
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is the same for every training and evaluation of a grid, so that its rows can be compared.
+
+    Attributes:
+        episodes: of every evaluation, on each kind of maze.
+        heldout: whether agents of one fixed layout are evaluated on held-out mazes too.
+    """
+
+    budget: Budget
+    preset: str
+    settings: TrainConfig
+    workers: int
+    episodes: int
+    heldout: bool
+    backend: Literal["embedded", "lab"] = "embedded"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class GridTask:
+    """A task of the grid.
+
+    Attributes:
+        label: its folder's name: the task's, the maze file's, or with the number of mazes it trains on.
+        task: with its mazes.
+        pool: how many mazes it trains on, or `unlimited`, where the grid varies that; None where it doesn't.
+    """
+
+    label: str
+    task: Task
+    pool: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "task": self.task.name,
+            "mazes": len(self.task.mazes),
+            "pool": self.pool,
+            "split": self.task.split,
+            "paper_task": paper_task(self.task.name),
+            "digest": digest_of(self.task),
+        }
+
+    def evaluated(self, heldout: bool) -> list[Task]:
+        """The mazes that it trains on and, where they are drawn from a split or `heldout` is asked for, held-out ones."""
+        if self.task.split == "fixed" and not heldout:
+            return [self.task]
+        return [self.task, generated_counterpart(self.task)]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the grid."""
+
+    label: str
+    agent: str
+    seed: int
+
+    def folder(self, out: Path) -> Path:
+        return out / self.label / self.agent / f"seed{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.label}, {self.agent}, seed {self.seed}"
+
+
+def tasks_of(
+    names: tuple[str, ...], files: tuple[Path, ...], geometry: Geometry, pools: tuple[str, ...], observation_size: int
+) -> list[GridTask]:
+    """The grid's tasks: named ones, each once for every number of training mazes where such are given, and maze files.
+
+    Raises:
+        InputError: an unknown task, a maze file that can't be read, a number of mazes for a task of one layout, or the same
+            name twice.
+    """
+    made: list[GridTask] = []
+    for name in names:
+        if not pools:
+            made.append(GridTask(name, make_task(name, observation_size=observation_size)))
+            continue
+        if (name in TASKS and TASKS[name].layout is not None) or name.startswith("lab:"):
+            raise InputError(
+                f"--mazes {' '.join(pools)}: {name} has one layout; give tasks that draw theirs, as procedural-small"
+            )
+        for pool in pools:
+            task = make_task(name, mazes=_mazes(pool), observation_size=observation_size)
+            made.append(GridTask(f"{name}-mazes-{pool}", task, pool))
+    if pools and not names:
+        raise InputError(f"--mazes {' '.join(pools)}: give the tasks that draw so many mazes, as --tasks procedural-small")
+    made += [GridTask(path.stem, task_from_file(path, geometry=geometry, observation_size=observation_size)) for path in files]
+    labels = [task.label for task in made]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InputError(f"task {label} is given twice: every task and maze file needs a name of its own")
+    return made
+
+
+def _mazes(pool: str) -> int:
+    if pool == UNLIMITED:
+        return UNLIMITED_MAZES
+    if not pool.isdecimal() or int(pool) < 1 or pool != str(int(pool)):
+        raise InputError(f"--mazes {pool}: expected a number of training mazes, at least 1, or {UNLIMITED}")
+    return int(pool)
+
+
+@dataclass
+class Grid:
+    """What a folder holds: the conditions of its trainings, and every training that was ever asked for under them.
+
+    Attributes:
+        out: the folder.
+        conditions: as JSON.
+        tasks: label → `GridTask.as_json`, in the order in which they were asked for.
+        cells: in that order, too.
+        commands: the command lines that asked.
+    """
+
+    out: Path
+    conditions: dict[str, Any]
+    tasks: dict[str, dict[str, Any]]
+    cells: list[Cell]
+    commands: list[str]
+
+    def save(self) -> None:
+        write_json(
+            self.out / GRID,
+            {
+                "conditions": self.conditions,
+                "tasks": self.tasks,
+                "cells": [[cell.label, cell.agent, cell.seed] for cell in self.cells],
+                "commands": self.commands,
+            },
+        )
+
+    @property
+    def agents(self) -> list[str]:
+        """In the order in which they were asked for."""
+        return list(dict.fromkeys(cell.agent for cell in self.cells))
+
+
+def open_grid(out: Path, conditions: Conditions, tasks: list[GridTask], cells: list[Cell], command: str) -> Grid:
+    """The grid of a folder, a new one or the one that is there, with these tasks and cells added to it.
+
+    Raises:
+        InputError: the folder's grid was begun under other conditions, or with another maze of that name; it can't be read or
+            written.
+    """
+    path = out / GRID
+    wanted = json.loads(json.dumps(conditions.as_json()))
+    if path.exists():
+        grid = _read(path)
+        differing = _differences(grid.conditions, wanted)
+        if differing:
+            raise InputError(f"{out} holds a grid with {'; '.join(differing)}: give another --out, or the same settings")
+    else:
+        grid = Grid(out, wanted, {}, [], [])
+    for task in tasks:
+        row = json.loads(json.dumps(task.as_json()))
+        known = grid.tasks.setdefault(task.label, row)
+        if known["digest"] != row["digest"]:
+            raise InputError(f"{out} holds a grid whose {task.label} has other mazes: give another --out, or the same mazes")
+    grid.cells += [cell for cell in cells if cell not in grid.cells]
+    if command not in grid.commands:
+        grid.commands.append(command)
+    grid.save()
+    return grid
+
+
+def _read(path: Path) -> Grid:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        cells = [Cell(str(label), str(agent), int(seed)) for label, agent, seed in content["cells"]]
+        return Grid(path.parent, dict(content["conditions"]), dict(content["tasks"]), cells, list(content["commands"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the description of a grid ({error})") from error
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    found = []
+    for name in dict.fromkeys([*before, *now]):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new)
+        elif old != new:
+            found.append(f"{name.replace('_', ' ')} {old}, not {new}")
+    return found

@@ -1,0 +1,88 @@
+"""Learning curves of a training, as `progress.jsonl` has them: when did it reach a score, and how do several seeds compare?"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.run_log import EPISODES
+
+Array = npt.NDArray[np.float64]
+
+POINTS = 200
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Mean return of the last 100 training episodes, over a training.
+
+    Attributes:
+        frames, seconds, returns: [K], in order.
+        episodes: [K] how many had ended in the session; below 100 the mean is of as many.
+    """
+
+    frames: Array
+    seconds: Array
+    returns: Array
+    episodes: Array
+
+
+@dataclass(frozen=True)
+class Reached:
+    """When trainings first reached a score.
+
+    Attributes:
+        level: the score.
+        runs: how many trainings there are.
+        frames, minutes: [R] of each training that reached it.
+    """
+
+    level: float
+    runs: int
+    frames: list[float]
+    minutes: list[float]
+
+
+def read_curve(folder: Path) -> Curve:
+    """The curve of a run's folder; empty where no episode ever ended."""
+    path = folder / "progress.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    entries = [entry for entry in map(json.loads, lines) if "episode/return" in entry]
+    columns = [[entry[name] for entry in entries] for name in ("frames", "seconds", "episode/return", "episodes")]
+    return Curve(*(np.array(column, dtype=np.float64) for column in columns))
+
+
+def reached(curves: Sequence[Curve], level: float) -> Reached:
+    """When each training's mean over 100 episodes was first at least `level`."""
+    frames, minutes = [], []
+    for curve in curves:
+        above = np.flatnonzero((curve.returns >= level) & (curve.episodes >= EPISODES))
+        if len(above):
+            frames.append(float(curve.frames[above[0]]))
+            minutes.append(float(curve.seconds[above[0]]) / 60)
+    return Reached(level, len(curves), frames, minutes)
+
+
+def together(xs: Sequence[Array], ys: Sequence[Array]) -> tuple[Array, Array, Array, Array] | None:
+    """Mean and range of several curves where all of them are known.
+
+    Args:
+        xs: [K_s] ascending, of each curve s.
+        ys: [K_s].
+
+    Returns:
+        (x [P], mean [P], lowest [P], highest [P]), or None where no stretch is common to all.
+    """
+    if not xs or any(len(x) == 0 for x in xs):
+        return None
+    first, last = max(x[0] for x in xs), min(x[-1] for x in xs)
+    if first > last:
+        return None
+    # Each entry's own place is kept, so that a lone curve is drawn as it is.
+    places = np.unique(np.concatenate([*xs, np.linspace(first, last, POINTS)]))
+    places = places[(places >= first) & (places <= last)]
+    values = np.stack([np.interp(places, x, y) for x, y in zip(xs, ys, strict=True)])
+    return places, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
