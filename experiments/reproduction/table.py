@@ -60,11 +60,11 @@ def as_json(
 
 
 def _made_by(conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str]) -> str:
-    lines = "\n".join(commands)
+    each = f"{budget_words(conditions['budget'])}, {_plural(conditions['workers'], 'worker')}, preset `{conditions['preset']}`"
     return (
-        f"```sh\n{lines}\n```\n\nEach training: {budget_words(conditions['budget'])}, {_plural(conditions['workers'], 'worker')}, preset "
-        f"`{conditions['preset']}`; each evaluation: {conditions['episodes']} episodes of the final agent. Machine: "
-        f"{'; '.join(machines) or NOTHING}."
+        "```sh\n" + "\n".join(commands) + "\n```\n\n"
+        f"Each training: {each}; each evaluation: {conditions['episodes']} episodes of the final agent. "
+        f"Machine: {'; '.join(machines) or NOTHING}."
     )
 
 
