@@ -28,7 +28,7 @@ from experiments.reproduction.cell import Finished, evaluate_cell, measure_basel
 from experiments.reproduction.grid import Cell, Conditions, Grid, GridTask, open_grid, parse_budget, tasks_of
 from experiments.reproduction.picture import generalisation, learning_curves
 from experiments.reproduction.summary import TaskSummary, summarise
-from experiments.reproduction.table import as_json, markdown, pool_groups
+from experiments.reproduction.table import CURVES, KINDS, as_json, generalisation_file, markdown, pool_groups
 from experiments.train import interruptible
 from experiments.training_plan import DEFAULT_AGENT, DEFAULT_TASK, default_options
 from maze_gen.command import parse_options
@@ -98,10 +98,7 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
     with _alone(options.out), interruptible() as interrupted:
         grid = open_grid(options.out, conditions, tasks, cells, command)
         left = [cell for cell in cells if read_finished(cell, cell.folder(grid.out), grid.conditions) is None]
-        print(
-            f"{len(cells)} trainings of {conditions.budget} each, {len(cells) - len(left)} of them done; {options.out}",
-            flush=True,
-        )
+        print(_outlook(conditions, len(cells), len(left), options.out), flush=True)
         try:
             for number, cell in enumerate(left, len(cells) - len(left) + 1):
                 print(f"training {number} of {len(cells)}: {cell}", flush=True)
@@ -113,6 +110,13 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
         if not left:
             write_results(grid)
     return True
+
+
+def _outlook(conditions: Conditions, trainings: int, left: int, out: Path) -> str:
+    said = f"{out}: {trainings} trainings of {conditions.budget}, {trainings - left} of them done"
+    if conditions.budget.minutes is None or not left:
+        return said
+    return f"{said}; about {left * conditions.budget.minutes / 60:.1f} hours to go, evaluations aside"
 
 
 def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[Cell]]:
@@ -154,7 +158,7 @@ def _work(cell: Cell, tasks: list[Task], grid: Grid, conditions: Conditions, ser
         tell = _stoppable(line, interrupted)
         measure_baselines(grid.out / cell.label, tasks, conditions, tell)
         finished = evaluate_cell(cell, folder, tasks, conditions, tell)
-    said = ", ".join(f"{result.returns.mean():.1f} ({result.split} mazes)" for result in finished.results)
+    said = ", ".join(f"{result.returns.mean():.1f} ({KINDS[result.split]} mazes)" for result in finished.results)
     print(f"{cell}: return {said} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes", flush=True)
     return not interrupted
 
@@ -199,13 +203,10 @@ def write_results(grid: Grid) -> None:
     left = len(grid.cells) - len(finished)
     write_file(grid.out / "table.md", markdown(tasks, grid.conditions, grid.commands, machines, left))
     write_json(grid.out / "table.json", as_json(tasks, grid.conditions, grid.commands, machines, left))
-    write_file(grid.out / "curves.png", png(learning_curves(tasks, grid.agents)))
-    for name, group in pool_groups(tasks).items():
-        several = len(pool_groups(tasks)) > 1
-        write_file(
-            grid.out / (f"generalisation-{name}.png" if several else "generalisation.png"),
-            png(generalisation(name, group, grid.agents)),
-        )
+    write_file(grid.out / CURVES, png(learning_curves(tasks, grid.agents)))
+    pools = pool_groups(tasks)
+    for name, group in pools.items():
+        write_file(grid.out / generalisation_file(name, list(pools)), png(generalisation(name, group, grid.agents)))
 
 
 def _summaries(grid: Grid, finished: list[Finished]) -> list[TaskSummary]:
@@ -239,7 +240,7 @@ def main() -> int:
     if not whole:
         print(f"stopped; go on with the same command: {command}")
         return 130
-    print(f"table:   {options.out / 'table.md'} (and table.json)\ncurves:  {options.out / 'curves.png'}")
+    print(f"table:   {options.out / 'table.md'} (and table.json)\ncurves:  {options.out / CURVES}")
     return 0
 
 

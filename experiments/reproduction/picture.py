@@ -22,8 +22,10 @@ def _look(number: int) -> dict[str, str]:
 
 def learning_curves(tasks: Sequence[TaskSummary], agents: Sequence[str]) -> Pixels:
     """A pair of panels a task: mean return of the last 100 training episodes, by frames and by minutes."""
-    size = 2 * PANEL_WIDTH, PANEL_HEIGHT * len(tasks)
+    size = 2 * PANEL_WIDTH, PANEL_HEIGHT * len(tasks) + 0.5
     with figure(*size, len(tasks), 2, squeeze=False) as (made, panels):
+        made.suptitle("Mean return of the last 100 training episodes: mean and range over seeds", x=0.01, ha="left", fontsize=14)
+        made.set_layout_engine("constrained", h_pad=0.15)
         for task, (by_frames, by_minutes) in zip(tasks, panels, strict=True):
             for axes, unit in ((by_frames, "frames"), (by_minutes, "minutes")):
                 for row in task.agents:

@@ -6,11 +6,14 @@ from statistics import median
 from typing import Any
 
 from experiments.reading.statistics import Estimate
+from experiments.reproduction.grid import UNLIMITED, UNLIMITED_MAZES
 from experiments.reproduction.learning import Reached
 from experiments.reproduction.summary import FIRST_POINTS, ORACLE, RANDOM, AgentRow, Score, TaskSummary, over_tasks
 
 NOTHING = "–"
-KINDS = {"fixed": "its own", "train": "its own", "heldout": "held-out"}
+KINDS = {"fixed": "training", "train": "training", "heldout": "held-out"}
+"""Split → what its mazes are to the agent."""
+CURVES = "curves.png"
 
 PAPER_NOTE = (
     "**The paper's scores were measured on the paper's own mazes** and are the mean of the best 5 of 64 settings after 1e8 "
@@ -31,12 +34,12 @@ def markdown(
     parts = ["# Reproduction", _made_by(conditions, commands, machines)]
     if left:
         parts.append(f"**{left} of the grid's trainings {'is' if left == 1 else 'are'} not done yet.**")
-    parts.append(PAPER_NOTE)
+    parts += [PAPER_NOTE, f"![Learning curves]({CURVES})"]
     for task in tasks:
         parts += _task(task)
     pools = pool_groups(tasks)
     for name, group in pools.items():
-        parts += _pools(name, group)
+        parts += [*_pools(name, group), f"![Returns by number of training mazes]({generalisation_file(name, list(pools))})"]
     plain = [task for task in tasks if task.row["pool"] is None]
     if len(plain) > 1 and (found := over_tasks(plain)):
         parts += _over_tasks(plain, found)
@@ -189,6 +192,11 @@ def _order(task: TaskSummary) -> str:
     return "How often an episode of one agent beats one of the agent before it:\n\n" + _table(lines, words=3)
 
 
+def generalisation_file(name: str, names: Sequence[str]) -> str:
+    """The figure of a task among those whose number of training mazes varies."""
+    return "generalisation.png" if len(names) == 1 else f"generalisation-{name}.png"
+
+
 def pool_groups(tasks: Sequence[TaskSummary]) -> dict[str, list[TaskSummary]]:
     """Task → its summaries by number of training mazes, fewest first; of tasks where the grid varies that."""
     groups: dict[str, list[TaskSummary]] = {}
@@ -225,7 +233,8 @@ def _pools(name: str, group: Sequence[TaskSummary]) -> list[str]:
                             percent(other.of_oracle),
                         ]
                     )
-    return [f"## Generalisation: {name}", _table(lines), "`unlimited` draws from 10,000 mazes."]
+    note = f"`{UNLIMITED}` draws from {UNLIMITED_MAZES:,} mazes." if any(task.row["pool"] == UNLIMITED for task in group) else ""
+    return [f"## Generalisation: {name}", _table(lines), *filter(None, [note])]
 
 
 def _over_tasks(tasks: Sequence[TaskSummary], found: dict[str, Estimate]) -> list[str]:
