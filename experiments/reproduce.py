@@ -95,7 +95,7 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
     evaluated = {task.label: task.evaluated(conditions.heldout) for task in tasks}
     for task in tasks:
         make_batch(task.task, 1, backend=conditions.backend).close()
-    with _alone(options.out), interruptible() as interrupted:
+    with alone(options.out), interruptible() as interrupted:
         grid = open_grid(options.out, conditions, tasks, cells, command)
         left = [cell for cell in cells if read_finished(cell, cell.folder(grid.out), grid.conditions) is None]
         print(_outlook(conditions, len(cells), len(left), options.out), flush=True)
@@ -173,7 +173,7 @@ def _stoppable(tell: Callable[[str], None], interrupted: list[int]) -> Callable[
 
 
 @contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> Iterator[None]:
     """Holds the grid's folder, which is made where it is missing.
 
     Raises:

@@ -1,0 +1,415 @@
+"""reproduce: what is done stays, what was stopped goes on, and the table says what the runs say."""
+
+import dataclasses
+import itertools
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.checkpoint import load_checkpoint
+from agents.runtime.processes import WorkerError
+from env.task import Task
+from experiments import reproduce
+from experiments.reading.statistics import Estimate
+from experiments.reproduction import cell, paper
+from experiments.reproduction.grid import Budget, GridTask, parse_budget, tasks_of
+from experiments.reproduction.learning import Curve, reached, read_curve, together
+from experiments.reproduction.summary import Improvement
+from experiments.training_plan import CHECKPOINT, TrainOptions
+from maze_gen.errors import InputError
+from maze_gen.text import read_maze
+
+ROOT = Path(__file__).parents[2]
+PAPER = ROOT.parent / "shared" / "reference" / "paper.md"
+
+CORRIDOR = "*******\n*A   G*\n*******"
+ROOM = "*********\n*      G*\n*********"
+SMALL = ("--serial", "--workers", 1, "--envs", 4, "--chunk", 5, "--minibatches", 1, "--epochs", 1)
+STEP = 4 * 5 * 4
+"""Frames of a chunk of all environments."""
+
+
+def toy(name: str, text: str) -> Task:
+    return Task(name, (read_maze(text),), episode_seconds=4, spawn_distance=1, observation_size=42)
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks `corridor` and `room`, with episodes of 4 s, beside the registry's."""
+    known = {name: GridTask(name, toy(name, text)) for name, text in (("corridor", CORRIDOR), ("room", ROOM))}
+
+    def make(names, *others) -> list[GridTask]:
+        if not names or not set(names) <= set(known):
+            return tasks_of(names, *others)
+        return [known[name] for name in names]
+
+    monkeypatch.setattr(reproduce, "tasks_of", make)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["reproduce", *map(str, arguments)])
+    return reproduce.main()
+
+
+@dataclasses.dataclass
+class Trainings:
+    """What was trained, and a training that is stopped."""
+
+    asked: list[TrainOptions] = dataclasses.field(default_factory=list)
+    stop_at: int | None = None
+    fail: bool = False
+
+    def train(self, options: TrainOptions, task: Task | None = None):
+        self.asked.append(options)
+        if self.fail:
+            raise WorkerError("worker 0, process 7, was killed by SIGKILL\nmore")
+        if self.stop_at == len(self.asked):
+            # As Ctrl-C leaves it: a checkpoint in the middle, and the news that it was interrupted.
+            return dataclasses.replace(real_train(dataclasses.replace(options, frames=STEP), task), interrupted=True)
+        return real_train(options, task)
+
+
+real_train = cell.train
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
+    seen = Trainings()
+    monkeypatch.setattr(cell, "train", seen.train)
+    return seen
+
+
+def test_a_grid_is_trained_once_goes_on_where_it_stopped_and_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trainings: Trainings
+) -> None:
+    out = tmp_path / "grid"
+    asked = ("--budget", 4 * STEP, "--tasks", "corridor", "--agents", "ff", "nav-l", "--out", out, "--episodes", 2, *SMALL)
+    trainings.stop_at = 2
+    assert run(monkeypatch, *asked, "--seeds", 1) == 130
+    assert "go on with the same command: python -m experiments.reproduce --budget" in capsys.readouterr().out
+    stopped = out / "corridor" / "nav-l" / "seed1"
+    assert load_checkpoint(stopped / CHECKPOINT).frames == STEP
+    assert not (stopped / "evaluation.json").exists()
+    done = out / "corridor" / "ff" / "seed1"
+    first = {path: path.read_bytes() for path in (done / CHECKPOINT, done / "evaluation.json")}
+    assert json.loads((out / "table.json").read_text())["trainings_left"] == 1
+    assert "1 of the grid's trainings is not done" in (out / "table.md").read_text()
+
+    trainings.stop_at = None
+    assert run(monkeypatch, *asked, "--seeds", 1) == 0
+    assert trainings.asked[2].resume == stopped
+    assert len(trainings.asked) == 3
+    after = load_checkpoint(stopped / CHECKPOINT)
+    assert after.frames == 4 * STEP
+    assert after.sessions == 2
+    assert {path: path.read_bytes() for path in first} == first
+    found = json.loads((out / "table.json").read_text())
+    assert found["trainings_left"] == 0
+    assert [row["agent"] for row in found["tasks"][0]["agents"]] == ["ff", "nav-l"]
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+    # Nothing is left to do; one seed more is one training more for each agent.
+    assert run(monkeypatch, *asked, "--seeds", 1) == 0
+    assert len(trainings.asked) == 3
+    assert run(monkeypatch, *asked, "--seeds", 2) == 0
+    assert [options.seed for options in trainings.asked[3:]] == [2, 2]
+    assert {path: path.read_bytes() for path in first} == first
+    check_against_the_runs(out)
+
+    # Trained to the end but not evaluated: only the evaluation is made up for.
+    (done / "evaluation.json").unlink()
+    assert run(monkeypatch, *asked, "--seeds", 2) == 0
+    assert len(trainings.asked) == 5
+    assert json.loads((done / "evaluation.json").read_text()) == json.loads(first[done / "evaluation.json"])
+
+    # Other conditions are another grid.
+    capsys.readouterr()
+    for changes, complaint in (
+        (("--learning-rate", 0.5), r"learning rate 0.0\d+, not 0.5"),
+        (("--budget", "1h"), "minutes None, not 60.0; frames 320, not None"),
+        (("--episodes", 3), "episodes 2, not 3"),
+    ):
+        assert run(monkeypatch, *asked, *changes) == 2
+        error = capsys.readouterr().err
+        assert re.search(complaint, error)
+        assert error.count("\n") == 1
+    assert len(trainings.asked) == 5
+
+
+def check_against_the_runs(out: Path) -> None:
+    """Every figure of the table's one task against the runs' own files, computed anew."""
+    task = json.loads((out / "table.json").read_text())["tasks"][0]
+    page = (out / "table.md").read_text()
+    players = json.loads((out / "corridor" / "baselines.json").read_text())
+    oracle = float(np.mean(players["oracle"][0]["returns"]))
+    returns = {}
+    for row in task["agents"]:
+        runs = [
+            json.loads((out / "corridor" / row["agent"] / f"seed{seed}" / "evaluation.json").read_text()) for seed in row["seeds"]
+        ]
+        assert row["seeds"] == [1, 2]
+        assert row["frames"] == np.mean([one["frames"] for one in runs]) == 4 * STEP
+        assert row["minutes"] == pytest.approx(sum(one["seconds"] for one in runs) / 60 / 2)
+        results = [one["results"][0] for one in runs]
+        returns[row["agent"]] = scores = sorted(itertools.chain(*(result["returns"] for result in results)))
+        assert len(scores) == 4
+        score = row["scores"][0]
+        assert score["iqm"]["value"] == pytest.approx((scores[1] + scores[2]) / 2)
+        assert score["iqm"]["low"] <= score["iqm"]["value"] <= score["iqm"]["high"]
+        assert score["mean"] == pytest.approx(sum(scores) / 4)
+        assert score["of_oracle"] == pytest.approx(sum(scores) / 4 / oracle)
+        for name in ("goals", "goal_episodes", "position_accuracy"):
+            assert score[name] == pytest.approx((results[0][name] + results[1][name]) / 2)
+        line = next(line for line in page.splitlines() if line.startswith(f"| {row['agent']} "))
+        cells = [text.strip() for text in line.strip("|").split("|")]
+        assert cells[:3] == [row["agent"], "training", "2"]
+        assert cells[5].startswith(f"{(scores[1] + scores[2]) / 2:.1f} [")
+        assert cells[6:8] == [f"{sum(scores) / 4:.1f}", f"{100 * sum(scores) / 4 / oracle:.0f} %"]
+    assert task["agents"][0]["scores"][0]["loop_closure_f1"] is None
+    wins = [(a > b) + (a == b) / 2 for a in returns["nav-l"] for b in returns["ff"]]
+    (better,) = task["improvements"]
+    assert (better["agent"], better["other"], better["paper"]) == ("nav-l", "ff", None)
+    assert better["chance"]["value"] == pytest.approx(sum(wins) / len(wins))
+
+
+def test_mazes_by_number_and_tasks_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tasks share a table; pools have a figure of their own. Nothing is trained: a budget of one frame is one chunk."""
+    out = tmp_path / "grid"
+    common = ("--budget", 1, "--agents", "ff", "--seeds", 1, "--out", out, "--episodes", 1, *SMALL)
+    assert run(monkeypatch, *common, "--tasks", "corridor", "room") == 0
+    page = (out / "table.md").read_text()
+    assert "## corridor" in page
+    assert "over corridor, room" in page
+    monkeypatch.setattr(reproduce, "tasks_of", lambda *_: [pool("1"), pool("2")])
+    assert run(monkeypatch, *common, "--tasks", "procedural-small", "--mazes", 1, 2) == 0
+    found = json.loads((out / "table.json").read_text())
+    assert [task["label"] for task in found["tasks"]] == ["corridor", "room", "rooms-mazes-1", "rooms-mazes-2"]
+    assert [score["split"] for score in found["tasks"][3]["agents"][0]["scores"]] == ["train", "heldout"]
+    assert len(found["commands"]) == 2
+    assert (out / "generalisation.png").read_bytes().startswith(b"\x89PNG")
+    assert "## Generalisation: rooms" in (out / "table.md").read_text()
+
+
+def pool(number: str) -> GridTask:
+    """So many generated rooms, which are short to play."""
+    (made,) = tasks_of(("procedural-small",), (), "thin", (number,), 42)
+    return GridTask(f"rooms-mazes-{number}", dataclasses.replace(made.task, name="rooms", episode_seconds=2), number)
+
+
+def test_pools_are_nested_and_of_the_number_asked_for() -> None:
+    few, more = tasks_of(("procedural-small",), (), "thin", ("1", "3"), 42)
+    assert (few.label, more.label) == ("procedural-small-mazes-1", "procedural-small-mazes-3")
+    assert few.task.mazes == more.task.mazes[:1]
+    assert len(more.task.mazes) == 3
+    own, heldout = more.evaluated(heldout=False)
+    assert own is more.task
+    assert heldout.split == "heldout"
+
+
+def test_a_dead_worker_is_told_with_the_way_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trainings: Trainings
+) -> None:
+    trainings.fail = True
+    assert run(monkeypatch, "--tasks", "corridor", "--out", tmp_path / "grid", *SMALL) == 1
+    assert "SIGKILL; go on with the same command" in capsys.readouterr().err
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    maze = tmp_path / "long.txt"
+    maze.write_text("*****************\n*A             G*\n*****************\n")
+    out = tmp_path / "grid"
+    asked = ["--budget", "1h", "--maze-file", maze, "--agents", "ff", "--seeds", "1", "--out", out, "--episodes", "1", *SMALL]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.reproduce", *map(str, asked)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        progress = out / "long" / "ff" / "seed1" / "progress.jsonl"
+        deadline = time.monotonic() + 300
+        while not progress.exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said, error = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert error == ""
+    assert said.splitlines()[-1].startswith("stopped; go on with the same command: python -m experiments.reproduce --budget 1h")
+    assert load_checkpoint(progress.parent / CHECKPOINT).frames > 0
+    assert not (out / "table.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--budget", "soon"], "--budget soon: expected minutes, hours or seconds"),
+        (["--budget", "0m"], "--budget 0m: expected"),
+        (["--budget", "-5m"], "--budget"),
+        (["--seeds", "0"], "--seeds 0: expected at least 1"),
+        (["--episodes", "0"], "--episodes 0: expected at least 1"),
+        (["--workers", "0"], "--workers 0: expected at least 1"),
+        (["--agents", "ff", "nav-d7"], "agent 'nav-d7': expected one of"),
+        (["--agents", "ff", "ff"], "ff is given twice"),
+        (["--tasks", "moon"], "task 'moon': expected one of"),
+        (["--preset", "slow"], "preset 'slow'"),
+        (["--tasks", "static-small", "static-small"], "task static-small is given twice"),
+        (["--maze-file", "nowhere.txt"], "nowhere.txt"),
+        (["--mazes", "1", "10"], "give the tasks"),
+        (["--tasks", "static-small", "--mazes", "10"], "static-small has one layout"),
+        (["--tasks", "procedural-small", "--mazes", "few"], "--mazes few: expected a number of training mazes"),
+        (["--tasks", "procedural-small", "--mazes", "0"], "--mazes 0: expected"),
+        (["--learning-rate", "-1"], "learning rate"),
+        (["--out", "TEXT"], "cannot write"),
+        (["--out", "BROKEN"], "not the description of a grid"),
+        (["--bogus", "3"], "--bogus"),
+    ],
+)
+def test_complaints_are_one_line_and_nothing_is_made(
+    arguments: list[str], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text").write_text("")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "grid.json").write_text('{"conditions": ')
+    places = {"TEXT": tmp_path / "text", "BROKEN": tmp_path / "broken"}
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *(places.get(argument, argument) for argument in arguments)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert complaint in error
+    assert not (tmp_path / "runs").exists()
+
+
+def test_two_processes_at_one_grid_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with reproduce.alone(tmp_path):
+        assert run(monkeypatch, "--tasks", "corridor", "--out", tmp_path, *SMALL) == 2
+    assert "another process is at work" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("90s", Budget(minutes=1.5)),
+        ("30m", Budget(minutes=30)),
+        ("2h", Budget(minutes=120)),
+        ("0.5h", Budget(minutes=30)),
+        ("10M", Budget(frames=10_000_000)),
+        ("500k", Budget(frames=500_000)),
+        ("1e7", Budget(frames=10_000_000)),
+        ("1.5e+3", Budget(frames=1500)),
+        ("12345", Budget(frames=12_345)),
+    ],
+)
+def test_budgets(text: str, budget: Budget) -> None:
+    assert parse_budget(text) == budget
+
+
+@pytest.mark.parametrize("text", ["", "m", "30min", "1e99", "nan", "inf", "10 M x", "-3m", "0"])
+def test_budgets_that_are_none(text: str) -> None:
+    with pytest.raises(InputError, match="m is minutes, M is million frames"):
+        parse_budget(text)
+
+
+def test_a_curve_is_read_and_its_first_crossing_is_found(tmp_path: Path) -> None:
+    entries = [
+        {"frames": 100, "seconds": 1.0, "episodes": 0},
+        {"frames": 200, "seconds": 2.0, "episodes": 3, "episode/return": 30.0},
+        {"frames": 300, "seconds": 3.0, "episodes": 120, "episode/return": 4.0},
+        {"frames": 400, "seconds": 6.0, "episodes": 140, "episode/return": 11.0},
+        {"frames": 500, "seconds": 9.0, "episodes": 160, "episode/return": 5.0},
+        {"frames": 600, "seconds": 12.0, "episodes": 180, "episode/return": 20.0},
+    ]
+    (tmp_path / "progress.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    curve = read_curve(tmp_path)
+    assert curve.frames.tolist() == [200, 300, 400, 500, 600]
+    nothing = read_curve(tmp_path / "nowhere")
+    # Three lucky episodes at 200 frames are no mean over a hundred.
+    found = reached([curve, nothing], 10.0)
+    assert (found.frames, found.minutes, found.runs) == ([400.0], [0.1], 2)
+    assert reached([curve], 20.0).frames == [600.0]
+    assert reached([curve], 20.5).frames == []
+
+
+def test_curves_together_are_their_mean_and_range_where_all_are_known() -> None:
+    first, second = np.array([0.0, 10.0]), np.array([5.0, 20.0])
+    found = together([first, second], [first * 2, second * 0 + 4])
+    assert found is not None
+    x, middle, low, high = found
+    assert (x[0], x[-1]) == (5, 10)
+    assert middle == pytest.approx((2 * x + 4) / 2)
+    assert low == pytest.approx(np.full(len(x), 4.0))
+    assert high == pytest.approx(2 * x)
+    assert together([first, np.array([])], [first, np.array([])]) is None
+    assert together([first, second + 6], [first, second]) is None
+    lone = together([np.array([1.0, 2.0, 3.0])], [np.array([5.0, 9.0, 2.0])])
+    assert lone is not None
+    assert lone[1][np.searchsorted(lone[0], 2.0)] == 9.0
+
+
+@pytest.mark.parametrize(
+    ("chance", "printed", "verdict"),
+    [
+        (Estimate(0.8, 0.7, 0.9), (98.0, 79.0), "holds"),
+        (Estimate(0.2, 0.1, 0.3), (98.0, 79.0), "reversed"),
+        (Estimate(0.2, 0.1, 0.3), (79.0, 98.0), "holds"),
+        (Estimate(0.6, 0.4, 0.8), (98.0, 79.0), "open"),
+        (Estimate(0.8, 0.7, 0.9), (101.0, 101.0), None),
+        (Estimate(0.8, 0.7, 0.9), None, None),
+    ],
+)
+def test_whether_the_papers_order_holds(chance: Estimate, printed: tuple[float, float] | None, verdict: str | None) -> None:
+    assert Improvement("fixed", "ours", "theirs", chance, printed).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("static-small", "static-small"),
+        ("static_01", "static-small"),
+        ("lab:nav_maze_static_02", "static-large"),
+        ("random_goal_01", "random-goal-small"),
+        ("static_03", None),
+        ("static-huge", None),
+        ("procedural-small", None),
+    ],
+)
+def test_which_task_of_the_paper_a_name_stands_for(name: str, task: str | None) -> None:
+    assert paper.paper_task(name) == task
+
+
+@pytest.mark.skipif(not PAPER.exists(), reason="the paper's facts lie in ../shared/reference, which is not here")
+def test_the_papers_figures_are_those_of_its_tables() -> None:
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAPER.read_text().splitlines() if "|" in line]
+    table = {row[0]: row[1:] for row in rows}
+    columns = ["static-small", "static-large", "i-maze", "random-goal-small", "random-goal-large"]
+    for agent, name in paper.NAMES.items():
+        assert [paper.SCORES[task, agent] for task in columns] == [float(text) for text in table[name]]
+    human = {task: float(text) for task, text in zip(columns, table["human expert"], strict=True) if text != "–"}
+    assert human == paper.HUMAN
+    for name, task in (("I-maze", "i-maze"), *((task.replace("-", " "), task) for task in columns if task != "i-maze")):
+        row = next(row for row in rows if row[0] == name and len(row) == 4)
+        for agent, text in zip(("ff", "lstm", "nav-d1l"), row[1:], strict=True):
+            _, goals, position, latency = text.split(", ")
+            first, later = latency.split(":")
+            expected = paper.Details(float(goals) / 100, float(position) / 100, float(first), float(later))
+            assert paper.DETAILS[task, agent] == expected
+
+
+def test_no_curve_is_no_error() -> None:
+    nothing = np.zeros(0)
+    assert together([nothing], [nothing]) is None
+    assert reached([Curve(nothing, nothing, nothing, nothing)], 1.0).frames == []
