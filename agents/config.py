@@ -93,8 +93,8 @@ class TrainConfig:
     locked_updates: bool = True
     gradient_norm: float = 2.0
     decoder_learning_rate: float = 2e-3
-    persistence: float = 3.0
-    forward_bias: float = 2.0
+    persistence: float = 0.0
+    forward_bias: float = 0.0
     entropy_cost: float = 3e-3
     value_cost: float = 0.5
     sum_over_time: bool = False
