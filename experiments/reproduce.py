@@ -113,10 +113,12 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
 
 
 def _outlook(conditions: Conditions, trainings: int, left: int, out: Path) -> str:
-    said = f"{out}: {trainings} trainings of {conditions.budget}, {trainings - left} of them done"
+    said = f"{out}: {trainings} training{'' if trainings == 1 else 's'} of {conditions.budget}, {trainings - left} done"
     if conditions.budget.minutes is None or not left:
         return said
-    return f"{said}; about {left * conditions.budget.minutes / 60:.1f} hours to go, evaluations aside"
+    minutes = left * conditions.budget.minutes
+    to_go = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+    return f"{said}; {to_go} of training to go at most"
 
 
 def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[Cell]]:
