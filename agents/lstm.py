@@ -11,10 +11,15 @@ class LSTM(nn.Module):
 
     The rows of `weight` [4H, I + H] are the input, forget and output gates, then the candidate; its columns are the input, then
     the hidden state.
+
+    Attributes:
+        masked: whether a sequence treats every step as one at which some episode may start, instead of asking `starts` at which
+            steps one does: nothing is asked of a GPU then, and the work is the same every time.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
+        self.masked = False
         self.input_size = input_size
         self.hidden_size = hidden_size
         bound = hidden_size**-0.5
@@ -48,7 +53,7 @@ class LSTM(nn.Module):
         T, B, width = inputs.shape
         weight = self.weight[:, : self.input_size]
         projected = torch.addmm(self.bias, inputs.reshape(T * B, width), weight.t()).view(T, B, -1)
-        return _Sequence.apply(projected, self.weight[:, self.input_size :], hidden, cell, starts)
+        return _Sequence.apply(projected, self.weight[:, self.input_size :], hidden, cell, starts, self.masked)
 
 
 class _Sequence(torch.autograd.Function):
@@ -60,7 +65,9 @@ class _Sequence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor, starts: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, projected: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor, starts: Tensor, masked: bool
+    ) -> Tensor:
         T, B, gate_width = projected.shape
         H = gate_width // 4
         gates = torch.empty_like(projected)
@@ -68,7 +75,7 @@ class _Sequence(torch.autograd.Function):
         squashed = projected.new_empty(T, B, H)
         hiddens = projected.new_empty(T + 1, B, H)
         cells[0], hiddens[0] = cell, hidden
-        kept = _kept(starts, projected.dtype)
+        kept = _kept(starts, projected.dtype, masked)
         transposed = weight.t()
         for t in range(T):
             if t in kept:
@@ -84,6 +91,7 @@ class _Sequence(torch.autograd.Function):
             torch.mul(gates[t, :, 2 * H : 3 * H], squashed[t], out=hiddens[t + 1])
         # A hidden state that a later start zeroes must still be returned whole: it is the output of the step before.
         outputs = torch.mul(gates[:, :, 2 * H : 3 * H], squashed) if any(t > 0 for t in kept) else hiddens[1:]
+        ctx.masked = masked
         ctx.save_for_backward(weight, gates, cells, squashed, hiddens, starts)
         return outputs
 
@@ -94,14 +102,14 @@ class _Sequence(torch.autograd.Function):
         T, B, gate_width = gates.shape
         H = gate_width // 4
         input_gate, forget_gate, output_gate, candidate = gates.split(H, 2)
-        by_cell = torch.empty(T, B, 3, H, dtype=gates.dtype)
+        by_cell = gates.new_empty(T, B, 3, H)
         torch.mul(candidate * input_gate, 1 - input_gate, out=by_cell[:, :, 0])
         torch.mul(cells[:-1] * forget_gate, 1 - forget_gate, out=by_cell[:, :, 1])
         torch.mul(input_gate, 1 - candidate * candidate, out=by_cell[:, :, 2])
         by_output = squashed * output_gate * (1 - output_gate)
         cell_by_hidden = output_gate * (1 - squashed * squashed)
-        kept = _kept(starts, gates.dtype)
-        gate_grads = torch.empty(T, B, 4, H, dtype=gates.dtype)
+        kept = _kept(starts, gates.dtype, ctx.masked)
+        gate_grads = gates.new_empty(T, B, 4, H)
         # Written through views in the gates' order: input, forget, output, candidate.
         by_cell_places = [gate_grads[:, :, 0], gate_grads[:, :, 1], gate_grads[:, :, 3]]
         hidden_grad = grad[T - 1].clone()
@@ -122,10 +130,17 @@ class _Sequence(torch.autograd.Function):
             else:
                 torch.addmm(grad[t - 1], flat[t], weight, out=hidden_grad)
         weight_grad = flat.view(T * B, gate_width).t() @ hiddens[:-1].reshape(T * B, H)
-        return flat, weight_grad, None, None, None
+        return flat, weight_grad, None, None, None, None
 
 
-def _kept(starts: Tensor, dtype: torch.dtype) -> dict[int, Tensor]:
-    """{t: [B, 1] 0 where an episode starts at t, else 1}, for the few t where any does."""
-    some = starts.any(1).nonzero().flatten().tolist()
+def _kept(starts: Tensor, dtype: torch.dtype, masked: bool) -> dict[int, Tensor]:
+    """{t: [B, 1] 0 where an episode starts at t, else 1}, for the few t where any does, or `masked`, for all."""
+    some = range(len(starts)) if masked else starts.any(1).nonzero().flatten().tolist()
     return {t: (~starts[t]).to(dtype).unsqueeze(1) for t in some}
+
+
+def use_masks(model: nn.Module) -> None:
+    """Makes all LSTMs of a model `masked`."""
+    for module in model.modules():
+        if isinstance(module, LSTM):
+            module.masked = True

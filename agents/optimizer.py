@@ -16,9 +16,9 @@ class SharedOptimizer(ABC):
             checkpoint saves.
     """
 
-    def __init__(self, names: tuple[str, ...], size: int, dtype: torch.dtype) -> None:
-        self.statistics = {name: torch.zeros(size, dtype=dtype) for name in names}
-        self.statistics["updates"] = torch.zeros((), dtype=torch.int64)
+    def __init__(self, names: tuple[str, ...], size: int, dtype: torch.dtype, device: torch.device | str) -> None:
+        self.statistics = {name: torch.zeros(size, dtype=dtype, device=device) for name in names}
+        self.statistics["updates"] = torch.zeros((), dtype=torch.int64, device=device)
 
     def share_memory(self) -> None:
         for part in self.statistics.values():
@@ -45,14 +45,15 @@ class SharedOptimizer(ABC):
 class SharedAdam(SharedOptimizer):
     """Adam with bias correction, as `torch.optim.Adam`."""
 
-    def __init__(self, size: int, epsilon: float, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__(("mean", "square"), size, dtype)
+    def __init__(self, size: int, epsilon: float, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
+        super().__init__(("mean", "square"), size, dtype, device)
         self.epsilon = epsilon
         self.decays = (0.9, 0.999)
         self.root = torch.empty(0, dtype=dtype)
 
     def apply(self, parameters: Tensor, gradient: Tensor, learning_rate: Tensor | float) -> None:
-        updates = int(self.statistics["updates"].add_(1))
+        # The count stays a tensor: on a GPU nobody waits to hear it.
+        updates = self.statistics["updates"].add_(1).double()
         mean, square = self.statistics["mean"], self.statistics["square"]
         first, second = self.decays
         mean.lerp_(gradient, 1 - first)
@@ -67,8 +68,15 @@ class SharedAdam(SharedOptimizer):
 class SharedRMSProp(SharedOptimizer):
     """RMSProp without momentum, not centred, as `torch.optim.RMSprop`: the change is g / (√(mean g²) + ε)."""
 
-    def __init__(self, size: int, decay: float, epsilon: float, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__(("square",), size, dtype)
+    def __init__(
+        self,
+        size: int,
+        decay: float,
+        epsilon: float,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__(("square",), size, dtype, device)
         self.decay = decay
         self.epsilon = epsilon
         self.root = torch.empty(0, dtype=dtype)
@@ -83,16 +91,18 @@ class SharedRMSProp(SharedOptimizer):
         self._step(parameters, gradient, self.root.add_(self.epsilon), learning_rate)
 
 
-def make_optimizer(config: TrainConfig, size: int, dtype: torch.dtype = torch.float32) -> SharedOptimizer:
+def make_optimizer(
+    config: TrainConfig, size: int, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> SharedOptimizer:
     """The optimiser of `config` for `size` parameters."""
     if config.optimizer == "adam":
-        return SharedAdam(size, config.optimizer_epsilon, dtype)
-    return SharedRMSProp(size, config.optimizer_decay, config.optimizer_epsilon, dtype)
+        return SharedAdam(size, config.optimizer_epsilon, dtype, device)
+    return SharedRMSProp(size, config.optimizer_decay, config.optimizer_epsilon, dtype, device)
 
 
-def clip_gradient(gradient: Tensor, longest: float) -> float:
-    """Scales `gradient` down to the length `longest` where it is longer (0 leaves it); returns its length before."""
-    length = float(gradient.norm())
-    if longest and length > longest:
-        gradient.mul_(longest / length)
+def clip_gradient(gradient: Tensor, longest: float) -> Tensor:
+    """Scales `gradient` down to the length `longest` where it is longer (0 leaves it); returns its length before, a scalar."""
+    length = gradient.norm()
+    if longest:
+        gradient.mul_((length.new_full((), longest, dtype=torch.float64) / length).clamp_(max=1))
     return length

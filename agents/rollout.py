@@ -7,11 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.capture import Capture
+from agents.draws import Draws
+from agents.endings import Endings, Finished, LastLooks, parts
 from agents.model import AgentModel
 from agents.networks import Inputs, State, keep_state
 from auxiliary.loss import Recorder
 from env.batch import BatchEnv
 from env.task import NUM_ACTIONS
+from env.tensors import TensorWorlds
 
 
 class StoppedError(Exception):
@@ -47,79 +51,102 @@ class Rollout:
     targets: dict[str, Tensor]
 
 
-def allocate(T: int, N: int, size: int, channels: int, recorders: Mapping[str, Recorder], state: State) -> Rollout:
-    """A rollout of zeros."""
-    flat = lambda dtype=torch.float32: torch.zeros(T, N, dtype=dtype)  # noqa: E731
+def allocate(
+    T: int,
+    N: int,
+    size: int,
+    channels: int,
+    recorders: Mapping[str, Recorder],
+    state: State,
+    device: torch.device | str = "cpu",
+) -> Rollout:
+    """A rollout of zeros; its state is a copy of `state`."""
+    flat = lambda dtype=torch.float32: torch.zeros(T, N, dtype=dtype, device=device)  # noqa: E731
     inputs = Inputs(
-        torch.zeros(T, N, size, size, channels, dtype=torch.uint8),
-        torch.zeros(T, N, 6),
+        torch.zeros(T, N, size, size, channels, dtype=torch.uint8, device=device),
+        torch.zeros(T, N, 6, device=device),
         flat(),
-        torch.zeros(T, N, NUM_ACTIONS),
+        torch.zeros(T, N, NUM_ACTIONS, device=device),
     )
-    targets = {name: torch.zeros(T, N, *part.shape, dtype=part.dtype) for name, part in recorders.items()}
-    return Rollout(inputs, flat(torch.bool), state, flat(torch.int64), flat(), flat(), flat(), flat(), flat(torch.bool), targets)
-
-
-@dataclass
-class Finished:
-    """An episode that ran its full time: its return and the goals it reached."""
-
-    episode_return: float
-    goals: int
+    targets = {name: torch.zeros(T, N, *part.shape, dtype=part.dtype, device=device) for name, part in recorders.items()}
+    return Rollout(
+        inputs=inputs,
+        starts=flat(torch.bool),
+        state=tuple(part.clone() for part in state),
+        action=flat(torch.int64),
+        log_probability=flat(),
+        value=flat(),
+        next_value=flat(),
+        reward=flat(),
+        ended=flat(torch.bool),
+        targets=targets,
+    )
 
 
 class Actor:
     """Acts in a batch of worlds, chunk by chunk, and carries memory, last action and last reward from one to the next.
+
+    It works with tensors that stay where they are, on the device of the worlds. Without `capture` it looks at them where that
+    saves work: episodes seldom end. With it, the chunk is the same work every time, decided by masks alone, and is made by what
+    `capture` makes of it.
 
     Args:
         stagger: whether the first episodes of the rows are cut short by whole chunks, evenly, so that later ones don't all end
             together.
     """
 
-    def __init__(self, env: BatchEnv, model: AgentModel, chunk: int, random: np.random.Generator, stagger: bool = True) -> None:
-        self.env = env
+    def __init__(
+        self,
+        env: BatchEnv,
+        model: AgentModel,
+        chunk: int,
+        draws: Draws,
+        stagger: bool = True,
+        capture: Capture | None = None,
+    ) -> None:
+        self.worlds = worlds = TensorWorlds(env)
         self.model = model
-        self.random = random
+        self.draws = draws
         self.chunk = chunk
-        N = env.num_envs
+        self.masked = capture is not None
+        N, device = env.num_envs, worlds.device
         size = env.task.observation_size
-        made = {name: loss.recorder(N) for name, loss in model.auxiliary.items()}
+        made = {name: loss.recorder(N, device, self.masked) for name, loss in model.auxiliary.items()}
         self.recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
         self.state = model.network.initial_state(N)
         channels = 4 if model.agent.depth_input else 3
-        self.rollout = allocate(chunk, N, size, channels, self.recorders, self.state)
+        self.rollout = allocate(chunk, N, size, channels, self.recorders, self.state, device)
         self.present = Inputs(
-            torch.zeros(N, size, size, channels, dtype=torch.uint8),
-            torch.zeros(N, 6),
-            torch.zeros(N),
-            torch.zeros(N, NUM_ACTIONS),
+            torch.zeros(N, size, size, channels, dtype=torch.uint8, device=device) if channels == 4 else worlds.rgb,
+            worlds.velocity,
+            torch.zeros(N, device=device),
+            torch.zeros(N, NUM_ACTIONS, device=device),
         )
-        self.starts = np.ones(N, np.bool_)
-        self.returns = np.zeros(N)
-        self.goals = np.zeros(N, np.int64)
-        # A row whose first episode is cut is not reported.
-        self.whole = np.ones(N, np.bool_)
+        self.starts = torch.ones(N, dtype=torch.bool, device=device)
+        self.uniforms = torch.zeros(chunk, N, 1, device=device)
         chunks = env.task.episode_steps // chunk
-        self.cuts = np.arange(N) * chunks // N if stagger and chunks > 1 else np.zeros(N, np.int64)
-        self.chunks_done = 0
+        cuts = np.arange(N) * chunks // N if stagger and chunks > 1 else np.zeros(N, np.int64)
+        self.cuts = torch.from_numpy(cuts).to(device)
+        self.chunks_done = torch.zeros((), dtype=torch.int64, device=device)
+        # The most episodes of a row that can end in a chunk.
+        slots = (chunk - 1) // env.task.episode_steps + 1
+        self.endings = Endings(N, device, slots)
+        self.last_looks = LastLooks(self.present, self.state, slots) if self.masked else None
+        self._captured = capture(self._masked_chunk) if capture else None
 
     def reset(self, seed: int, first_stream: int) -> None:
         """Starts episode 0 of every row; row i plays stream `first_stream` + i."""
-        self.env.reset(seed, np.arange(self.env.num_envs) + first_stream)
-        self.starts[:] = True
+        self.worlds.env.reset(seed, np.arange(self.worlds.env.num_envs) + first_stream)
+        self.starts.fill_(True)
         self._observe()
 
     def _observe(self) -> None:
-        """Takes the present observation over from the worlds."""
-        seen = self.env.observation
-        images = self.present.images.numpy()
-        images[..., :3] = seen.rgb
-        if images.shape[-1] == 4:
-            assert seen.depth is not None
-            images[..., 3] = seen.depth
-        self.present.velocity.numpy()[:] = seen.velocity
+        """Takes the present observation over from the worlds, where it isn't their own."""
+        if self.present.images.shape[-1] == 4:
+            assert self.worlds.depth is not None
+            self.present.images[..., :3] = self.worlds.rgb
+            self.present.images[..., 3] = self.worlds.depth
 
-    @torch.no_grad()
     def run(self, stopping: Callable[[], bool] = lambda: False) -> tuple[Rollout, list[Finished]]:
         """Acts for a chunk with the model's present parameters.
 
@@ -129,74 +156,86 @@ class Actor:
         Raises:
             StoppedError: `stopping` said so before the chunk was full.
         """
-        rollout, env, network, present = self.rollout, self.env, self.model.network, self.present
-        N = env.num_envs
-        rows = torch.arange(N)
-        finished: list[Finished] = []
-        draws = torch.from_numpy(self.random.random((self.chunk, N, 1), np.float32))
+        self.act(stopping)
+        return self.rollout, self.endings.finished()
+
+    def act(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """As `run`, but on a GPU it waits for nothing: it leaves the rollout, and the episodes in `endings`, as they will be."""
+        self.draws.uniforms(self.uniforms)
+        if self._captured is not None:
+            self._captured()
+        else:
+            self._chunk(stopping)
+
+    def _masked_chunk(self) -> None:
+        self._chunk(lambda: False)
+
+    @torch.no_grad()
+    def _chunk(self, stopping: Callable[[], bool]) -> None:
+        rollout, worlds, network, present = self.rollout, self.worlds, self.model.network, self.present
+        state = self.state
+        self.endings.begin_chunk()
+        if self.last_looks:
+            self.last_looks.begin_chunk()
         for t in range(self.chunk):
             if stopping():
                 raise StoppedError
-            starts = torch.from_numpy(self.starts)
-            if self.starts.any():
-                self.state = keep_state(self.state, starts)
-                present.reward[starts] = 0
-                present.action[starts] = 0
+            if self.masked or bool(self.starts.any()):
+                state = keep_state(state, self.starts)
+                present.reward.masked_fill_(self.starts, 0)
+                present.action.masked_fill_(self.starts.unsqueeze(1), 0)
             if t == 0:
-                rollout.state = self.state
-            for place, values in zip(_parts(rollout.inputs), _parts(present), strict=True):
+                _copy(rollout.state, state)
+            for place, values in zip(parts(rollout.inputs), parts(present), strict=True):
                 place[t] = values
-            rollout.starts[t] = starts
+            rollout.starts[t] = self.starts
             for name, recorder in self.recorders.items():
-                recorder.record(env, self.starts, rollout.targets[name][t].numpy())
-            outputs, self.state = network.step(present, self.state)
+                recorder.record(worlds, self.starts, rollout.targets[name][t])
+            outputs, state = network.step(present, state)
             log_policy = outputs.logits.log_softmax(1)
-            action = choose(log_policy, draws[t])
+            action = choose(log_policy, self.uniforms[t])
             rollout.action[t] = action
-            rollout.log_probability[t] = log_policy[rows, action]
+            rollout.log_probability[t] = log_policy.gather(1, action.unsqueeze(1)).squeeze(1)
             rollout.value[t] = outputs.value
             if t > 0:
                 rollout.next_value[t - 1] = torch.where(rollout.ended[t - 1], rollout.next_value[t - 1], outputs.value)
-            env.step(action.numpy())
-            outcome = env.outcome
-            rollout.reward[t] = torch.from_numpy(outcome.reward)
-            present.reward.copy_(rollout.reward[t])
+            worlds.step(action)
+            rollout.reward[t] = worlds.reward
+            present.reward.copy_(worlds.reward)
             present.action.zero_().scatter_(1, action.unsqueeze(1), 1)
             self._observe()
-            self.returns += outcome.reward
-            self.goals += outcome.goals
-            ended = outcome.truncated.copy()
-            if t == self.chunk - 1:
-                ended |= self._cut()
-            self._end(t, ended, finished)
-        self.chunks_done += 1
-        return rollout, finished
+            self.endings.add(worlds.reward, worlds.goals)
+            self._end(t, state)
+        if self.last_looks:
+            self.last_looks.value(network, rollout.ended, rollout.next_value)
+        _copy(self.state, state)
+        self.chunks_done.add_(1)
 
-    def _cut(self) -> np.ndarray:
-        """[N] bool, the rows whose first episode is cut now, to stagger the starts."""
-        cut = self.cuts == self.chunks_done + 1
-        self.whole[cut] = False
-        return cut
-
-    def _end(self, t: int, ended: np.ndarray, finished: list[Finished]) -> None:
-        """Ends the episodes of `ended` [N] bool after step t, and starts the next ones."""
+    def _end(self, t: int, state: State) -> None:
+        """Ends the episodes that are over after step t, and starts the next ones."""
         last = t == self.chunk - 1
-        self.rollout.ended[t] = torch.from_numpy(ended)
-        if last or ended.any():
+        ended = self.rollout.ended[t]
+        ended.copy_(self.worlds.truncated)
+        if last:
+            # Rows whose first episode is cut now, to stagger the starts; such an episode is not reported.
+            cut = self.cuts == self.chunks_done + 1
+            ended |= cut
+            self.endings.drop(cut)
+        some = self.masked or bool(ended.any())
+        if last or (some and not self.last_looks):
             # The value of an episode's last observation; after the chunk's last step, also of those that go on.
-            outputs, _ = self.model.network.step(self.present, self.state)
+            outputs, _ = self.model.network.step(self.present, state)
             self.rollout.next_value[t] = outputs.value
-        self.starts[:] = ended
-        if not ended.any():
-            return
-        for row in np.flatnonzero(ended):
-            if self.whole[row]:
-                finished.append(Finished(float(self.returns[row]), int(self.goals[row])))
-        self.whole[ended] = True
-        self.returns[ended] = 0
-        self.goals[ended] = 0
-        self.env.reset_rows(ended)
-        self._observe()
+        if self.last_looks:
+            self.last_looks.keep(ended, self.present, state)
+        self.starts.copy_(ended)
+        if some:
+            if self.masked:
+                self.endings.close_masked(ended)
+            else:
+                self.endings.close(ended)
+            self.worlds.reset_rows(ended)
+            self._observe()
 
 
 def choose(log_policy: Tensor, uniforms: Tensor) -> Tensor:
@@ -205,5 +244,6 @@ def choose(log_policy: Tensor, uniforms: Tensor) -> Tensor:
     return below.sum(1).clamp_(max=log_policy.shape[1] - 1)
 
 
-def _parts(inputs: Inputs) -> tuple[Tensor, ...]:
-    return inputs.images, inputs.velocity, inputs.reward, inputs.action
+def _copy(places: State, values: State) -> None:
+    for place, part in zip(places, values, strict=True):
+        place.copy_(part)

@@ -1,6 +1,8 @@
 """What the workers share: parameters and the optimiser's statistics. A worker needs no more of it than `pull` and `push`."""
 
 import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import torch
@@ -10,6 +12,9 @@ from agents.config import TrainConfig
 from agents.model import FlatParameters
 from agents.optimizer import clip_gradient, make_optimizer
 
+LOCK_SECONDS = 2.0
+"""How long reading everything waits for the lock; a worker that was killed may have taken it along."""
+
 
 class Store(Protocol):
     """The seam between a worker and whatever holds the parameters: shared memory here, another machine later."""
@@ -18,8 +23,8 @@ class Store(Protocol):
         """Copies the present parameters into `parameters` [P]."""
         ...
 
-    def push(self, gradients: Tensor) -> float:
-        """Applies `gradients` [P], which may be overwritten; returns their length before clipping."""
+    def push(self, gradients: Tensor) -> Tensor:
+        """Applies `gradients` [P], which may be overwritten; returns their length before clipping, a scalar."""
         ...
 
 
@@ -29,15 +34,17 @@ class SharedStore:
     Attributes:
         parameters: [P] float32.
         optimizer: with its statistics.
-        progress: one number in [0, 1], the share of the training's budget that is spent.
+        progress: one number in [0, 1], the share of the training's budget that is spent; always in the host's memory.
         lock: held while an update is applied, where the configuration wants it; a context manager.
     """
 
-    def __init__(self, config: TrainConfig, flat: FlatParameters, lock: Any = None) -> None:
+    def __init__(
+        self, config: TrainConfig, flat: FlatParameters, lock: Any = None, device: torch.device | str | None = None
+    ) -> None:
         self.config = config
         self.agent_size = flat.agent_size
-        self.parameters = flat.values.clone()
-        self.optimizer = make_optimizer(config, len(self.parameters), self.parameters.dtype)
+        self.parameters = flat.values.to(device or flat.values.device, copy=True)
+        self.optimizer = make_optimizer(config, len(self.parameters), self.parameters.dtype, self.parameters.device)
         self.progress = torch.zeros((), dtype=torch.float64)
         self.lock = lock
 
@@ -49,12 +56,26 @@ class SharedStore:
     def pull(self, parameters: Tensor) -> None:
         parameters.copy_(self.parameters)
 
-    def push(self, gradients: Tensor) -> float:
+    def push(self, gradients: Tensor) -> Tensor:
         # The decoder's gradient changes only the decoder: it takes no part in the length that is clipped.
         length = clip_gradient(gradients[: self.agent_size], self.config.gradient_norm)
-        with self.lock if self.lock is not None and self.config.locked_updates else contextlib.nullcontext():
-            self.optimizer.apply(self.parameters, gradients, self._learning_rates())
+        rates = self._learning_rates()
+        with self._updating():
+            self.optimizer.apply(self.parameters, gradients, rates)
         return length
+
+    def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Copies in the host's memory, of one moment: the parameters [P], and the optimiser's statistics by name."""
+        taken = self.lock is not None and self.lock.acquire(timeout=LOCK_SECONDS)
+        try:
+            statistics = self.optimizer.statistics.items()
+            return self.parameters.to("cpu", copy=True), {name: part.to("cpu", copy=True) for name, part in statistics}
+        finally:
+            if taken:
+                self.lock.release()
+
+    def _updating(self) -> AbstractContextManager[Any]:
+        return self.lock if self.lock is not None and self.config.locked_updates else contextlib.nullcontext()
 
     def _learning_rates(self) -> Tensor:
         config = self.config
@@ -62,3 +83,30 @@ class SharedStore:
         rates = torch.full_like(self.parameters, config.learning_rate * share)
         rates[self.agent_size :] = config.decoder_learning_rate * share
         return rates
+
+
+class StreamStore(SharedStore):
+    """Parameters and statistics on a GPU, shared by workers of one process that are streams.
+
+    Reading and updating happen on the stream that asks, in the order in which they were asked for, whatever the streams are: no
+    update is lost or half seen, and how fast a stream is changes no result. The host waits for none of it.
+    """
+
+    def __init__(self, config: TrainConfig, flat: FlatParameters, device: torch.device | str = "cuda") -> None:
+        super().__init__(config, flat, device=device)
+        self._last = torch.cuda.current_stream().record_event()
+
+    def pull(self, parameters: Tensor) -> None:
+        with self._updating():
+            super().pull(parameters)
+
+    def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
+        with self._updating():
+            return super().snapshot()
+
+    @contextlib.contextmanager
+    def _updating(self) -> Iterator[None]:
+        stream = torch.cuda.current_stream()
+        stream.wait_event(self._last)
+        yield
+        self._last = stream.record_event()

@@ -9,13 +9,17 @@ import numpy as np
 import psutil
 import torch
 
+from agents.capture import Capture
 from agents.config import AgentConfig, TrainConfig
+from agents.draws import DeviceDraws, HostDraws
 from agents.learner import Figures, Learner
+from agents.lstm import use_masks
 from agents.model import AgentModel, FlatParameters
 from agents.rollout import Actor, Finished
 from agents.store import Store
 from env.batch import BatchEnv
 from env.task import Task
+from env.tensors import TensorWorlds
 
 
 @dataclass(frozen=True)
@@ -62,18 +66,28 @@ class Report:
 
 
 class Worker:
-    """Acts and learns in its own worlds."""
+    """Acts and learns in its own worlds, on the device that they are on.
 
-    def __init__(self, spec: WorkerSpec, store: Store) -> None:
+    Args:
+        capture: makes chunks and gradients, which are the same work every time then, into what is run (`Actor`); without it they
+            look at what tensors hold where that saves work.
+    """
+
+    def __init__(self, spec: WorkerSpec, store: Store, capture: Capture | None = None) -> None:
         self.spec = spec
         self.store = store
         config = spec.config
-        self.model = AgentModel(spec.agent, spec.task, config)
+        model = AgentModel(spec.agent, spec.task, config)
+        self.env = spec.make_env(spec.task, config.envs, depth=model.needs_depth, depth_target=model.needs_depth_target)
+        device = TensorWorlds(self.env).device
+        self.model = model.to(device)
+        if capture is not None:
+            use_masks(self.model)
         self.flat = FlatParameters(self.model)
-        self.env = spec.make_env(spec.task, config.envs, depth=self.model.needs_depth, depth_target=self.model.needs_depth_target)
         acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index]).spawn(2)
-        self.actor = Actor(self.env, self.model, config.chunk, np.random.default_rng(acting), spec.stagger)
-        self.learner = Learner(self.model, self.flat, store, config, np.random.default_rng(learning))
+        make_draws = lambda seed: HostDraws(seed) if capture is None else DeviceDraws(seed, device)  # noqa: E731
+        self.actor = Actor(self.env, self.model, config.chunk, make_draws(acting), spec.stagger, capture)
+        self.learner = Learner(self.model, self.flat, store, config, make_draws(learning), capture)
         world_seed = int(np.random.SeedSequence([spec.seed, spec.sessions]).generate_state(1, np.uint64)[0] >> 1)
         self.actor.reset(world_seed, spec.index * config.envs)
         self.process = psutil.Process(os.getpid())
@@ -88,13 +102,13 @@ class Worker:
         self.store.pull(self.flat.values)
         rollout, finished = self.actor.run(stopping)
         middle = time.perf_counter()
-        figures = self.learner.learn(rollout, stopping)
+        told = self.learner.learn(rollout, stopping)
         end = time.perf_counter()
         return Report(
             worker=self.spec.index,
             steps=rollout.action.numel(),
             finished=finished,
-            figures=figures,
+            figures=told.figures(),
             acting_seconds=middle - begin,
             learning_seconds=end - middle,
             memory_bytes=self.process.memory_info().rss,

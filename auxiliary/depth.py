@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, share
-from env.batch import BatchEnv
+from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, count, share
 from env.task import Task
+from env.tensors import TensorWorlds
 
 ROWS, COLS = 4, 16
 PIXELS = ROWS * COLS
@@ -51,13 +51,12 @@ class ClassRecorder(Recorder):
     shape = (PIXELS,)
     dtype = torch.uint8
 
-    def __init__(self) -> None:
-        self.edges = distance_edges()
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.edges = torch.from_numpy(distance_edges()).to(device)
 
-    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
-        target = env.observation.depth_target
-        assert target is not None
-        out[:] = np.searchsorted(self.edges, target.reshape(len(out), PIXELS), side="right")
+    def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
+        assert worlds.depth_target is not None
+        out.copy_(torch.bucketize(worlds.depth_target.view(-1, PIXELS), self.edges, out_int32=True, right=True))
 
 
 class RegressionRecorder(Recorder):
@@ -69,16 +68,16 @@ class RegressionRecorder(Recorder):
     shape = (REGRESSION_PIXELS,)
     dtype = torch.float32
 
-    def __init__(self, size: int) -> None:
-        self.table = ((np.arange(256) / 255) ** POWER).astype(np.float32)
+    def __init__(self, size: int, device: torch.device | str = "cpu") -> None:
+        self.table = torch.from_numpy(((np.arange(256) / 255) ** POWER).astype(np.float32)).to(device)
         height, width = size - 2 * (16 * size // 84), size - 2 * (2 * size // 84)
-        self.rows = 16 * size // 84 + ((np.arange(REGRESSION_ROWS) + 0.5) * height / REGRESSION_ROWS).astype(int)
-        self.cols = 2 * size // 84 + ((np.arange(COLS) + 0.5) * width / COLS).astype(int)
+        rows = 16 * size // 84 + ((np.arange(REGRESSION_ROWS) + 0.5) * height / REGRESSION_ROWS).astype(int)
+        cols = 2 * size // 84 + ((np.arange(COLS) + 0.5) * width / COLS).astype(int)
+        self.pixels = torch.from_numpy((rows[:, None] * size + cols).ravel()).to(device)
 
-    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
-        depth = env.observation.depth
-        assert depth is not None
-        out[:] = self.table[depth[:, self.rows[:, None], self.cols]].reshape(len(out), -1)
+    def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
+        assert worlds.depth is not None
+        out.copy_(self.table[worlds.depth.flatten(1).index_select(1, self.pixels).int()])
 
 
 class DepthLoss(AuxiliaryLoss):
@@ -92,8 +91,8 @@ class DepthLoss(AuxiliaryLoss):
         self.hidden = nn.Linear(features, HIDDEN)
         self.output = nn.Linear(HIDDEN, CLASSES * PIXELS)
 
-    def recorder(self, num_envs: int) -> Recorder:
-        return ClassRecorder()
+    def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
+        return ClassRecorder(device)
 
     def forward(self, features: Tensor) -> Tensor:
         """[M, F] → logits [M, 8, 64]."""
@@ -106,7 +105,7 @@ class DepthLoss(AuxiliaryLoss):
         with torch.no_grad():
             # As argmax(1) == classes would say, at a tenth of its cost.
             right = (logits.gather(1, classes.unsqueeze(1)) >= logits.amax(1, keepdim=True)).sum()
-        return loss, {"right": right, "pixels": torch.tensor(classes.numel())}
+        return loss, {"right": right, "pixels": count(classes.numel(), target.device)}
 
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:
@@ -125,8 +124,8 @@ class DepthRegressionLoss(AuxiliaryLoss):
         self.hidden = nn.Linear(features, HIDDEN)
         self.output = nn.Linear(HIDDEN, REGRESSION_PIXELS)
 
-    def recorder(self, num_envs: int) -> Recorder:
-        return RegressionRecorder(self.size)
+    def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
+        return RegressionRecorder(self.size, device)
 
     def forward(self, features: Tensor) -> Tensor:
         """[M, F] → values [M, 128]."""
@@ -138,7 +137,7 @@ class DepthRegressionLoss(AuxiliaryLoss):
         with torch.no_grad():
             spread = (target - target.mean()).square().sum()
             error = loss.detach() * target.numel()
-        return loss, {"error": error, "spread": spread, "pixels": torch.tensor(target.numel())}
+        return loss, {"error": error, "spread": spread, "pixels": count(target.numel(), target.device)}
 
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, share
-from env.batch import BatchEnv
+from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, count, share
 from env.task import Task
+from env.tensors import TensorWorlds
 from maze_gen.maze import CELL_UNITS
 
 NEAR_CELLS = 1.0
@@ -72,8 +72,39 @@ class LoopClosureLabels:
         _label_rows(self.history, self.length, position, NEAR_CELLS * CELL_UNITS, FAR_CELLS * CELL_UNITS, out)
 
 
+class MaskedLabels:
+    """The same labels from tensors on any device: all rows at once are compared with the whole room for an episode.
+
+    It does the same work whatever the positions are, and never asks what a tensor holds.
+    """
+
+    def __init__(self, num_envs: int, episode_steps: int, device: torch.device | str = "cpu") -> None:
+        L = episode_steps + 1
+        self.x = torch.zeros(num_envs, L, device=device)
+        self.y = torch.zeros(num_envs, L, device=device)
+        self.length = torch.zeros(num_envs, 1, dtype=torch.int64, device=device)
+        self.times = torch.arange(L, dtype=torch.int32, device=device)
+        self.never = torch.full((), -1, dtype=torch.int32, device=device)
+
+    def write(self, position: Tensor, starts: Tensor, out: Tensor) -> None:
+        """Labels `position` [N, 2] float32, where `starts` [N] bool begin an episode, into `out` [N]; then remembers it."""
+        self.length.masked_fill_(starts.unsqueeze(1), 0)
+        x, y = position.split(1, 1)
+        squared = (self.x - x).square_() + (self.y - y).square_()
+        units = CELL_UNITS * CELL_UNITS
+        away = (squared > FAR_CELLS * FAR_CELLS * units) & (self.times < self.length)
+        last_away = torch.where(away, self.times, self.never).amax(1, keepdim=True)
+        closes = (squared <= NEAR_CELLS * NEAR_CELLS * units) & (self.times < last_away)
+        out.copy_(closes.any(1))
+        # Worlds that play longer than they announced keep their last place anew.
+        place = self.length.clamp(max=len(self.times) - 1)
+        self.x.scatter_(1, place, x)
+        self.y.scatter_(1, place, y)
+        self.length.add_(1)
+
+
 class LoopClosureRecorder(Recorder):
-    """Labels the true positions."""
+    """Labels the true positions, on the CPU with compiled code that looks only as far back as it must."""
 
     shape = ()
     dtype = torch.uint8
@@ -81,8 +112,21 @@ class LoopClosureRecorder(Recorder):
     def __init__(self, num_envs: int, episode_steps: int) -> None:
         self.labels = LoopClosureLabels(num_envs, episode_steps)
 
-    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
-        self.labels.write(env.privileged.position, starts, out)
+    def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
+        self.labels.write(worlds.position.numpy(), starts.numpy(), out.numpy())
+
+
+class MaskedLoopClosureRecorder(Recorder):
+    """Labels the true positions where they are."""
+
+    shape = ()
+    dtype = torch.uint8
+
+    def __init__(self, num_envs: int, episode_steps: int, device: torch.device | str) -> None:
+        self.labels = MaskedLabels(num_envs, episode_steps, device)
+
+    def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
+        self.labels.write(worlds.position, starts, out)
 
 
 class LoopClosureLoss(AuxiliaryLoss):
@@ -96,7 +140,9 @@ class LoopClosureLoss(AuxiliaryLoss):
         self.hidden = nn.Linear(features, HIDDEN)
         self.output = nn.Linear(HIDDEN, 2)
 
-    def recorder(self, num_envs: int) -> Recorder:
+    def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
+        if masked:
+            return MaskedLoopClosureRecorder(num_envs, self.episode_steps, device)
         return LoopClosureRecorder(num_envs, self.episode_steps)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -111,7 +157,7 @@ class LoopClosureLoss(AuxiliaryLoss):
         with torch.no_grad():
             said = (odds > 0).to(odds.dtype)
             hits = (said * wanted).sum()
-        sums = {"hits": hits, "said": said.sum(), "true": wanted.sum(), "steps": torch.tensor(len(target))}
+        sums = {"hits": hits, "said": said.sum(), "true": wanted.sum(), "steps": count(len(target), target.device)}
         return loss, sums
 
     @staticmethod

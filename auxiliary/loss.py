@@ -4,12 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from env.batch import BatchEnv
+from env.tensors import TensorWorlds
 
 Sums = dict[str, Tensor]
 """Scalars that add up over batches; `AuxiliaryLoss.metrics` makes figures of their sums."""
@@ -27,26 +25,36 @@ class Recorder(ABC):
     dtype: torch.dtype
 
     @abstractmethod
-    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
+    def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
         """Writes the target of the present observation.
 
         Args:
-            env: the worlds, right after the `reset`, `reset_rows` or `step` that made the observation.
+            worlds: right after the `reset`, `reset_rows` or `step` that made the observation.
             starts: [N] bool, the rows whose episode begins with this observation.
             out: [N, *shape], written in place.
         """
 
 
 class Memory(ABC):
-    """Keeps past steps of a worker, for a loss that draws its own pictures instead of reading the chunk's."""
+    """Keeps past steps of a worker, for a loss that draws its own pictures instead of reading the chunk's.
+
+    Attributes:
+        draws: how many random numbers `draw` takes.
+    """
+
+    draws: int
 
     @abstractmethod
     def add(self, images: Tensor, reward: Tensor, starts: Tensor) -> None:
         """A chunk: images [T, N, size, size, C] uint8, reward after each step [T, N] float32, starts [T, N] bool."""
 
     @abstractmethod
-    def draw(self, random: np.random.Generator) -> tuple[Tensor, Tensor] | None:
-        """Pictures [M, size, size, C] uint8 and the loss's target for them; None while there is nothing to draw from."""
+    def draw(self, uniforms: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Draws with `uniforms` [draws] float32 in [0, 1).
+
+        Returns:
+            Pictures [M, size, size, C] uint8 and the loss's target for them; None while there is nothing to draw from.
+        """
 
 
 class AuxiliaryLoss(nn.Module, ABC):
@@ -58,6 +66,10 @@ class AuxiliaryLoss(nn.Module, ABC):
         detached: whether the loss only reads: no gradient of it reaches the agent.
         needs_depth_target: whether the worlds must make `observation.depth_target`.
         needs_depth: whether the worlds must make `observation.depth`.
+
+    Recorders and memories are made for tensors on a device, and `masked` or not: a masked one never asks a tensor what it holds,
+    does the same work every time, and keeps its tensors where they are, so that a GPU does it without the host. So does `loss`,
+    always.
     """
 
     reads: Literal["encoder", "core", "memory"]
@@ -65,11 +77,11 @@ class AuxiliaryLoss(nn.Module, ABC):
     needs_depth_target: bool = False
     needs_depth: bool = False
 
-    def recorder(self, num_envs: int) -> Recorder | None:
+    def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder | None:
         """What takes this loss's target from `num_envs` worlds; None for a loss that reads a memory."""
         return None
 
-    def memory(self, num_envs: int) -> Memory | None:
+    def memory(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Memory | None:
         """What keeps past steps of `num_envs` worlds; None for a loss that reads the chunk."""
         return None
 
@@ -95,3 +107,8 @@ class AuxiliaryLoss(nn.Module, ABC):
 def share(part: float, whole: float) -> float:
     """part / whole, and 0 of nothing."""
     return part / whole if whole else 0.0
+
+
+def count(number: int, device: torch.device) -> Tensor:
+    """A number as one of `Sums`, made on the device: nothing is sent there."""
+    return torch.full((), number, dtype=torch.float64, device=device)

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, share
-from env.batch import BatchEnv
+from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, count, share
 from env.task import Task
+from env.tensors import TensorWorlds
 
 
 class CellRecorder(Recorder):
@@ -19,8 +17,8 @@ class CellRecorder(Recorder):
     shape = ()
     dtype = torch.int64
 
-    def record(self, env: BatchEnv, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
-        out[:] = env.privileged.cell
+    def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
+        out.copy_(worlds.cell)
 
 
 class PositionLoss(AuxiliaryLoss):
@@ -33,7 +31,7 @@ class PositionLoss(AuxiliaryLoss):
         super().__init__()
         self.output = nn.Linear(features, task.cells)
 
-    def recorder(self, num_envs: int) -> Recorder:
+    def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
         return CellRecorder()
 
     def forward(self, features: Tensor) -> Tensor:
@@ -45,7 +43,7 @@ class PositionLoss(AuxiliaryLoss):
         loss = functional.cross_entropy(logits, target)
         with torch.no_grad():
             right = (logits.argmax(1) == target).sum()
-        return loss, {"right": right, "steps": torch.tensor(len(target))}
+        return loss, {"right": right, "steps": count(len(target), target.device)}
 
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, Memory, Sums, share
+from auxiliary.loss import AuxiliaryLoss, Memory, Sums, count, share
 
 FRAMES = 3
 """Pictures of a window; the reward is the one that follows the last."""
@@ -20,43 +19,71 @@ ZERO, POSITIVE, NEGATIVE = range(3)
 
 
 class WindowMemory(Memory):
-    """The last chunks of a worker, at least `REPLAY_STEPS` steps of all its worlds together."""
+    """The last chunks of a worker, at least `REPLAY_STEPS` steps of all its worlds together.
 
-    def __init__(self) -> None:
-        self.chunks: list[tuple[Tensor, Tensor, Tensor]] = []
+    Attributes:
+        images, reward, starts: [C, T, N, ...], the last C chunks, in no order; no window lies in a chunk that isn't there yet.
+    """
+
+    draws = WINDOWS
+
+    def __init__(self, masked: bool = False) -> None:
+        self.masked = masked
+        self.images = self.reward = self.starts = torch.empty(0)
+        self.chunks = 0
 
     def add(self, images: Tensor, reward: Tensor, starts: Tensor) -> None:
-        steps = reward.numel()
-        keep = -(-REPLAY_STEPS // steps)
-        oldest = self.chunks.pop(0) if len(self.chunks) >= keep else None
-        if oldest is None or oldest[0].shape != images.shape:
-            oldest = (torch.empty_like(images), torch.empty_like(reward), torch.empty_like(starts))
-        for place, values in zip(oldest, (images, reward, starts), strict=True):
-            place.copy_(values)
-        self.chunks.append(oldest)
+        if self.images.shape[1:] != images.shape:
+            kept = -(-REPLAY_STEPS // reward.numel())
+            self.images, self.reward = images.new_empty(kept, *images.shape), reward.new_zeros(kept, *reward.shape)
+            self.starts = starts.new_ones(kept, *starts.shape)
+            self.chunks = 0
+        place = self.chunks % len(self.images)
+        self.images[place], self.reward[place], self.starts[place] = images, reward, starts
+        self.chunks += 1
 
-    def draw(self, random: np.random.Generator) -> tuple[Tensor, Tensor] | None:
-        """Pictures [K * 3, size, size, C] uint8, window by window, and classes [K] int64."""
-        windows = [(index, *where) for index, chunk in enumerate(self.chunks) for where in _window_ends(chunk[2])]
-        if not windows:
+    def draw(self, uniforms: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Pictures [K * 3, size, size, C] uint8, window by window, and classes [K] int64.
+
+        Half of the windows come from those before a reward where there are any, half from the others where there are any. A
+        masked memory takes it that there are windows: a chunk of three steps is enough for that in all but odd cases, in which
+        windows cross the start of an episode.
+        """
+        if self.chunks == 0 or self.reward.shape[1] < FRAMES:
             return None
-        rewards = np.array([float(self.chunks[i][1][t, n]) for i, t, n in windows])
-        paid, unpaid = np.flatnonzero(rewards), np.flatnonzero(rewards == 0)
+        ends, paid = window_ends(self.starts), self.reward != 0
+        if not self.masked and not bool(ends.any()):
+            return None
         half = WINDOWS // 2
-        first = random.choice(paid if len(paid) else unpaid, half)
-        second = random.choice(unpaid if len(unpaid) else paid, WINDOWS - half)
-        chosen = np.concatenate((first, second))
-        pictures = [self.chunks[i][0][t - FRAMES + 1 : t + 1, n] for i, t, n in (windows[k] for k in chosen)]
-        classes = np.where(rewards[chosen] == 0, ZERO, np.where(rewards[chosen] > 0, POSITIVE, NEGATIVE))
-        return torch.cat(pictures), torch.from_numpy(classes)
+        before, others = (ends & paid).flatten().cumsum(0), (ends & ~paid).flatten().cumsum(0)
+        chosen = torch.cat((_draw(before, others, uniforms[:half]), _draw(others, before, uniforms[half:])))
+        _, T, N = self.reward.shape
+        chunk, t, n = chosen // (T * N), chosen // N % T, chosen % N
+        times = t.unsqueeze(1) + torch.arange(1 - FRAMES, 1, device=t.device)
+        pictures = self.images[chunk.unsqueeze(1), times, n.unsqueeze(1)].flatten(0, 1)
+        reward = self.reward.flatten()[chosen]
+        return pictures, (reward > 0) * POSITIVE + (reward < 0) * NEGATIVE
 
 
-def _window_ends(starts: Tensor) -> list[tuple[int, int]]:
-    """(t, n) at which a window of `FRAMES` pictures of one episode ends, within a chunk of starts [T, N]."""
-    within = torch.ones_like(starts[FRAMES - 1 :])
-    for back in range(FRAMES - 1):
-        within &= ~starts[FRAMES - 1 - back : len(starts) - back]
-    return [(t + FRAMES - 1, n) for t, n in within.nonzero().tolist()]
+def window_ends(starts: Tensor) -> Tensor:
+    """[C, T, N] bool, where a window of `FRAMES` pictures of one episode ends, within chunks of starts [C, T, N]."""
+    ends = ~starts
+    ends[:, : FRAMES - 1] = False
+    for back in range(1, FRAMES - 1):
+        ends[:, back:] &= ~starts[:, : starts.shape[1] - back]
+    return ends
+
+
+def _draw(counts: Tensor, otherwise: Tensor, uniforms: Tensor) -> Tensor:
+    """Indices [K] of things, each as likely as the others.
+
+    Args:
+        counts: [M] int64, how many there are up to each index; where there is none at all, `otherwise` is used, which is alike.
+        uniforms: [K] float32 in [0, 1).
+    """
+    counts = torch.where(counts[-1] > 0, counts, otherwise)
+    rank = (uniforms.double() * counts[-1]).long()
+    return torch.searchsorted(counts, rank + 1).clamp_(max=len(counts) - 1)
 
 
 class RewardPredictionLoss(AuxiliaryLoss):
@@ -69,8 +96,8 @@ class RewardPredictionLoss(AuxiliaryLoss):
         self.hidden = nn.Linear(FRAMES * features, HIDDEN)
         self.output = nn.Linear(HIDDEN, 3)
 
-    def memory(self, num_envs: int) -> Memory:
-        return WindowMemory()
+    def memory(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Memory:
+        return WindowMemory(masked)
 
     def forward(self, features: Tensor) -> Tensor:
         """[K * 3, F] → logits [K, 3]."""
@@ -81,7 +108,7 @@ class RewardPredictionLoss(AuxiliaryLoss):
         loss = functional.cross_entropy(logits, target)
         with torch.no_grad():
             right = (logits.argmax(1) == target).sum()
-        return loss, {"right": right, "windows": torch.tensor(len(target))}
+        return loss, {"right": right, "windows": count(len(target), target.device)}
 
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:

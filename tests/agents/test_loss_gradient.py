@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from agents.config import AgentConfig, TrainConfig
-from agents.learner import Figures, Learner
+from agents.draws import HostDraws
+from agents.learner import Learner
 from agents.model import AgentModel, FlatParameters
 from agents.objectives import Targets
 from agents.rollout import Rollout, allocate
@@ -22,7 +23,7 @@ def make(agent: AgentConfig, config: TrainConfig):
     torch.manual_seed(0)
     model = AgentModel(agent, task, config).double()
     flat = FlatParameters(model)
-    learner = Learner(model, flat, SharedStore(config, flat), config, np.random.default_rng(0))
+    learner = Learner(model, flat, SharedStore(config, flat), config, HostDraws(np.random.SeedSequence(0)))
     return model, flat, learner
 
 
@@ -60,7 +61,7 @@ def test_the_gradient_is_the_losss_slope(objective, core, depth_form):
     rollout, targets = random_rollout(model)
 
     def loss() -> torch.Tensor:
-        return learner._loss(rollout, targets, torch.arange(N), Figures())
+        return learner._loss(rollout, targets, torch.arange(N))[0]
 
     flat.gradients.zero_()
     loss().backward()
@@ -96,10 +97,10 @@ def test_the_weights_count():
     config = TrainConfig(envs=N, chunk=T)
     model, _, learner = make(AgentConfig("nav", (*HEADS, "position")), config)
     rollout, targets = random_rollout(model)
-    figures = Figures()
-    whole = float(learner._loss(rollout, targets, torch.arange(N), figures).detach())
+    loss, told = learner._loss(rollout, targets, torch.arange(N))
+    whole = float(loss.detach())
     for name in HEADS:
         field = name.replace("-", "_") + "_cost"
         learner.config = replace(config, **{field: getattr(config, field) + 2})
-        more = float(learner._loss(rollout, targets, torch.arange(N), Figures()).detach())
-        assert more - whole == pytest.approx(2 * figures.means[f"{name} loss"], rel=1e-6)
+        more = float(learner._loss(rollout, targets, torch.arange(N))[0].detach())
+        assert more - whole == pytest.approx(2 * float(told["", f"{name} loss"].detach()), rel=1e-6)

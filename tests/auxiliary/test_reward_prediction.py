@@ -1,9 +1,8 @@
 """Windows of three pictures, half of them before a reward, never across an episode's start."""
 
-import numpy as np
 import torch
 
-from auxiliary.reward_prediction import NEGATIVE, POSITIVE, ZERO, RewardPredictionLoss, WindowMemory
+from auxiliary.reward_prediction import NEGATIVE, POSITIVE, WINDOWS, ZERO, RewardPredictionLoss, WindowMemory
 
 T, N = 20, 3
 
@@ -24,10 +23,10 @@ def chunk(first: int, rewarded: dict[tuple[int, int], float], starts: list[tuple
 def test_windows_are_three_pictures_of_one_episode_and_the_reward_after_them():
     memory = WindowMemory()
     memory.add(*chunk(0, {(5, 0): 10.0, (9, 1): -1.0, (13, 1): 1.0, (7, 2): 1.0}, [(6, 2), (12, 1)]))
-    random = np.random.default_rng(0)
+    generator = torch.Generator().manual_seed(0)
     seen = set()
     for _ in range(40):
-        drawn = memory.draw(random)
+        drawn = memory.draw(torch.rand(WINDOWS, generator=generator))
         assert drawn is not None
         images, classes = drawn
         assert images.shape == (3 * len(classes), 2, 2, 3)
@@ -46,10 +45,10 @@ def test_windows_are_three_pictures_of_one_episode_and_the_reward_after_them():
 
 
 def test_it_draws_what_there_is():
-    memory, random = WindowMemory(), np.random.default_rng(0)
-    assert memory.draw(random) is None
+    memory, uniforms = WindowMemory(), torch.rand(WINDOWS, generator=torch.Generator().manual_seed(0))
+    assert memory.draw(uniforms) is None
     memory.add(*chunk(0, {}, []))
-    drawn = memory.draw(random)
+    drawn = memory.draw(uniforms)
     assert drawn is not None
     assert (drawn[1] == ZERO).all()
 
@@ -58,7 +57,7 @@ def test_it_keeps_two_thousand_steps_and_no_more():
     memory = WindowMemory()
     for index in range(60):
         memory.add(*chunk(index, {}, []))
-    kept = sorted(int(images[0, 0, 0, 0, 1]) for images, _, _ in memory.chunks)
+    kept = sorted(memory.images[:, 0, 0, 0, 0, 1].tolist())
     assert len(kept) == -(-2000 // (T * N))
     assert kept == list(range(60 - len(kept), 60))
 

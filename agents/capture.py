@@ -1,0 +1,50 @@
+"""Work that is done again and again on the same tensors, recorded as a CUDA graph.
+
+What can be recorded reads and writes tensors that stay where they are, copies nothing to or from the host, asks no tensor what it
+holds, and changes nothing but tensors: a replay runs none of its Python.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+Work = Callable[[], Any]
+Capture = Callable[[Work], Work]
+"""Makes work that keeps the rules above into work that does the same."""
+
+WARM_UPS = 2
+"""How often work is done as it comes before it is recorded: kernels are compiled then, and libraries choose theirs."""
+
+
+def as_it_is(work: Work) -> Work:
+    """Records nothing: on the CPU, and for debugging."""
+    return work
+
+
+class CudaGraph:
+    """Work on one stream, which is the current one whenever it is called; recorded at the call after the warm-ups, then replayed.
+
+    What the work returns are the same tensors at every replay, overwritten by the next.
+    """
+
+    def __init__(self, work: Work, stream: torch.cuda.Stream) -> None:
+        self.work = work
+        self.stream = stream
+        self.calls = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.result: Any = None
+
+    def __call__(self) -> Any:
+        if self.calls < WARM_UPS:
+            self.calls += 1
+            return self.work()
+        if self.graph is None:
+            graph = torch.cuda.CUDAGraph()
+            # On the worker's own stream: on torch's common one, libraries would give all workers' graphs the same scratch memory,
+            # and graphs of several workers run at once.
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+                self.result = self.work()
+            self.graph = graph
+        self.graph.replay()
+        return self.result

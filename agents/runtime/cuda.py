@@ -1,0 +1,196 @@
+"""Workers as CUDA streams of one process: worlds, networks, losses and updates stay on the GPU, and the host only orders them.
+
+A worker's round is ordered as: learn from the chunk that was acted before, read the shared parameters, act for a chunk. Rounds
+are ordered worker by worker, so while one acts, another learns. The host waits for a round's figures only when that worker's
+next round is in the queue, so the GPU always has work. Reading and updating the shared parameters keep the order in which the
+host asked for them (`agents.store.StreamStore`), so a seed gives one result however fast the streams are.
+
+On the CPU the same code runs as it is ordered.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agents.capture import Capture, CudaGraph, as_it_is
+from agents.endings import finished_of
+from agents.learner import Told
+from agents.runtime.processes import WorkerError
+from agents.store import SharedStore
+from agents.worker import Report, Worker, WorkerSpec
+
+Mark = float | torch.cuda.Event
+"""A moment: of the clock, or when a stream gets there."""
+
+
+class CudaRuntime:
+    """Runs workers on the device of the store, a stream each where that is a GPU.
+
+    Args:
+        graphs: whether chunks and gradients are recorded as CUDA graphs and replayed; without it every kernel is launched from
+            Python, which is slow, and the same otherwise. Nothing is recorded on the CPU.
+    """
+
+    def __init__(self, specs: Sequence[WorkerSpec], store: SharedStore, graphs: bool = True) -> None:
+        if store.parameters.is_cuda:
+            # Products of matrices round their factors to 10 bits, as convolutions do without being asked.
+            torch.set_float32_matmul_precision("high")
+        self.workers: list[StreamWorker] = []
+        self.turn = 0
+        self.stopping = False
+        with _explained(specs):
+            for spec in specs:
+                self.workers.append(StreamWorker(spec, store, graphs))
+
+    def poll(self, timeout: float) -> list[Report]:
+        """Orders the next worker's round, and returns what it said of the one before; an empty list after `stop`.
+
+        Raises:
+            WorkerError: the GPU's memory is full.
+        """
+        if self.stopping:
+            return []
+        worker = self.workers[self.turn % len(self.workers)]
+        with _explained([worker.worker.spec]):
+            report = worker.round()
+        self.turn += 1
+        return [] if report is None else [report]
+
+    def stop(self) -> list[Report]:
+        """Waits for what was ordered, and ends the run; returns reports that weren't polled.
+
+        A chunk that was acted but not learned from is dropped.
+        """
+        self.stopping = True
+        reports = [report for worker in self.workers if (report := worker.finish()) is not None]
+        self.workers = []
+        return reports
+
+
+@dataclass
+class _Acted:
+    """A chunk that was ordered: its episodes as `Endings.told` has them, and when it begins and ends."""
+
+    told: Tensor
+    begin: Mark
+    end: Mark
+
+
+@dataclass
+class _Learned:
+    """A chunk that is to be learned from, with the figures of its gradients in the host's memory, once `end` has passed."""
+
+    acted: _Acted
+    told: Told
+    begin: Mark
+    end: Mark
+
+
+class StreamWorker:
+    """A worker, its stream, and what it has been told to do."""
+
+    def __init__(self, spec: WorkerSpec, store: SharedStore, graphs: bool) -> None:
+        self.stream = torch.cuda.Stream(store.parameters.device) if store.parameters.is_cuda else None
+        with self._on_stream():
+            self.worker = Worker(spec, store, self._capture(graphs))
+        self.acted: _Acted | None = None
+        self.learned: _Learned | None = None
+
+    def round(self) -> Report | None:
+        """Orders a round; returns the report of the one before, and waits for that."""
+        before = self.learned
+        with self._on_stream():
+            self.learned = self._learn(self.acted) if self.acted else None
+            self.acted = self._act()
+        return self._report(before) if before else None
+
+    def finish(self) -> Report | None:
+        """Waits for all that was ordered and frees the worlds; returns the last report.
+
+        Raises:
+            InputError: an action couldn't be played.
+        """
+        if self.stream:
+            self.stream.synchronize()
+        report = self._report(self.learned) if self.learned else None
+        self.learned = self.acted = None
+        with self._on_stream():
+            check = getattr(self.worker.env, "check", None)
+            if check:
+                check()
+        self.worker.close()
+        return report
+
+    def _act(self) -> _Acted:
+        begin = self._mark()
+        worker = self.worker
+        worker.store.pull(worker.flat.values)
+        worker.actor.act()
+        return _Acted(_to_host(worker.actor.endings.told), begin, self._mark())
+
+    def _learn(self, acted: _Acted) -> _Learned:
+        begin = self._mark()
+        told = self.worker.learner.learn(self.worker.actor.rollout)
+        told.gradients = [_to_host(values) for values in told.gradients]
+        return _Learned(acted, told, begin, self._mark())
+
+    def _report(self, learned: _Learned) -> Report:
+        if isinstance(learned.end, torch.cuda.Event):
+            learned.end.synchronize()
+        acted = learned.acted
+        return Report(
+            worker=self.worker.spec.index,
+            steps=self.worker.actor.rollout.action.numel(),
+            finished=finished_of(acted.told),
+            figures=learned.told.figures(),
+            acting_seconds=_seconds(acted.begin, acted.end),
+            learning_seconds=_seconds(learned.begin, learned.end),
+        )
+
+    def _capture(self, graphs: bool) -> Capture:
+        stream = self.stream
+        if stream is None or not graphs:
+            return as_it_is
+        return lambda work: CudaGraph(work, stream)
+
+    def _on_stream(self) -> AbstractContextManager[object]:
+        return torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext()
+
+    def _mark(self) -> Mark:
+        if self.stream is None:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(self.stream)
+        return event
+
+
+def _to_host(tensor: Tensor) -> Tensor:
+    """A copy in the host's memory, of which a GPU's stream takes care when it gets there."""
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
+    return copy.copy_(tensor, non_blocking=True)
+
+
+def _seconds(begin: Mark, end: Mark) -> float:
+    if isinstance(begin, torch.cuda.Event):
+        assert isinstance(end, torch.cuda.Event)
+        return begin.elapsed_time(end) / 1000
+    assert isinstance(end, float)
+    return end - begin
+
+
+@contextlib.contextmanager
+def _explained(specs: Sequence[WorkerSpec]) -> Iterator[None]:
+    """Says what to do where the GPU's memory is full."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        envs = specs[0].config.envs
+        raise WorkerError(
+            f"the GPU's memory is full with {envs} environments a worker: give fewer --envs or --workers, or more --minibatches"
+            f"\n{error}"
+        ) from error
