@@ -67,8 +67,6 @@ class TrainConfig:
         locked_updates: whether one worker at a time applies its gradient.
         gradient_norm: longer gradients are scaled down to this; 0 leaves them.
         decoder_learning_rate: of the position decoder, which reads detached features.
-        persistence: what the logit of the last action starts with; 0 makes the policy blind to it (`PolicyHead`).
-        forward_bias: what the logits of the actions that go forward start with.
         entropy_cost: weight of the policy's entropy.
         value_cost: weight of half the squared error of the value.
         sum_over_time: whether losses are summed over a chunk, as A3C does, or averaged.
@@ -93,8 +91,6 @@ class TrainConfig:
     locked_updates: bool = True
     gradient_norm: float = 2.0
     decoder_learning_rate: float = 2e-3
-    persistence: float = 0.0
-    forward_bias: float = 0.0
     entropy_cost: float = 3e-3
     value_cost: float = 0.5
     sum_over_time: bool = False
@@ -137,8 +133,6 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             locked_updates=False,
             gradient_norm=0.0,
             decoder_learning_rate=3e-4,
-            persistence=0.0,
-            forward_bias=0.0,
             entropy_cost=5e-4,
             sum_over_time=True,
             depth_encoder_cost=10.0,

@@ -25,7 +25,7 @@ class AgentModel(nn.Module):
         if unknown:
             raise InputError(f"auxiliary loss {unknown[0]!r}: expected one of {', '.join(LOSSES)}")
         self.agent = agent
-        self.network = AgentNetwork(agent, task.observation_size, config.persistence, config.forward_bias)
+        self.network = AgentNetwork(agent, task.observation_size)
         self.losses = nn.ModuleDict({name: LOSSES[name](task, CORE_FEATURES, config.depth_form) for name in agent.losses})
         assert FEATURES == CORE_FEATURES  # a head may read either
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from agents.config import AgentConfig
 from agents.lstm import LSTM
-from env.task import ACTION_NAMES, NUM_ACTIONS
+from env.task import NUM_ACTIONS
 from maze_gen.errors import InputError
 
 FEATURES = 256
@@ -21,8 +21,6 @@ VELOCITY_SCALE = (1 / 320, 1 / 320, 1 / 320, 1 / 126.7, 1 / 126.7, 1 / 126.7)
 
 CONVOLUTIONS = {84: ((16, 8, 4), (32, 4, 2)), 42: ((16, 4, 4), (32, 3, 2))}
 """Observation size → (channels, kernel, stride) of both convolutions; 84 is the paper's."""
-
-FORWARD_ACTIONS = tuple(index for index, name in enumerate(ACTION_NAMES) if name.startswith("forward"))
 
 State = tuple[Tensor, ...]
 """What a core remembers, each [N, width] float32."""
@@ -169,45 +167,19 @@ class NavCore(Core):
 CORES: dict[str, type[Core]] = {"feedforward": FeedforwardCore, "lstm": LstmCore, "nav": NavCore}
 
 
-class PolicyHead(nn.Module):
-    """A linear layer over the core's features; where it is asked for, another over the last action.
-
-    A policy that starts uniform turns back and forth on the spot and hardly ever meets a goal. One that starts by holding its
-    last action, and by preferring to go forward, walks: it sees twice as many cells an episode. Both are where the parameters
-    start, no more.
-
-    Args:
-        persistence: what the last action's logit starts with; 0 leaves the last action out.
-        forward_bias: what the logits of the three actions that go forward start with.
-    """
-
-    def __init__(self, persistence: float, forward_bias: float) -> None:
-        super().__init__()
-        self.linear = nn.Linear(CORE_FEATURES, NUM_ACTIONS)
-        self.last_action = nn.Parameter(persistence * torch.eye(NUM_ACTIONS)) if persistence else None
-        with torch.no_grad():
-            self.linear.bias[list(FORWARD_ACTIONS)] += forward_bias
-
-    def forward(self, core: Tensor, action: Tensor) -> Tensor:
-        """Core features [..., 256] and the last action [..., 8], one-hot → logits [..., 8]."""
-        logits = self.linear(core)
-        return logits if self.last_action is None else logits + action @ self.last_action
-
-
 class AgentNetwork(nn.Module):
     """An agent without its auxiliary heads.
 
     Args:
         agent: which core, and whether depth is an input.
         observation_size: 84 or 42.
-        persistence, forward_bias: where the policy starts (`PolicyHead`).
     """
 
-    def __init__(self, agent: AgentConfig, observation_size: int, persistence: float = 0.0, forward_bias: float = 0.0) -> None:
+    def __init__(self, agent: AgentConfig, observation_size: int) -> None:
         super().__init__()
         self.encoder = Encoder(observation_size, 4 if agent.depth_input else 3)
         self.core: Core = CORES[agent.core]()
-        self.policy = PolicyHead(persistence, forward_bias)
+        self.policy = nn.Linear(CORE_FEATURES, NUM_ACTIONS)
         self.value = nn.Linear(CORE_FEATURES, 1)
 
     def initial_state(self, batch: int) -> State:
@@ -218,14 +190,14 @@ class AgentNetwork(nn.Module):
         """One step of N rows; inputs [N, ...], state [N, ...]."""
         features = self.encoder(inputs.images)
         core, state = self.core.step(features, inputs, state)
-        return Outputs(self.policy(core, inputs.action), self.value(core).squeeze(-1), features, core), state
+        return Outputs(self.policy(core), self.value(core).squeeze(-1), features, core), state
 
     def unroll(self, inputs: Inputs, state: State, starts: Tensor) -> Outputs:
         """A sequence: inputs [T, B, ...], state [B, ...] before its first step, starts [T, B] bool."""
         T, B = starts.shape
         features = self.encoder(inputs.images.flatten(0, 1)).view(T, B, FEATURES)
         core = self.core.unroll(features, inputs, state, starts)
-        return Outputs(self.policy(core, inputs.action), self.value(core).squeeze(-1), features, core)
+        return Outputs(self.policy(core), self.value(core).squeeze(-1), features, core)
 
 
 def keep_state(state: State, starts: Tensor) -> State:

@@ -167,10 +167,10 @@ def test_a_changed_description_is_refused(tmp_path, name):
 
 
 PARAMETER_CHANGES = {
-    "missing": lambda content, tensors: tensors.pop("parameters/network.policy.linear.bias"),
+    "missing": lambda content, tensors: tensors.pop("parameters/network.policy.bias"),
     "too much": lambda content, tensors: tensors.update({"parameters/network.extra": torch.ones(3)}),
-    "another shape": lambda content, tensors: tensors.update({"parameters/network.policy.linear.bias": torch.ones(9)}),
-    "not finite": lambda content, tensors: tensors["parameters/network.policy.linear.bias"].fill_(float("nan")),
+    "another shape": lambda content, tensors: tensors.update({"parameters/network.policy.bias": torch.ones(9)}),
+    "not finite": lambda content, tensors: tensors["parameters/network.policy.bias"].fill_(float("nan")),
 }
 
 

@@ -41,7 +41,7 @@ def state_of(network):
 @pytest.mark.parametrize("core", ["feedforward", "lstm", "nav"])
 def test_a_sequence_is_its_steps_with_memory_cleared_at_starts(core):
     torch.manual_seed(0)
-    network = AgentNetwork(AgentConfig(core), 42, persistence=3.0).double()
+    network = AgentNetwork(AgentConfig(core), 42).double()
     inputs, starts, first = random_inputs(42, 3), some_starts(), state_of(network)
     with torch.no_grad():
         whole = network.unroll(inputs, first, starts)
@@ -57,7 +57,7 @@ def test_a_sequence_is_its_steps_with_memory_cleared_at_starts(core):
 def test_memory_carried_over_chunks_is_one_long_sequence(core):
     """Chunks of 5, 4 and 3 steps from the stored states give what one unroll of 12 gives."""
     torch.manual_seed(0)
-    network = AgentNetwork(AgentConfig(core), 42, persistence=3.0).double()
+    network = AgentNetwork(AgentConfig(core), 42).double()
     inputs, starts, state = random_inputs(42, 3), some_starts(), state_of(network)
     with torch.no_grad():
         whole = network.unroll(inputs, state, starts)
@@ -115,18 +115,3 @@ def test_every_agent_acts_and_unrolls(name):
     assert outputs.logits.shape == (T, B, 8)
     assert outputs.value.shape == (T, B)
     assert outputs.core.shape == outputs.encoder.shape == (T, B, 256)
-
-
-def test_a_policy_may_start_by_holding_its_action_and_going_forward():
-    plain = AgentNetwork(AgentConfig("nav"), 42).policy
-    assert plain.last_action is None
-    head = AgentNetwork(AgentConfig("nav"), 42, persistence=3.0, forward_bias=2.0).policy
-    with torch.no_grad():
-        head.linear.weight.zero_()
-        logits = head(torch.zeros(9, 256), torch.cat((torch.eye(8), torch.zeros(1, 8))))
-    for last in range(9):
-        expected = torch.zeros(8)
-        expected[[2, 6, 7]] += 2
-        if last < 8:
-            expected[last] += 3
-        torch.testing.assert_close(logits[last], expected, rtol=0, atol=0.0626)  # the bias starts within 1/16
