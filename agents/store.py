@@ -66,13 +66,14 @@ class SharedStore:
 
     def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Copies in the host's memory, of one moment: the parameters [P], and the optimiser's statistics by name."""
-        taken = self.lock is not None and self.lock.acquire(timeout=LOCK_SECONDS)
+        lock = self.lock
+        taken = lock is not None and lock.acquire(timeout=LOCK_SECONDS)
         try:
             statistics = self.optimizer.statistics.items()
             return self.parameters.to("cpu", copy=True), {name: part.to("cpu", copy=True) for name, part in statistics}
         finally:
-            if taken:
-                self.lock.release()
+            if lock is not None and taken:
+                lock.release()
 
     def _updating(self) -> AbstractContextManager[Any]:
         return self.lock if self.lock is not None and self.config.locked_updates else contextlib.nullcontext()

@@ -20,9 +20,10 @@ import torch
 from agents.checkpoint import Checkpoint, library_versions, save_checkpoint
 from agents.config import agent_config
 from agents.model import AgentModel, FlatParameters
+from agents.runtime.cuda import CudaRuntime
 from agents.runtime.processes import ProcessRuntime, WorkerError
 from agents.runtime.serial import SerialRuntime
-from agents.store import SharedStore
+from agents.store import SharedStore, StreamStore
 from agents.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.task import Task
@@ -32,6 +33,8 @@ from experiments.run_log import RunLog
 from experiments.training_plan import CHECKPOINT, DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
 from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
+
+Runtime = ProcessRuntime | SerialRuntime | CudaRuntime
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def train(options: TrainOptions, task: Task | None = None) -> RunResult:
         plan.earlier.model() if plan.earlier else initial_model(agent_config(plan.agent_name), plan.task, plan.config, plan.seed)
     )
     flat = FlatParameters(model)
-    store = SharedStore(plan.config, flat)
+    store = StreamStore(plan.config, flat) if options.device == "cuda" else SharedStore(plan.config, flat)
     if plan.earlier:
         plan.earlier.restore(store, flat)
     write_config(plan)
@@ -95,7 +98,7 @@ class _Run:
                 agent_config(plan.agent_name),
                 plan.config,
                 plan.task,
-                functools.partial(make_batch, backend=plan.backend),
+                functools.partial(make_batch, backend=plan.backend, device=plan.options.device),
                 plan.seed,
                 index,
                 plan.sessions,
@@ -105,7 +108,7 @@ class _Run:
         if self._budget()[0] >= 1:
             return RunResult(plan.folder, self.path, self._finish(False), False)
         with interruptible() as interrupted:
-            runtime = (SerialRuntime if plan.options.serial else ProcessRuntime)(specs, self.store)
+            runtime = self._start(specs)
             try:
                 self._until_spent(runtime, interrupted)
             finally:
@@ -115,7 +118,13 @@ class _Run:
                 summary = self._finish(bool(interrupted))
         return RunResult(plan.folder, self.path, summary, bool(interrupted))
 
-    def _until_spent(self, runtime: ProcessRuntime | SerialRuntime, interrupted: list[int]) -> None:
+    def _start(self, specs: list[WorkerSpec]) -> Runtime:
+        serial = self.plan.options.serial
+        if self.plan.options.device == "cuda":
+            return CudaRuntime(specs, self.store, graphs=not serial)
+        return (SerialRuntime if serial else ProcessRuntime)(specs, self.store)
+
+    def _until_spent(self, runtime: Runtime, interrupted: list[int]) -> None:
         plan, log = self.plan, self.log
         live = LiveReading(plan.folder)
         spent = 0.0
@@ -155,9 +164,7 @@ class _Run:
     def checkpoint(self) -> Checkpoint:
         """The agent as of now."""
         plan = self.plan
-        with _held(self.store.lock):
-            parameters = self.store.parameters.clone()
-            statistics = {name: part.clone() for name, part in self.store.optimizer.statistics.items()}
+        parameters, statistics = self.store.snapshot()
         return Checkpoint(
             agent_name=plan.agent_name,
             config=plan.config,
@@ -201,20 +208,6 @@ class _Run:
             "interrupted": interrupted,
             **self.log.summary(),
         }
-
-
-@contextmanager
-def _held(lock: Any) -> Iterator[None]:
-    """Holds the store's lock, but never waits for ever: a worker that was killed may have taken it along."""
-    if lock is None:
-        yield
-        return
-    taken = lock.acquire(timeout=2.0)
-    try:
-        yield
-    finally:
-        if taken:
-            lock.release()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import torch
 import tyro
 
 from agents.checkpoint import Checkpoint, library_versions, load_checkpoint
@@ -36,12 +37,13 @@ class TrainOptions:
         minutes: how long to train now; 10 where nothing else says how long.
         total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
-        workers: processes, each with worlds of its own.
+        workers: processes, or streams of the GPU, each with worlds of its own.
+        device: where everything is computed: cpu, or cuda for an NVIDIA GPU, which wants --envs 1024 or so.
         seed: of everything random.
         run_dir: where checkpoint, curves and summary go; a new folder under runs/ where it isn't given.
         resume: a run's folder, or a checkpoint, to go on with.
         checkpoint_minutes: time between two checkpoints.
-        serial: all workers in this process, one after the other, for debugging.
+        serial: all workers in this process, one after the other, for debugging; on a GPU, without CUDA graphs.
         settings: of the preset, one option each.
     """
 
@@ -55,6 +57,7 @@ class TrainOptions:
     total_minutes: float | None = None
     frames: int | None = None
     workers: int = 2
+    device: Literal["cpu", "cuda"] = "cpu"
     seed: int | None = None
     run_dir: Path | None = None
     resume: Path | None = None
@@ -100,6 +103,8 @@ def make_plan(options: TrainOptions, task: Task | None) -> Plan:
     if options.seed is not None and not 0 <= options.seed < 2**63:
         raise InputError(f"--seed {options.seed}: expected within [0, 2**63)")
     preset(options.preset)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: this torch finds no NVIDIA GPU; leave the option out to train on the CPU")
     named = TaskOptions(task=options.task, maze_file=options.maze_file, geometry=options.geometry)
     size = options.settings.observation_size
     if options.resume is not None:
@@ -130,7 +135,9 @@ def make_plan(options: TrainOptions, task: Task | None) -> Plan:
             raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
         plan = Plan(options, name, task, options.backend or "embedded", seed, folder, None)
     # What the rules need of the mazes, and the backend of this machine, is told here, not by a worker that dies of it.
-    make_batch(plan.task, 1, backend=plan.backend).close()
+    if options.device == "cuda" and plan.backend == "lab":
+        raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
+    make_batch(plan.task, 1, backend=plan.backend, device=options.device).close()
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -151,6 +158,7 @@ def write_config(plan: Plan) -> None:
             "settings": dataclasses.asdict(plan.config),
             "seed": plan.seed,
             "workers": plan.options.workers,
+            "device": plan.options.device,
             "sessions": plan.sessions + 1,
             "versions": library_versions(),
         },

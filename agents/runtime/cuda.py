@@ -185,7 +185,7 @@ def _seconds(begin: Mark, end: Mark) -> float:
 
 @contextlib.contextmanager
 def _explained(specs: Sequence[WorkerSpec]) -> Iterator[None]:
-    """Says what to do where the GPU's memory is full."""
+    """Says what to do where the GPU's memory is full, or a part of NVIDIA's compiler is missing."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -193,4 +193,9 @@ def _explained(specs: Sequence[WorkerSpec]) -> Iterator[None]:
         raise WorkerError(
             f"the GPU's memory is full with {envs} environments a worker: give fewer --envs or --workers, or more --minibatches"
             f"\n{error}"
+        ) from error
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise WorkerError(
+            f"Numba can't compile for the GPU ({reason}): pip install 'numba-cuda[cu13]' brings what it needs"
         ) from error

@@ -16,7 +16,7 @@ class BenchmarkOptions:
     Attributes:
         parts: what to measure: engine, train; both where none is named.
         json: a file for the measurements.
-        device: where the engine computes: cpu or cuda.
+        device: where the engine, or all of training, is computed: cpu or cuda.
         num_envs: worlds in the engine's batch; on the GPU several numbers are measured instead.
         threads: of the engine, on the CPU.
         sizes: mazes that the engine is measured in, rows x cols.

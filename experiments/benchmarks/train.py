@@ -21,6 +21,7 @@ from env.registry import make_task
 from env.task import NUM_ACTIONS
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions
+from experiments.benchmarks.train_cuda import measure_cuda
 from experiments.train import TrainOptions, train
 
 AGENT = "nav-d1d2l"
@@ -35,8 +36,11 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
 
     `simulate`: the worlds alone; `act`: the network's steps alone; `collect`: chunks, with both of them and what is recorded;
     `learn`: everything that a chunk's gradients take, with `apply` (the optimiser) and `copy` (of the parameters); `whole`:
-    two workers side by side.
+    two workers side by side. On a GPU other things are measured: see `experiments.benchmarks.train_cuda`.
     """
+    if options.device == "cuda":
+        yield from measure_cuda(options)
+        return
     for preset, config in PRESETS.items():
         settings = {
             "agent": AGENT,

@@ -1,6 +1,7 @@
 """What a GPU does without the host, done on the CPU: the same as the path that looks at its tensors, and fit for a CUDA graph."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +90,7 @@ def test_masks_do_what_looking_does(chunk):
     """Ends inside chunks, at their edges, several in one chunk; episodes have 15 steps, and rows end at different times."""
     config = dataclasses.replace(CONFIG, chunk=chunk, epochs=1)
     pair = [make(capture, config, "nav-d1d2l", counting("nav-d1d2l")) for capture in (None, as_it_is)]
-    assert_same_chunks(*pair, chunks=max(2, min(20, 32 // chunk)))
+    assert_same_chunks(*pair, chunks=max(2, min(12, 32 // chunk)))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,9 @@ def test_a_recording_of_a_chunk_is_good_for_every_chunk(agent):
     one = make(as_it_is, config, agent, counting(agent))
     other = make(Taped, config, agent, counting(agent, TapedEnv))
     assert_same_chunks(one, other, chunks=7)
-    assert other[0]._captured.calls == 7
+    captured = other[0]._captured
+    assert isinstance(captured, Taped)
+    assert captured.calls == 7
 
 
 class DistantEnv(BatchEnv):
@@ -203,15 +206,15 @@ class DistantEnv(BatchEnv):
         facts = (zeros(n, 2), zeros(n), whole, whole, whole, whole, zeros(n))
         self.privileged = Privileged(*facts)  # type: ignore[arg-type]
 
-    def reset(self, seed, streams=None) -> Observation:
+    def reset(self, seed: int, streams: Any = None) -> Observation:
         return self.observation
 
-    def step(self, actions) -> Observation:
+    def step(self, actions: Any) -> Observation:
         assert actions.device.type == "meta"
         assert actions.dtype == torch.int64
         return self.observation
 
-    def reset_rows(self, rows) -> Observation:
+    def reset_rows(self, rows: Any) -> Observation:
         assert rows.device.type == "meta"
         assert rows.dtype == torch.bool
         return self.observation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from auxiliary.loop_closure import LoopClosureLabels, LoopClosureLoss
+from auxiliary.loop_closure import LoopClosureLabels, LoopClosureLoss, MaskedLabels
 from tests.agents.worlds import counting_task
 
 NEAR, FAR = 100.0, 200.0
@@ -31,20 +31,37 @@ def random_path(random, steps):
     return np.array(path, np.float32)
 
 
-def test_labels_are_the_definitions():
+class MaskedArrays:
+    """`MaskedLabels` with the arrays of `LoopClosureLabels`."""
+
+    def __init__(self, num_envs, episode_steps):
+        self.labels = MaskedLabels(num_envs, episode_steps)
+
+    def label(self, position, starts):
+        out = torch.empty(len(position), dtype=torch.uint8)
+        self.labels.write(torch.from_numpy(position), torch.from_numpy(starts), out)
+        return out.numpy()
+
+
+each_kind = pytest.mark.parametrize("kind", [LoopClosureLabels, MaskedArrays])
+
+
+@each_kind
+def test_labels_are_the_definitions(kind):
     random = np.random.default_rng(0)
     paths = [random_path(random, 160) for _ in range(5)]
-    labels = LoopClosureLabels(5, 160)
+    labels = kind(5, 160)
     made = np.array([labels.label(np.array([path[t] for path in paths]), np.full(5, t == 0)) for t in range(160)])
     for row, path in enumerate(paths):
         assert made[:, row].tolist() == by_definition(path).tolist()
     assert 0.1 < made.mean() < 0.9
 
 
-def test_an_episodes_start_forgets_the_one_before():
+@each_kind
+def test_an_episodes_start_forgets_the_one_before(kind):
     random = np.random.default_rng(1)
     path = random_path(random, 200)
-    labels = LoopClosureLabels(2, 200)
+    labels = kind(2, 200)
     made = []
     for t in range(200):
         # Row 1 starts a second episode after 90 steps.
@@ -62,10 +79,11 @@ def test_longer_episodes_than_announced_are_labelled_too():
     assert made == by_definition(path).tolist()
 
 
-def test_a_respawn_can_close_a_loop():
+@each_kind
+def test_a_respawn_can_close_a_loop(kind):
     """A teleport away and back to a known place: recognised, though no way was walked."""
     path = np.array([[50, 50], [850, 450], [60, 60]], np.float32)
-    labels = LoopClosureLabels(1, 10)
+    labels = kind(1, 10)
     assert [int(labels.label(p[None], np.array([t == 0]))[0]) for t, p in enumerate(path)] == [0, 0, 1]
 
 

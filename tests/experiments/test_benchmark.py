@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from agents.config import TrainConfig
 from experiments.benchmarks.engine import OBSERVED, measure
 from experiments.benchmarks.measurement import rate
 from experiments.benchmarks.options import BenchmarkOptions
+from experiments.benchmarks.train_cuda import training_rates
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +39,19 @@ def test_every_kind_of_observation_is_measured() -> None:
     found = list(measure(BenchmarkOptions(num_envs=1, seconds=0.01, sizes=("4x5",))))
     assert [one.name for one in found[1::2]] == [f"engine/{observed}" for observed in OBSERVED]
     assert all(one.value > 0 for one in found)
+
+
+def test_a_training_as_on_a_gpu_is_measured() -> None:
+    """On the CPU: the benchmark's loop, with the runtime whose workers are streams."""
+    rates = training_rates(TrainConfig(envs=4, chunk=5, epochs=1), 2, 0.01, "cpu")
+    assert min(rates.whole, rates.act, rates.learn) > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told() -> None:
+    result = run("train", "--device", "cuda")
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == ["error: --device cuda: this torch finds no NVIDIA GPU"]
 
 
 @pytest.mark.parametrize("arguments", [("engine", "--device", "tpu"), ("unknown",), ("engine", "--sizes", "5by10")])

@@ -17,6 +17,8 @@ import torch
 from agents.checkpoint import load_checkpoint
 from agents.config import TrainConfig
 from agents.policy import Policy
+from agents.runtime.cuda import CudaRuntime
+from agents.runtime.serial import SerialRuntime
 from env.backends import make_batch
 from env.task import Task
 from experiments.train import CHECKPOINT, TrainOptions, train
@@ -259,3 +261,33 @@ def test_the_command_says_what_is_wrong_in_one_line(arguments):
     assert len(err.strip().splitlines()) == 1
     assert err.startswith("error: ")
     assert out == ""
+
+
+def test_streams_and_processes_go_on_with_each_others_checkpoints(tmp_path, monkeypatch):
+    """The runtime of a GPU, on the CPU: a checkpoint of one is a checkpoint of the other, to the last bit."""
+    first = train(options(tmp_path), TOY_TASK)
+    before = load_checkpoint(first.checkpoint)
+    resume = TrainOptions(resume=tmp_path / "run", settings=SMALL, serial=True, workers=1)
+    monkeypatch.setattr("experiments.train.SerialRuntime", CudaRuntime)
+    train(dataclasses.replace(resume, frames=0))
+    same = load_checkpoint(first.checkpoint)
+    assert all(torch.equal(part, same.parameters[name]) for name, part in before.parameters.items())
+    train(dataclasses.replace(resume, frames=1000))
+    streamed = load_checkpoint(first.checkpoint)
+    assert streamed.frames >= 1000
+    assert not torch.equal(*(found.parameters["network.value.weight"] for found in (before, streamed)))
+    monkeypatch.setattr("experiments.train.SerialRuntime", SerialRuntime)
+    train(dataclasses.replace(resume, frames=1400))
+    after = load_checkpoint(first.checkpoint)
+    steps = SMALL.envs * SMALL.chunk * 4
+    assert int(after.statistics["updates"]) == after.frames // steps > streamed.frames // steps
+
+
+def test_a_gpu_that_is_not_there_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match="finds no NVIDIA GPU"):
+        train(options(tmp_path, device="cuda"), TOY_TASK)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with pytest.raises(InputError, match="DeepMind Lab runs on the CPU"):
+        train(options(tmp_path, device="cuda", backend="lab"), TOY_TASK)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,111 @@
+"""How fast an agent trains on a GPU, by the number of environments and workers."""
+
+import functools
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from agents.capture import WARM_UPS
+from agents.config import PRESETS, TrainConfig, agent_config
+from agents.model import FlatParameters
+from agents.runtime.cuda import CudaRuntime
+from agents.runtime.processes import WorkerError
+from agents.store import SharedStore, StreamStore
+from agents.worker import WorkerSpec, initial_model
+from env.backends import make_batch
+from env.registry import make_task
+from experiments.benchmarks.measurement import Measurement
+from experiments.benchmarks.options import BenchmarkOptions
+from maze_gen.errors import InputError
+
+AGENT = "nav-d1d2l"
+TASK = "static-small"
+ENVS = (256, 1024, 4096)
+"""Of a worker."""
+WORKERS = (1, 2, 4)
+LEAST_SECONDS = 5.0
+WARM_ROUNDS = WARM_UPS + 2
+"""Rounds of every worker before anything is measured: by then all graphs are recorded and the pipeline is full."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Agent steps a second: of everything, and of one worker's chunks while they are acted and learned from."""
+
+    whole: float
+    act: float
+    learn: float
+
+
+def measure_cuda(options: BenchmarkOptions) -> Iterator[Measurement]:
+    """Agent steps a second of whole trainings, each preset with each number of environments a worker and of workers.
+
+    Of one worker also how fast its chunks are acted and learned from, by the stream's clock, and the whole without CUDA graphs.
+    A combination that the GPU's memory doesn't hold is named on stderr and left out.
+
+    Raises:
+        InputError: there is no GPU.
+    """
+    if not torch.cuda.is_available():
+        raise InputError("--device cuda: this torch finds no NVIDIA GPU")
+    seconds = max(options.seconds, LEAST_SECONDS)
+    for preset, config in PRESETS.items():
+        for envs in ENVS:
+            for workers in WORKERS:
+                name = f"train/cuda/{preset}/{envs}x{workers}"
+                try:
+                    yield from _measure(name, replace(config, envs=envs), workers, seconds)
+                except WorkerError as error:
+                    print(f"{name}: {str(error).splitlines()[0]}", file=sys.stderr)
+                torch.cuda.empty_cache()
+
+
+def _measure(name: str, config: TrainConfig, workers: int, seconds: float) -> Iterator[Measurement]:
+    torch.cuda.reset_peak_memory_stats()
+    rates = training_rates(config, workers, seconds, "cuda")
+    settings = {
+        "agent": AGENT,
+        "task": TASK,
+        "num_envs": config.envs,
+        "workers": workers,
+        "observation_size": config.observation_size,
+        "chunk": config.chunk,
+        "gpu": torch.cuda.get_device_name(),
+        "memory_mb": torch.cuda.max_memory_allocated() / 2**20,
+        "frames_per_second": 4 * rates.whole,
+    }
+    yield Measurement(name, rates.whole, "agent_steps/s", settings)
+    if workers == 1:
+        yield Measurement(f"{name}/act", rates.act, "agent_steps/s", settings)
+        yield Measurement(f"{name}/learn", rates.learn, "agent_steps/s", settings)
+        without = training_rates(config, workers, seconds, "cuda", graphs=False)
+        yield Measurement(f"{name}/without-graphs", without.whole, "agent_steps/s", settings)
+
+
+def training_rates(config: TrainConfig, workers: int, seconds: float, device: str, graphs: bool = True) -> Rates:
+    """Trains for a while, and says how fast.
+
+    Raises:
+        WorkerError: the GPU's memory is full.
+    """
+    agent, task = agent_config(AGENT), make_task(TASK, observation_size=config.observation_size)
+    flat = FlatParameters(initial_model(agent, task, config, seed=0))
+    store = StreamStore(config, flat) if device == "cuda" else SharedStore(config, flat)
+    make_env = functools.partial(make_batch, device=device)
+    specs = [WorkerSpec(agent, config, task, make_env, seed=0, index=index) for index in range(workers)]
+    runtime = CudaRuntime(specs, store, graphs)
+    try:
+        for _ in range(WARM_ROUNDS * workers):
+            runtime.poll(0)
+        steps, acting, learning, begin = 0, 0.0, 0.0, time.perf_counter()
+        while (elapsed := time.perf_counter() - begin) < seconds or not steps:
+            for report in runtime.poll(0):
+                steps += report.steps
+                acting += report.acting_seconds
+                learning += report.learning_seconds
+    finally:
+        runtime.stop()
+    return Rates(steps / elapsed, steps / acting, steps / learning)

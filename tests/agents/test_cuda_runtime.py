@@ -1,0 +1,228 @@
+"""Workers as streams: on the CPU they do what the serial mode does, on a GPU the same with and without graphs."""
+
+import dataclasses
+import functools
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from agents.capture import WARM_UPS, CudaGraph
+from agents.config import AGENTS, TrainConfig
+from agents.draws import HostDraws
+from agents.model import FlatParameters
+from agents.runtime.cuda import CudaRuntime
+from agents.runtime.processes import WorkerError
+from agents.runtime.serial import SerialRuntime
+from agents.store import SharedStore, StreamStore
+from agents.worker import Worker, WorkerSpec, initial_model
+from env.backends import make_batch
+from env.registry import make_task
+from tests.agents.worlds import CountingEnv, counting_task
+
+CONFIG = TrainConfig(envs=4, chunk=5, epochs=1)
+AGENT = AGENTS["nav-d1d2l"]
+
+
+def make(runtime, workers: int, seed: int = 0, make_env=CountingEnv, config: TrainConfig = CONFIG):
+    store = SharedStore(config, FlatParameters(initial_model(AGENT, counting_task(), config, seed=0)))
+    specs = [WorkerSpec(AGENT, config, counting_task(), make_env, seed, index) for index in range(workers)]
+    return runtime(specs, store), store
+
+
+def test_one_stream_learns_what_the_serial_mode_learns(monkeypatch):
+    """With the same random numbers; a round later, since a round first learns from the chunk before."""
+    monkeypatch.setattr("agents.worker.DeviceDraws", lambda seed, device: HostDraws(seed))
+    serial, expected_store = make(SerialRuntime, 1)
+    expected = [serial.poll(0)[0] for _ in range(6)]
+    streams, store = make(CudaRuntime, 1)
+    assert streams.poll(0) == streams.poll(0) == []
+    reports = [streams.poll(0)[0] for _ in range(5)]
+    reports += streams.stop()
+    assert len(reports) == len(expected)
+    for mine, theirs in zip(reports, expected, strict=True):
+        assert mine.steps == theirs.steps == 20
+        assert mine.finished == theirs.finished
+        assert mine.figures.gradients == theirs.figures.gradients
+        assert dict(mine.figures.means) == pytest.approx(dict(theirs.figures.means), rel=1e-2, abs=1e-4)
+        assert mine.acting_seconds > 0
+        assert mine.learning_seconds > 0
+    assert any(report.finished for report in reports)
+    torch.testing.assert_close(store.parameters, expected_store.parameters, rtol=1e-2, atol=1e-4)
+    assert streams.poll(0) == []
+
+
+def test_a_seed_repeats_itself():
+    parameters = []
+    for seed in (1, 1, 2):
+        runtime, store = make(CudaRuntime, 2, seed)
+        workers = [report.worker for _ in range(8) for report in runtime.poll(0)]
+        assert workers == [0, 1, 0, 1]
+        assert [report.worker for report in runtime.stop()] == [0, 1]
+        assert int(store.optimizer.statistics["updates"]) == 6 * CONFIG.minibatches
+        parameters.append(store.parameters)
+    assert torch.equal(parameters[0], parameters[1])
+    assert not torch.equal(parameters[0], parameters[2])
+
+
+class FullEnv(CountingEnv):
+    def step(self, actions):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+
+class UncompiledEnv(CountingEnv):
+    def step(self, actions):
+        raise ImportError("libNVVM cannot be found.\nDo `conda install`")
+
+
+@pytest.mark.parametrize(
+    ("make_env", "message"), [(FullEnv, "memory is full with 4 environments"), (UncompiledEnv, r"libNVVM.*numba-cuda\[cu13\]")]
+)
+def test_what_a_gpu_lacks_is_said_in_a_line(make_env, message):
+    runtime, _ = make(CudaRuntime, 1, make_env=make_env)
+    with pytest.raises(WorkerError, match=message):
+        runtime.poll(0)
+
+
+class LoggedStream:
+    """A stream that only notes what it is asked."""
+
+    log: list[tuple[str, object]]
+
+    def wait_event(self, event: object) -> None:
+        self.log.append(("wait", event))
+
+    def record_event(self) -> object:
+        event = object()
+        self.log.append(("record", event))
+        return event
+
+
+def test_each_use_of_the_store_waits_for_the_one_before(monkeypatch):
+    stream = LoggedStream()
+    stream.log = log = []
+    monkeypatch.setattr("torch.cuda.current_stream", lambda: stream)
+    flat = FlatParameters(initial_model(AGENT, counting_task(), CONFIG, seed=0))
+    store = StreamStore(CONFIG, flat, device="cpu")
+    store.pull(torch.empty_like(flat.values))
+    store.push(torch.ones_like(flat.values))
+    store.snapshot()
+    assert [what for what, _ in log] == ["record"] + ["wait", "record"] * 3
+    for (_, before), (_, after) in zip(log[0::2], log[1::2], strict=False):
+        assert before is after
+
+
+def test_a_graph_is_recorded_after_the_warm_ups_and_then_replayed(monkeypatch):
+    done, streams = [], []
+
+    class Graph:
+        def replay(self) -> None:
+            done.append("replay")
+
+    class Recording:
+        def __init__(self, graph, *, stream, capture_error_mode) -> None:
+            streams.append(stream)
+
+        def __enter__(self) -> None:
+            done.append("begin")
+
+        def __exit__(self, *_: object) -> None:
+            done.append("end")
+
+    named = inspect.signature(torch.cuda.graph.__init__).parameters
+    assert {"stream", "capture_error_mode"} <= set(named)
+    monkeypatch.setattr("torch.cuda.CUDAGraph", Graph)
+    monkeypatch.setattr("torch.cuda.graph", Recording)
+
+    def work() -> str:
+        done.append("work")
+        return "result"
+
+    stream: torch.cuda.Stream = "the worker's"  # type: ignore[assignment]
+    graph = CudaGraph(work, stream)
+    assert [graph() for _ in range(WARM_UPS + 3)] == ["result"] * (WARM_UPS + 3)
+    assert done == ["work"] * WARM_UPS + ["begin", "work", "end", "replay", "replay", "replay"]
+    assert streams == [stream]
+
+
+@pytest.fixture
+def gpu():
+    """Skips where there is no GPU; products are not to be rounded for the comparison."""
+    if not torch.cuda.is_available():
+        pytest.skip("no NVIDIA GPU")
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    yield
+    torch.set_float32_matmul_precision(before[0])
+    torch.backends.cudnn.allow_tf32 = before[1]
+
+
+GPU_CONFIG = TrainConfig(envs=64, chunk=20)
+
+
+def gpu_task():
+    return dataclasses.replace(make_task("static-small", observation_size=42), episode_seconds=2)
+
+
+def train_on_gpu(graphs: bool, agent: str, workers: int = 2):
+    """Finished episodes, figures of the last gradient, and parameters after eight rounds of each worker."""
+    flat = FlatParameters(initial_model(AGENTS[agent], gpu_task(), GPU_CONFIG, seed=0))
+    store = StreamStore(GPU_CONFIG, flat)
+    make_env = functools.partial(make_batch, device="cuda")
+    specs = [WorkerSpec(AGENTS[agent], GPU_CONFIG, gpu_task(), make_env, 0, index) for index in range(workers)]
+    runtime = CudaRuntime(specs, store, graphs)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    reports = [report for _ in range(8 * workers) for report in runtime.poll(0)] + runtime.stop()
+    return reports, store.snapshot()[0]
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("agent", ["nav-d1d2l", "nav-rd2", "nav-rgbd", "ff"])
+def test_graphs_change_nothing_on_a_gpu(gpu, agent):
+    (plain, expected), (replayed, got) = train_on_gpu(False, agent), train_on_gpu(True, agent)
+    assert [report.worker for report in plain] == [report.worker for report in replayed]
+    # Sums of atomic additions differ in their last bits, and learning makes more of it: what is compared in detail is the start.
+    for mine, theirs in zip(plain[:4], replayed[:4], strict=True):
+        assert dict(theirs.figures.means) == pytest.approx(dict(mine.figures.means), rel=2e-2, abs=1e-3)
+    assert any(report.finished for report in replayed)
+    assert torch.isfinite(got).all()
+    assert float((got - expected).norm() / expected.norm()) < 0.05
+
+
+@pytest.mark.cuda
+def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch):
+    """The same parameters and the same random numbers: the same actions and worlds, and nearly the same loss and gradient."""
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+
+    class Sent(HostDraws):
+        """Numbers of the host, sent to the device."""
+
+        def uniforms(self, out: torch.Tensor) -> None:
+            numbers = torch.empty(out.shape)
+            super().uniforms(numbers)
+            out.copy_(numbers)
+
+        def order(self, count: int) -> torch.Tensor:
+            return super().order(count).cuda()
+
+    monkeypatch.setattr("agents.worker.DeviceDraws", lambda seed, device: Sent(seed))
+    flat = FlatParameters(initial_model(AGENT, gpu_task(), GPU_CONFIG, seed=0))
+    here = Worker(WorkerSpec(AGENT, GPU_CONFIG, gpu_task(), make_batch, 0, 0), SharedStore(GPU_CONFIG, flat))
+    make_env = functools.partial(make_batch, device="cuda")
+    there = Worker(
+        WorkerSpec(AGENT, GPU_CONFIG, gpu_task(), make_env, 0, 0), SharedStore(GPU_CONFIG, flat, device="cuda"), lambda work: work
+    )
+    told = []
+    for worker in (here, there):
+        worker.store.pull(worker.flat.values)
+        worker.actor.act()
+        told.append(worker.learner.learn(worker.actor.rollout).figures())
+    one, other = here.actor.rollout, there.actor.rollout
+    assert np.mean((one.action == other.action.cpu()).numpy()) > 0.999
+    for name, target in one.targets.items():
+        assert np.mean((target == other.targets[name].cpu()).numpy()) > 0.999, name
+    torch.testing.assert_close(one.value, other.value.cpu(), rtol=1e-2, atol=1e-3)
+    assert dict(told[1].means) == pytest.approx(dict(told[0].means), rel=2e-2, abs=1e-3)
+    there.env.check()  # type: ignore[attr-defined]
