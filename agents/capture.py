@@ -4,7 +4,9 @@ What can be recorded reads and writes tensors that stay where they are, copies n
 holds, and changes nothing but tensors: a replay runs none of its Python.
 """
 
-from collections.abc import Callable
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -20,6 +22,10 @@ WARM_UPS = 2
 def as_it_is(work: Work) -> Work:
     """Records nothing: on the CPU, and for debugging."""
     return work
+
+
+class RecordingError(RuntimeError):
+    """Work that can't be recorded as a CUDA graph; the message says what CUDA says."""
 
 
 class CudaGraph:
@@ -43,8 +49,25 @@ class CudaGraph:
             graph = torch.cuda.CUDAGraph()
             # On the worker's own stream: on torch's common one, libraries would give all workers' graphs the same scratch memory,
             # and graphs of several workers run at once.
-            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+            with _recording(), torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
                 self.result = self.work()
             self.graph = graph
         self.graph.replay()
         return self.result
+
+
+@contextlib.contextmanager
+def _recording() -> Iterator[None]:
+    """Collects no garbage meanwhile: freeing what once belonged to a GPU ends a recording. Says when one failed."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        # Where an operation failed, ending the recording fails too, and says less.
+        reason = " ".join(str(error.__context__ or error).split())
+        raise RecordingError(f"this can't be recorded as a CUDA graph: {reason}") from error
+    finally:
+        gc.enable()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agents.capture import Capture, CudaGraph, as_it_is
+from agents.capture import Capture, CudaGraph, RecordingError, as_it_is
 from agents.endings import finished_of
 from agents.learner import Told
 from agents.runtime.processes import WorkerError
@@ -194,6 +194,8 @@ def _explained(specs: Sequence[WorkerSpec]) -> Iterator[None]:
             f"the GPU's memory is full with {envs} environments a worker: give fewer --envs or --workers, or more --minibatches"
             f"\n{error}"
         ) from error
+    except RecordingError as error:
+        raise WorkerError(f"{error}; --serial trains without graphs") from error
     except ImportError as error:
         reason = " ".join(str(error).split())
         raise WorkerError(

@@ -2,13 +2,17 @@
 
 import dataclasses
 import functools
+import gc
 import inspect
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from agents.capture import WARM_UPS, CudaGraph
+from agents.capture import WARM_UPS, CudaGraph, RecordingError
 from agents.config import AGENTS, TrainConfig
 from agents.draws import HostDraws
 from agents.model import FlatParameters
@@ -144,6 +148,79 @@ def test_a_graph_is_recorded_after_the_warm_ups_and_then_replayed(monkeypatch):
     assert [graph() for _ in range(WARM_UPS + 3)] == ["result"] * (WARM_UPS + 3)
     assert done == ["work"] * WARM_UPS + ["begin", "work", "end", "replay", "replay", "replay"]
     assert streams == [stream]
+
+
+def test_a_recording_that_fails_says_what_failed_first(monkeypatch):
+    class Recording:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            raise RuntimeError("the recording was spoiled")
+
+    monkeypatch.setattr("torch.cuda.CUDAGraph", object)
+    monkeypatch.setattr("torch.cuda.graph", Recording)
+
+    def work() -> None:
+        calls.append(1)
+        if len(calls) > WARM_UPS:
+            raise RuntimeError("a copy to the host")
+
+    calls: list[int] = []
+    graph = CudaGraph(work, None)  # type: ignore[arg-type]
+    for _ in range(WARM_UPS):
+        graph()
+    with pytest.raises(RecordingError, match="a copy to the host"):
+        graph()
+    assert gc.isenabled()
+
+
+SIMULATED = """
+import numpy as np
+import torch
+from agents.capture import as_it_is
+from agents.config import AGENTS, TrainConfig
+from agents.draws import HostDraws
+from agents.model import AgentModel
+from agents.rollout import Actor
+from env.engine.engine import Engine
+from env.task import Task
+from maze_gen.generate import GeneratorConfig, generate
+
+maze = generate(GeneratorConfig(rows=2, cols=3), 0)
+rules = {"goal": "episode", "spawn_distance": 1, "action_repeat": 20}
+task = Task("tiny", (maze,), episode_seconds=1, observation_size=42, **rules)
+assert task.episode_steps == 3
+rollouts = []
+for device, capture in (("cpu", None), ("cuda", as_it_is)):
+    torch.manual_seed(0)
+    model = AgentModel(AGENTS["nav-d1d2l"], task, TrainConfig())
+    engine = Engine(task, 2, depth_target=True, device=device)
+    actor = Actor(engine, model, 2, HostDraws(np.random.SeedSequence(0)), False, capture)
+    actor.reset(0, 0)
+    actor.run()
+    rollouts.append(actor.run()[0])
+one, other = rollouts
+assert one.ended.any() and one.starts.any()
+for name in ("starts", "action", "reward", "ended"):
+    assert torch.equal(getattr(one, name), getattr(other, name)), name
+assert torch.equal(one.inputs.images, other.inputs.images)
+assert all(torch.equal(target, other.targets[name]) for name, target in one.targets.items())
+torch.testing.assert_close(one.next_value, other.next_value)
+print("the same")
+"""
+
+
+def test_the_gpus_kernels_under_the_simulator_are_acted_in_as_the_cpus():
+    """The simulator has to be chosen before Numba is imported; its arrays are the host's."""
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", SIMULATED]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "the same"
 
 
 @pytest.fixture
