@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
+from agents.precision import Precision
 from maze_gen.errors import InputError
 
 DECODER = "position"
@@ -71,6 +72,8 @@ class TrainConfig:
         value_cost: weight of half the squared error of the value.
         sum_over_time: whether losses are summed over a chunk, as A3C does, or averaged.
         depth_encoder_cost, depth_core_cost, loop_closure_cost, reward_prediction_cost: weights of auxiliary losses.
+        precision: of matrix products, `float32` or `bfloat16`; `auto` is bfloat16 on CPUs that have instructions for it. All
+            else, parameters included, is float32.
         depth_form: `classes` (cross-entropy over 4 x 16 pixels) or `regression` (squared error over 8 x 16 pixels).
     """
 
@@ -98,6 +101,7 @@ class TrainConfig:
     depth_core_cost: float = 0.3
     loop_closure_cost: float = 0.3
     reward_prediction_cost: float = 1.0
+    precision: Precision = "auto"
     depth_form: Literal["classes", "regression"] = "classes"
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from agents.config import TrainConfig
 from agents.draws import Draws
 from agents.model import AgentModel, FlatParameters
 from agents.objectives import Targets, generalised_advantages, objective
+from agents.precision import products_in, resolve
 from agents.rollout import Rollout
 from agents.store import Store
 from auxiliary.loss import AuxiliaryLoss, Memory
@@ -89,6 +90,7 @@ class Learner:
         self.draws = draws
         self.capture = capture
         device = flat.values.device
+        self.products = resolve(config.precision, device)
         made = {name: loss.memory(config.envs, device, capture is not None) for name, loss in model.auxiliary.items()}
         self.memories: dict[str, Memory] = {name: memory for name, memory in made.items() if memory is not None}
         self.uniforms = {name: torch.zeros(memory.draws, device=device) for name, memory in self.memories.items()}
@@ -159,7 +161,8 @@ class Learner:
     def _gradient(self, rollout: Rollout, targets: Targets, rows: Tensor) -> Tensor:
         """Writes the gradient of the worlds `rows`; returns its figures [F] float64, named by `names`."""
         self.flat.gradients.zero_()
-        loss, told = self._loss(rollout, targets, rows)
+        with products_in(self.products, self.flat.values.device):
+            loss, told = self._loss(rollout, targets, rows)
         loss.backward()
         self.names = list(told)
         return torch.stack([value.detach().double() for value in told.values()])

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class LSTM(nn.Module):
@@ -33,7 +34,8 @@ class LSTM(nn.Module):
 
     def step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """One step: inputs [N, I], hidden and cell [N, H] → the next hidden and cell [N, H]."""
-        gates = torch.addmm(self.bias, torch.cat((inputs, hidden), 1), self.weight.t())
+        # Products may be of half the precision (`agents.precision`); what a memory adds up never is.
+        gates = functional.linear(torch.cat((inputs, hidden), 1), self.weight, self.bias).to(cell.dtype)
         H = self.hidden_size
         input_gate, forget_gate, output_gate = gates[:, : 3 * H].sigmoid().chunk(3, 1)
         cell = torch.addcmul(forget_gate * cell, input_gate, gates[:, 3 * H :].tanh())
@@ -52,8 +54,9 @@ class LSTM(nn.Module):
         """
         T, B, width = inputs.shape
         weight = self.weight[:, : self.input_size]
-        projected = torch.addmm(self.bias, inputs.reshape(T * B, width), weight.t()).view(T, B, -1)
-        return _Sequence.apply(projected, self.weight[:, self.input_size :], hidden, cell, starts, self.masked)
+        projected = functional.linear(inputs.reshape(T * B, width), weight, self.bias).view(T, B, -1)
+        recurrent = self.weight[:, self.input_size :].to(projected.dtype)
+        return _Sequence.apply(projected, recurrent, hidden, cell, starts, self.masked)
 
 
 class _Sequence(torch.autograd.Function):
@@ -70,19 +73,24 @@ class _Sequence(torch.autograd.Function):
     ) -> Tensor:
         T, B, gate_width = projected.shape
         H = gate_width // 4
-        gates = torch.empty_like(projected)
-        cells = projected.new_empty(T + 1, B, H)
-        squashed = projected.new_empty(T, B, H)
+        gates = cell.new_empty(T, B, gate_width)
+        cells = cell.new_empty(T + 1, B, H)
+        squashed = cell.new_empty(T, B, H)
         hiddens = projected.new_empty(T + 1, B, H)
         cells[0], hiddens[0] = cell, hidden
-        kept = _kept(starts, projected.dtype, masked)
+        kept = _kept(starts, masked)
         transposed = weight.t()
+        narrow = projected.dtype != cell.dtype
+        products = projected.new_empty(B, gate_width) if narrow else gates[0]
         for t in range(T):
             if t in kept:
                 # The state that the backward multiplies with is the one that the step saw; the caller's is left alone.
                 hiddens[t].mul_(kept[t])
                 cells[t].mul_(kept[t])
-            torch.addmm(projected[t], hiddens[t], transposed, out=gates[t])
+            if narrow:
+                gates[t] = torch.addmm(projected[t], hiddens[t], transposed, out=products)
+            else:
+                torch.addmm(projected[t], hiddens[t], transposed, out=gates[t])
             gates[t, :, : 3 * H].sigmoid_()
             gates[t, :, 3 * H :].tanh_()
             torch.mul(gates[t, :, H : 2 * H], cells[t], out=cells[t + 1])
@@ -90,7 +98,8 @@ class _Sequence(torch.autograd.Function):
             torch.tanh(cells[t + 1], out=squashed[t])
             torch.mul(gates[t, :, 2 * H : 3 * H], squashed[t], out=hiddens[t + 1])
         # A hidden state that a later start zeroes must still be returned whole: it is the output of the step before.
-        outputs = torch.mul(gates[:, :, 2 * H : 3 * H], squashed) if any(t > 0 for t in kept) else hiddens[1:]
+        whole = not narrow and not any(t > 0 for t in kept)
+        outputs = hiddens[1:] if whole else torch.mul(gates[:, :, 2 * H : 3 * H], squashed)
         ctx.masked = masked
         ctx.save_for_backward(weight, gates, cells, squashed, hiddens, starts)
         return outputs
@@ -108,13 +117,15 @@ class _Sequence(torch.autograd.Function):
         torch.mul(input_gate, 1 - candidate * candidate, out=by_cell[:, :, 2])
         by_output = squashed * output_gate * (1 - output_gate)
         cell_by_hidden = output_gate * (1 - squashed * squashed)
-        kept = _kept(starts, gates.dtype, ctx.masked)
-        gate_grads = gates.new_empty(T, B, 4, H)
+        kept = _kept(starts, ctx.masked)
+        gate_grads = weight.new_empty(T, B, 4, H)
         # Written through views in the gates' order: input, forget, output, candidate.
         by_cell_places = [gate_grads[:, :, 0], gate_grads[:, :, 1], gate_grads[:, :, 3]]
         hidden_grad = grad[T - 1].clone()
         cell_grad = torch.zeros_like(hidden_grad)
         flat = gate_grads.view(T, B, gate_width)
+        narrow = weight.dtype != gates.dtype
+        products = weight.new_empty(B, H) if narrow else hidden_grad
         for t in reversed(range(T)):
             cell_grad.addcmul_(hidden_grad, cell_by_hidden[t])
             for index, place in enumerate(by_cell_places):
@@ -123,20 +134,22 @@ class _Sequence(torch.autograd.Function):
             if t == 0:
                 break
             cell_grad.mul_(forget_gate[t])
+            if narrow:
+                hidden_grad.copy_(torch.mm(flat[t], weight, out=products))
+            else:
+                torch.mm(flat[t], weight, out=hidden_grad)
             if t in kept:
                 cell_grad.mul_(kept[t])
-                torch.mm(flat[t], weight, out=hidden_grad)
-                hidden_grad.mul_(kept[t]).add_(grad[t - 1])
-            else:
-                torch.addmm(grad[t - 1], flat[t], weight, out=hidden_grad)
+                hidden_grad.mul_(kept[t])
+            hidden_grad.add_(grad[t - 1])
         weight_grad = flat.view(T * B, gate_width).t() @ hiddens[:-1].reshape(T * B, H)
         return flat, weight_grad, None, None, None, None
 
 
-def _kept(starts: Tensor, dtype: torch.dtype, masked: bool) -> dict[int, Tensor]:
+def _kept(starts: Tensor, masked: bool) -> dict[int, Tensor]:
     """{t: [B, 1] 0 where an episode starts at t, else 1}, for the few t where any does, or `masked`, for all."""
     some = range(len(starts)) if masked else starts.any(1).nonzero().flatten().tolist()
-    return {t: (~starts[t]).to(dtype).unsqueeze(1) for t in some}
+    return {t: (~starts[t]).unsqueeze(1) for t in some}
 
 
 def use_masks(model: nn.Module) -> None:

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from agents.config import AgentConfig
 from agents.lstm import LSTM
+from agents.precision import product_dtype, whole_precision
 from env.task import NUM_ACTIONS
 from maze_gen.errors import InputError
 
@@ -44,7 +45,8 @@ class Inputs:
 
     def rows(self, rows: Tensor) -> "Inputs":
         """The same of some rows of a sequence: [T, B, ...] → [T, len(rows), ...]."""
-        return Inputs(*(getattr(self, item.name)[:, rows] for item in fields(self)))
+        # Many times as fast as an index.
+        return Inputs(*(getattr(self, item.name).index_select(1, rows) for item in fields(self)))
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Encoder(nn.Module):
         """[M, size, size, C] uint8 → [M, 256] float32."""
         # A picture with channels last is what the engine writes and what the convolutions read fastest. Scaling the weights
         # to [0, 1] costs less than scaling the pixels.
-        pixels = images.permute(0, 3, 1, 2).to(self.first.weight.dtype)
+        pixels = images.permute(0, 3, 1, 2).to(product_dtype(self.first.weight))
         x = functional.relu_(functional.conv2d(pixels, self.first.weight * (1 / 255), self.first.bias, self.first.stride))
         x = functional.relu_(functional.conv2d(x, self.second.weight, self.second.bias, self.second.stride))
         return functional.relu_(self.linear(x.permute(0, 2, 3, 1).flatten(1)))
@@ -190,14 +192,18 @@ class AgentNetwork(nn.Module):
         """One step of N rows; inputs [N, ...], state [N, ...]."""
         features = self.encoder(inputs.images)
         core, state = self.core.step(features, inputs, state)
-        return Outputs(self.policy(core), self.value(core).squeeze(-1), features, core), state
+        return self._outputs(features, core), state
 
     def unroll(self, inputs: Inputs, state: State, starts: Tensor) -> Outputs:
         """A sequence: inputs [T, B, ...], state [B, ...] before its first step, starts [T, B] bool."""
         T, B = starts.shape
         features = self.encoder(inputs.images.flatten(0, 1)).view(T, B, FEATURES)
-        core = self.core.unroll(features, inputs, state, starts)
-        return Outputs(self.policy(core), self.value(core).squeeze(-1), features, core)
+        return self._outputs(features, self.core.unroll(features, inputs, state, starts))
+
+    def _outputs(self, features: Tensor, core: Tensor) -> Outputs:
+        with whole_precision(core.device):
+            whole = core.to(self.policy.weight.dtype)
+            return Outputs(self.policy(whole), self.value(whole).squeeze(-1), features, core)
 
 
 def keep_state(state: State, starts: Tensor) -> State:

@@ -12,6 +12,7 @@ from agents.draws import Draws
 from agents.endings import Endings, Finished, LastLooks, parts
 from agents.model import AgentModel
 from agents.networks import Inputs, State, keep_state
+from agents.precision import Precision, products_in, resolve
 from auxiliary.loss import Recorder
 from env.batch import BatchEnv
 from env.task import NUM_ACTIONS
@@ -93,6 +94,7 @@ class Actor:
     Args:
         stagger: whether the first episodes of the rows are cut short by whole chunks, evenly, so that later ones don't all end
             together.
+        precision: of matrix products.
     """
 
     def __init__(
@@ -103,12 +105,14 @@ class Actor:
         draws: Draws,
         stagger: bool = True,
         capture: Capture | None = None,
+        precision: Precision = "float32",
     ) -> None:
         self.worlds = worlds = TensorWorlds(env)
         self.model = model
         self.draws = draws
         self.chunk = chunk
         self.masked = capture is not None
+        self.products = resolve(precision, worlds.device)
         N, device = env.num_envs, worlds.device
         size = env.task.observation_size
         made = {name: loss.recorder(N, device, self.masked) for name, loss in model.auxiliary.items()}
@@ -172,6 +176,11 @@ class Actor:
 
     @torch.no_grad()
     def _chunk(self, stopping: Callable[[], bool]) -> None:
+        # One context for all steps: weights are rounded once.
+        with products_in(self.products, self.worlds.device):
+            self._act_in_turn(stopping)
+
+    def _act_in_turn(self, stopping: Callable[[], bool]) -> None:
         rollout, worlds, network, present = self.rollout, self.worlds, self.model.network, self.present
         state = self.state
         self.endings.begin_chunk()

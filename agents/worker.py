@@ -86,7 +86,7 @@ class Worker:
         self.flat = FlatParameters(self.model)
         acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index]).spawn(2)
         make_draws = lambda seed: HostDraws(seed) if capture is None else DeviceDraws(seed, device)  # noqa: E731
-        self.actor = Actor(self.env, self.model, config.chunk, make_draws(acting), spec.stagger, capture)
+        self.actor = Actor(self.env, self.model, config.chunk, make_draws(acting), spec.stagger, capture, config.precision)
         self.learner = Learner(self.model, self.flat, store, config, make_draws(learning), capture)
         world_seed = int(np.random.SeedSequence([spec.seed, spec.sessions]).generate_state(1, np.uint64)[0] >> 1)
         self.actor.reset(world_seed, spec.index * config.envs)

@@ -151,7 +151,7 @@ class LoopClosureLoss(AuxiliaryLoss):
         return logits[:, 1] - logits[:, 0]
 
     def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
-        odds = self(features)
+        odds = self(features).to(features.dtype)
         wanted = target.to(odds.dtype)
         loss = functional.binary_cross_entropy_with_logits(odds, wanted)
         with torch.no_grad():

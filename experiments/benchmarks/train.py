@@ -12,6 +12,7 @@ import torch
 
 from agents.config import PRESETS, TrainConfig, agent_config
 from agents.model import FlatParameters
+from agents.precision import products_in
 from agents.rollout import choose
 from agents.runtime.processes import started_like_workers
 from agents.store import SharedStore
@@ -116,9 +117,10 @@ def _stages(worker: Worker, config: TrainConfig) -> dict[str, Callable[[], int]]
     @torch.no_grad()
     def act() -> int:
         state: Any = actor.state
-        for _ in range(config.chunk):
-            outputs, state = model.network.step(actor.present, state)
-            choose(outputs.logits.log_softmax(1), uniforms)
+        with products_in(actor.products, actor.worlds.device):
+            for _ in range(config.chunk):
+                outputs, state = model.network.step(actor.present, state)
+                choose(outputs.logits.log_softmax(1), uniforms)
         return steps
 
     def collect() -> int:
