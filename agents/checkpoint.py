@@ -43,7 +43,7 @@ class Checkpoint:
         seconds: that it has trained.
         sessions: how often the training was started or resumed.
         parameters: by name.
-        statistics: of the optimiser, [P] each, and its number of updates.
+        statistics: of the optimiser, [P] each, and its number of updates; empty in an agent that was exported.
         versions: of Python and the libraries.
         origin: the file it came from.
     """
@@ -97,6 +97,10 @@ class Checkpoint:
         """
         for name, place in flat.named(store.parameters).items():
             place.copy_(self.parameters[name])
+        if not self.statistics:
+            raise InputError(
+                f"{self.origin}: it lacks the optimiser: an exported agent can be played and read, but not trained further"
+            )
         if set(store.optimizer.statistics) != set(self.statistics):
             raise InputError(f"{self.origin}: its optimiser is another one than {store.config.optimizer}")
         for name, place in store.optimizer.statistics.items():

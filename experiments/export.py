@@ -1,0 +1,41 @@
+"""Writes a trained agent to a file to hand on: a third of its checkpoint's size, since the optimiser stays behind.
+
+python -m experiments.export --checkpoint runs/NAME --out agent.safetensors
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agents.checkpoint import load_checkpoint, save_checkpoint
+from experiments.cli import check_writable, command
+from experiments.training_plan import checkpoint_path
+from maze_gen.errors import InputError
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Writes a trained agent without its optimiser: it can be evaluated, decoded and played, but not trained further.
+
+    Attributes:
+        checkpoint: a run's folder, or its checkpoint.
+        out: the file to write; its name ends in .safetensors.
+    """
+
+    checkpoint: Path
+    out: Path
+
+
+def run(options: ExportOptions) -> None:
+    if options.out.suffix != ".safetensors":
+        raise InputError(f"--out {options.out}: expected a name that ends in .safetensors")
+    checkpoint = load_checkpoint(checkpoint_path(options.checkpoint))
+    check_writable(options.out)
+    save_checkpoint(options.out, replace(checkpoint, statistics={}))
+    print(f"{options.out}: {checkpoint.agent_name} of {checkpoint.task.name}, {options.out.stat().st_size / 1e6:.1f} MB")
+
+
+main = command(ExportOptions, run)
+
+if __name__ == "__main__":
+    sys.exit(main())
