@@ -8,6 +8,7 @@ import torch
 from agents.config import AGENTS, AgentConfig, TrainConfig
 from agents.draws import HostDraws
 from agents.model import AgentModel
+from agents.networks import BYTE_SCALE, MIDDLE_BYTE
 from agents.objectives import generalised_advantages
 from agents.rollout import Actor, StoppedError, choose
 from tests.agents.worlds import CountingEnv, counting_task
@@ -85,11 +86,12 @@ def test_a_truncation_inside_a_chunk_bootstraps_from_its_last_observation():
         for part in model.network.parameters():
             part.zero_()
         encoder = model.network.encoder
-        # Only the third channel counts, and it passes the encoder unchanged but for a scale.
-        encoder.first.weight[0, 2, 0, 0] = 1
+        # Only the third channel counts, and it passes the encoder unchanged.
+        encoder.first.weight[0, 2, 0, 0] = 1 / BYTE_SCALE
+        encoder.first.bias[0] = MIDDLE_BYTE
         encoder.second.weight[0, 0, 0, 0] = 1
         encoder.linear.weight[0, 0] = 1
-        model.network.value.weight[0, 0] = 255
+        model.network.value.weight[0, 0] = 1
     for _ in range(6):
         rollout, _ = actor.run()
         time = rollout.inputs.images[:, :, 0, 0, 2].float()
