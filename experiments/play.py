@@ -24,7 +24,7 @@ from env.batch import BatchEnv
 from env.task import ACTION_NAMES, FRAMES_PER_SECOND, Task
 from experiments.cli import TaskOptions, check_writable, command
 from experiments.players import BASELINES, AgentPlayer, Player
-from experiments.reading.exhibits import gif
+from experiments.reading.films import gif
 from experiments.reading.recording import uniforms
 from experiments.reading.scene import Score, scene
 from maze_gen.errors import InputError

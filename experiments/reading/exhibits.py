@@ -4,7 +4,7 @@ An analysis makes a list of exhibits; `board` hangs them in TensorBoard and `rep
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,10 +35,6 @@ class Exhibit:
     words: str
     key: bool = field(default=False, kw_only=True)
 
-    @property
-    def tag(self) -> str:
-        return f"{self.section}/{self.name}"
-
 
 @dataclass(frozen=True)
 class Picture(Exhibit):
@@ -52,12 +48,12 @@ class Film(Exhibit):
     """Moving pictures.
 
     Attributes:
-        frames: [T, height, width, 3] uint8, height and width even.
+        frames: T pictures of one size, height and width even; they may be drawn when they are asked for.
         rate: frames a second.
         steps: [T] the agent step of each frame.
     """
 
-    frames: npt.NDArray[np.uint8]
+    frames: Sequence[Pixels] | npt.NDArray[np.uint8]
     rate: float
     steps: npt.NDArray[np.int64]
 
@@ -179,13 +175,4 @@ def png(pixels: Pixels) -> bytes:
     """The picture as a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def gif(frames: npt.NDArray[np.uint8], rate: float) -> bytes:
-    """[T, height, width, 3] as an animated GIF that repeats, in one palette of 128 colours."""
-    palette = Image.fromarray(frames[len(frames) // 2]).quantize(128)
-    images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    buffer = io.BytesIO()
-    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=round(1000 / rate), loop=0)
     return buffer.getvalue()

@@ -1,8 +1,9 @@
 """Decoders fitted after the fact on frozen features: which cell is the agent in, which way does it look, where is the goal?
 
 A decoder is a softmax on standardised features, linear or with one hidden layer, fitted on some episodes and read on others.
-Beside it stand *chance*, the accuracy of always naming the commonest class of the fitting episodes, and a *shuffled control*,
-the same decoder fitted on labels of other episodes: what it gets above chance is not knowledge but the clock.
+Beside it stand *chance*, which always names the commonest class of the fitting episodes, and a *shuffled control*, the same
+decoder fitted on labels of other episodes: what it gets above chance is not knowledge but the clock. The control of a decoder
+that the agent brought along is its answers in another episode at the same time.
 """
 
 from dataclasses import dataclass
@@ -104,23 +105,38 @@ class Reading:
         episodes: [R] the episodes that were read.
         probabilities: [R, T, classes] float32.
         labels: [R, T] the truth.
-        accuracy: share of steps whose likeliest class is the true one.
-        chance: accuracy of always naming the commonest class of the fitting episodes.
-        shuffled: accuracy of the same decoder fitted on the labels of other episodes; None where that wasn't done.
+        commonest: the commonest class of the fitting episodes, which chance always names.
+        shares: [classes] share of each class in the fitting episodes: what is known without looking at the agent.
+        control: [R, T] the class that the shuffled control names; None where that wasn't done.
     """
 
     name: str
     episodes: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float32]
     labels: npt.NDArray
-    accuracy: float
-    chance: float
-    shuffled: float | None
+    commonest: int
+    shares: npt.NDArray[np.float64]
+    control: npt.NDArray[np.int64] | None
 
     @property
     def likeliest(self) -> npt.NDArray[np.int64]:
         """[R, T] the class that is named."""
         return self.probabilities.argmax(-1)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of steps whose likeliest class is the true one."""
+        return float((self.likeliest == self.labels).mean())
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of always naming the commonest class of the fitting episodes."""
+        return float((self.labels == self.commonest).mean())
+
+    @property
+    def shuffled(self) -> float | None:
+        """Accuracy of the shuffled control."""
+        return None if self.control is None else float((self.control == self.labels).mean())
 
 
 def decode(
@@ -141,29 +157,13 @@ def decode(
     """
     fitting, reading = split_episodes(len(labels))
     flat = features[fitting].reshape(-1, features.shape[-1])
-    truth = labels[reading]
     known = labels[fitting]
     found = probabilities(fit(flat, known.ravel(), classes, kind, seed), features[reading])
     control = None
     if shuffled:
-        # Whole episodes change places, so that labels keep their shares and their course over time.
-        swapped = np.roll(known, max(1, len(known) // 2), axis=0) if len(known) > 1 else known[:, ::-1]
-        wrong = probabilities(fit(flat, swapped.ravel(), classes, kind, seed), features[reading])
-        control = float((wrong.argmax(-1) == truth).mean())
-    return Reading(
-        name=name,
-        episodes=reading,
-        probabilities=found,
-        labels=truth,
-        accuracy=float((found.argmax(-1) == truth).mean()),
-        chance=chance_accuracy(known, truth, classes),
-        shuffled=control,
-    )
-
-
-def chance_accuracy(known: npt.NDArray, truth: npt.NDArray, classes: int) -> float:
-    """Accuracy on `truth` of always naming the commonest class of `known`."""
-    return float((truth == np.bincount(known.ravel(), minlength=classes).argmax()).mean())
+        wrong = other_episodes(known).ravel()
+        control = probabilities(fit(flat, wrong, classes, kind, seed), features[reading]).argmax(-1)
+    return Reading(name, reading, found, labels[reading], *_usual(known, classes), control)
 
 
 def reading_of(name: str, probabilities: npt.NDArray, labels: npt.NDArray) -> Reading:
@@ -174,9 +174,23 @@ def reading_of(name: str, probabilities: npt.NDArray, labels: npt.NDArray) -> Re
         labels: [E, T].
     """
     fitting, reading = split_episodes(len(labels))
-    found, truth = np.asarray(probabilities[reading], dtype=np.float32), labels[reading]
-    accuracy = float((found.argmax(-1) == truth).mean())
-    return Reading(name, reading, found, truth, accuracy, chance_accuracy(labels[fitting], truth, found.shape[-1]), None)
+    found = np.asarray(probabilities[reading], dtype=np.float32)
+    control = other_episodes(found.argmax(-1))
+    return Reading(name, reading, found, labels[reading], *_usual(labels[fitting], found.shape[-1]), control)
+
+
+def other_episodes(values: npt.NDArray) -> npt.NDArray:
+    """[E, T, ...] → the same, whole episodes in each other's places; a single one is turned round in time.
+
+    Values keep their shares and their course over time.
+    """
+    return np.roll(values, max(1, len(values) // 2), axis=0) if len(values) > 1 else values[:, ::-1]
+
+
+def _usual(known: npt.NDArray, classes: int) -> tuple[int, npt.NDArray[np.float64]]:
+    """The commonest class, and the share of each."""
+    count = np.bincount(known.ravel(), minlength=classes)
+    return int(count.argmax()), count / count.sum()
 
 
 def heading_class(heading: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -13,7 +13,9 @@ from experiments.reading.loop_closure import loop_exhibits, read_loops
 from experiments.reading.mind import layers_of, record_mind
 from experiments.reading.moved_goal import EPISODES as MOVED
 from experiments.reading.moved_goal import moved_goal_exhibits
-from experiments.reading.position_pictures import position_exhibits, posterior_film, read_positions
+from experiments.reading.position_pictures import SECTION as POSITION_SECTION
+from experiments.reading.position_pictures import position_exhibits, read_positions
+from experiments.reading.posterior import posterior_exhibits
 from experiments.reading.recording import Recording
 from experiments.reading.units import unit_exhibits
 
@@ -70,9 +72,7 @@ def _read(
     layers = layers_of(checkpoint)
     readings = read_positions(recording, layers, tell, threads)
     exhibits = [_overview(checkpoint, recording), *position_exhibits(recording, readings)]
-    film = posterior_film(recording, readings.best)
-    if film is not None:
-        exhibits.append(film)
+    exhibits += posterior_exhibits(POSITION_SECTION, recording, readings.best)
     tell("reading loop closure, depth and behaviour")
     exhibits += loop_exhibits(recording, read_loops(recording, layers))
     exhibits += depth_exhibits(recording)

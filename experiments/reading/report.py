@@ -5,10 +5,9 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-import imageio.v2 as imageio
-
 from experiments.cli import write_file
 from experiments.reading.exhibits import Exhibit, Film, Number, Picture, Table, png
+from experiments.reading.films import mp4
 
 NARROW = 800
 """Pictures up to this width, in pixels, may stand side by side."""
@@ -73,7 +72,7 @@ def _exhibit(exhibit: Exhibit) -> str:
         case Picture():
             return f'{head}<img alt="{html.escape(exhibit.name)}" src="{_data("image/png", png(exhibit.pixels))}">'
         case Film():
-            source = _data("video/mp4", _mp4(exhibit))
+            source = _data("video/mp4", mp4(exhibit))
             return f'{head}<video controls loop autoplay muted playsinline src="{source}"></video>'
         case Table():
             lines = [("th", exhibit.header), *(("td", row) for row in exhibit.rows)]
@@ -81,20 +80,6 @@ def _exhibit(exhibit: Exhibit) -> str:
             kind = "" if any(exhibit.header) else ' class="plain"'
             return head + f"<table{kind}>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
     return ""
-
-
-def _mp4(film: Film) -> bytes:
-    content = imageio.mimwrite(
-        "<bytes>",
-        list(film.frames),
-        "mp4",
-        fps=film.rate,
-        macro_block_size=2,
-        codec="libx264",
-        quality=5,  # type: ignore[arg-type]
-    )
-    assert isinstance(content, bytes)
-    return content
 
 
 def _data(kind: str, content: bytes) -> str:
