@@ -1,22 +1,16 @@
 """What the agent does: where it goes, how fast it finds the goal, how straight, and what it expects on the way."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.reading.exhibits import (
-    AGENT,
-    CONTROL,
-    QUIET,
-    Exhibit,
-    Number,
-    Picture,
-    figure,
-    pixels_of,
-)
+from env.task import Task
+from experiments.players import BASELINES
+from experiments.reading.exhibits import AGENT, CONTROL, QUIET, Exhibit, Number, Picture, figure, pixels_of
 from experiments.reading.mind import VALUE
-from experiments.reading.recording import Recording
+from experiments.reading.recording import Recording, record
 from experiments.reading.results import latencies
 from experiments.reading.statistics import success_weighted_path_length
 from maze_gen.maze import CELL_UNITS
@@ -83,42 +77,71 @@ def first_trip_spl(trips: Trips) -> float:
     return success_weighted_path_length(trips.reached[first], trips.shortest[first], trips.taken[first])
 
 
-def behaviour_exhibits(recording: Recording) -> list[Exhibit]:
-    """Everything about behaviour."""
+def play_baselines(task: Task, episodes: int, seed: int, backend: str, threads: int | None = None) -> dict[str, Recording]:
+    """The same episodes as the random policy and the oracle play them, to hold an agent's behaviour against."""
+    return {who: record(task, make, episodes, seed, backend=backend, threads=threads) for who, make in BASELINES.items()}
+
+
+def behaviour_exhibits(recording: Recording, baselines: Mapping[str, Recording] | None = None) -> list[Exhibit]:
+    """Everything about behaviour.
+
+    Args:
+        baselines: who else played, and what they did.
+    """
     trips = trips_of(recording)
-    exhibits: list[Exhibit] = [
-        Number(
-            SECTION,
-            "return of an episode",
-            f"Mean sum of rewards over {recording.episodes} episodes of {recording.task.episode_seconds} seconds.",
-            float(recording.returns.mean()),
-            key=True,
-        ),
-        Number(
-            SECTION,
-            "SPL of the first trip",
-            "Success weighted by path length: over episodes, shortest way divided by the way taken to the "
-            "first goal, and 0 where none "
-            "was found. 1 is perfect.",
-            first_trip_spl(trips),
-            key=True,
-        ),
-    ]
-    if (trips.reached & ~trips.first).any():
-        exhibits.append(
-            Number(
-                SECTION,
-                "shortest by taken path on later trips",
-                "How straight it goes back to a goal that it has found before in the episode, over trips that "
-                "reached it. 1 is perfect.",
-                path_efficiency(trips),
-                key=True,
-            )
-        )
+    exhibits: list[Exhibit] = [*_numbers(recording, trips, {who: (it, trips_of(it)) for who, it in (baselines or {}).items()})]
     exhibits += [_paths(recording), *_value(recording), *_latencies(recording, trips)]
     if len(recording.task.mazes) == 1:
-        exhibits.insert(3, _occupancy(recording))
+        exhibits.append(_occupancy(recording))
     return exhibits
+
+
+def _numbers(recording: Recording, trips: Trips, others: Mapping[str, tuple[Recording, Trips]]) -> list[Number]:
+    """The agent's figures, and the others' beside them; none where there was no goal to measure them by."""
+
+    def number(name: str, words: str, figure_of: Callable[[Recording, Trips], float]) -> list[Number]:
+        value = figure_of(recording, trips)
+        beside = {who: figure_of(*played) for who, played in others.items()}
+        known = {who: other for who, other in beside.items() if np.isfinite(other)}
+        return [Number(SECTION, name, words, value, known, key=True)] if np.isfinite(value) else []
+
+    def seconds(part: int) -> Callable[[Recording, Trips], float]:
+        def mean(played: Recording, _: Trips) -> float:
+            found = latencies(played.goals, played.step_seconds)[part]
+            return float(found.mean()) if len(found) else float("nan")
+
+        return mean
+
+    return [
+        *number(
+            "return of an episode",
+            f"Mean sum of rewards over {recording.episodes} episodes of {recording.task.episode_seconds} seconds. Beside it, in "
+            "the same episodes, a policy that presses keys at random and an oracle that walks the shortest paths.",
+            lambda played, _: float(played.returns.mean()),
+        ),
+        *number(
+            "seconds to the first goal",
+            "Mean over the episodes in which a goal was found at all.",
+            seconds(0),
+        ),
+        *number(
+            "seconds to later goals",
+            "Mean time from a goal to the next one. Where that is less than to the first goal, it remembers the goal.",
+            seconds(1),
+        ),
+        *number(
+            "SPL of the first trip",
+            "Success weighted by path length: over episodes, shortest way divided by the way taken to the first goal, and 0 "
+            "where none was found. 1 is perfect.",
+            lambda _, walked: first_trip_spl(walked),
+        ),
+        *number(
+            "shortest by taken path on later trips",
+            "How straight it goes back to a goal that it has found before in the episode, over trips that reached it. 1 is "
+            "perfect.",
+            lambda _, walked: path_efficiency(walked),
+        ),
+    ]
 
 
 def _paths(recording: Recording) -> Picture:

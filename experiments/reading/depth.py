@@ -9,7 +9,7 @@ import numpy.typing as npt
 from auxiliary.depth import CLASSES, COLS, ROWS, distance_edges
 from experiments.reading.exhibits import Exhibit, Number, Picture, figure, pixels_of
 from experiments.reading.mind import DEPTH_HEADS, TRUE_DEPTH
-from experiments.reading.position import confusion, split_episodes
+from experiments.reading.position import confusion, other_episodes, split_episodes
 from experiments.reading.recording import Recording
 
 SECTION = "3 Depth"
@@ -42,11 +42,13 @@ def depth_exhibits(recording: Recording) -> list[Exhibit]:
         Number(
             SECTION,
             f"accuracy of {name}",
-            "Share of the 4 x 16 pixels of the middle of the view whose class, of eight, is named rightly. "
-            "Chance names the commonest "
-            "class of each pixel.",
+            "Share of the 4 x 16 pixels of the middle of the view whose class, of eight, is named rightly. Chance names the "
+            "commonest class of each pixel; the shuffled control is what the head said in another episode at the same time.",
             float((said[reading] == truth[reading]).mean()),
-            {"chance": chance},
+            {
+                "chance": chance,
+                "shuffled control": float((other_episodes(said[reading]) == truth[reading]).mean()),
+            },
             key=True,
             percent=True,
         )
@@ -62,10 +64,8 @@ def _samples(recording: Recording, heads: dict[str, npt.NDArray], truth: npt.NDA
         [(kept[index % len(kept)], (index + 1) * recording.steps // (SAMPLES + 1)) for index in range(SAMPLES)] if kept else []
     )
     columns = ["what it sees", "true depth", *heads]
-    with figure(3.6 * len(columns), 1.9 * max(1, len(places)) + 0.5, max(1, len(places)), len(columns), squeeze=False) as (
-        made,
-        axes,
-    ):
+    rows, widths = max(1, len(places)), [0.55] + [1.0] * (len(columns) - 1)
+    with figure(4.2 * sum(widths), 1.9 * rows + 0.5, rows, len(columns), squeeze=False, width_ratios=widths) as (made, axes):
         drawn: Any = None
         for row, (episode, step) in enumerate(places):
             axes[row][0].imshow(recording.pictures[episode][step], interpolation="nearest")

@@ -6,9 +6,9 @@ import torch
 
 from agents.checkpoint import Checkpoint
 from env.task import Task
-from experiments.reading.behaviour import behaviour_exhibits
+from experiments.reading.behaviour import behaviour_exhibits, play_baselines
 from experiments.reading.depth import depth_exhibits
-from experiments.reading.exhibits import Exhibit, Table
+from experiments.reading.exhibits import Exhibit, Number, Table
 from experiments.reading.loop_closure import loop_exhibits, read_loops
 from experiments.reading.mind import layers_of, record_mind
 from experiments.reading.moved_goal import EPISODES as MOVED
@@ -76,13 +76,37 @@ def _read(
     tell("reading loop closure, depth and behaviour")
     exhibits += loop_exhibits(recording, read_loops(recording, layers))
     exhibits += depth_exhibits(recording)
-    exhibits += behaviour_exhibits(recording)
+    # Baselines take seconds on the engine; on another backend they would take as long as the agent did.
+    others = play_baselines(task, episodes, seed, backend, threads) if backend == "embedded" else {}
+    exhibits += behaviour_exhibits(recording, others)
     if backend == "embedded":
         tell("moving the goal")
         exhibits += moved_goal_exhibits(checkpoint, task, seed, min(episodes, MOVED), threads)
     tell("reading single units")
     exhibits += unit_exhibits(recording, layers)
+    exhibits.insert(1, _figures(exhibits))
     return exhibits
+
+
+def _figures(exhibits: list[Exhibit]) -> Table:
+    """Every number with what stands beside it, on the first page."""
+    numbers = [exhibit for exhibit in exhibits if isinstance(exhibit, Number)]
+    rows = [
+        [
+            number.section,
+            number.name,
+            number.shown(number.value),
+            ", ".join(f"{k} {number.shown(v)}" for k, v in number.beside.items()),
+        ]
+        for number in numbers
+    ]
+    return Table(
+        "0 Read me first",
+        "figures at a glance",
+        "All figures, and what to hold them against.",
+        ["page", "figure", "agent", "beside it"],
+        rows,
+    )
 
 
 def _overview(checkpoint: Checkpoint, recording: Recording) -> Table:
@@ -93,11 +117,10 @@ def _overview(checkpoint: Checkpoint, recording: Recording) -> Table:
     return Table(
         "0 Read me first",
         "what is read here",
-        "Pages: 1 Position, what the agent knows about where it is; 2 Loop closure, whether it recognises "
-        "places; 3 Depth, how far it "
-        "thinks things are; 4 Behaviour, how well it navigates; 5 Network, what single units respond to (see "
-        "the projector too). Each "
-        "figure has chance or a control beside it, as runs of their own.",
+        "Position: what the agent knows about where it is. Loop closure: whether it recognises places. Depth: how far it thinks "
+        "things are. Behaviour: how well it navigates. Network: what single units respond to. Beside each figure stands what it "
+        "has to be held against: chance, a control, or another player; in TensorBoard these are runs of their own, and the "
+        "projector shows the memory's states.",
         ["", ""],
         [
             ["agent", checkpoint.agent_name],

@@ -16,8 +16,9 @@ SECTION = "5 Network"
 DRAWN = 12
 EMBEDDED = 1000
 CONTROLS = 10
-DEVIATIONS = 2.33
-"""Of a normal distribution, above which 1 % lies."""
+DEVIATIONS = 2.821 * (1 + 1 / CONTROLS) ** 0.5
+"""Above so many standard deviations lies 1 % of new draws, where mean and deviation are those of 10 draws themselves: the 99 %
+quantile of Student's t with 9 degrees of freedom, widened for the doubt about the mean."""
 LEAST_ACTIVE = 0.01
 _COMPASS = ("east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east")
 

@@ -9,14 +9,16 @@ import pytest
 
 from auxiliary.depth import CLASSES, PIXELS
 from env.registry import make_task
-from experiments.reading.behaviour import first_trip_spl, path_efficiency, trips_of
+from experiments.reading.behaviour import behaviour_exhibits, first_trip_spl, path_efficiency, trips_of
 from experiments.reading.depth import class_names, commonest, depth_exhibits
 from experiments.reading.exhibits import Number
 from experiments.reading.loop_closure import judge, read_loops
-from experiments.reading.mind import DEPTH_HEADS, LOOP, LOOP_LABEL, SECOND, TRUE_DEPTH, loop_labels
+from experiments.reading.mind import DEPTH_HEADS, LOOP, LOOP_LABEL, SECOND, TRUE_DEPTH, VALUE, loop_labels
 from experiments.reading.moved_goal import SecondEpisodes, looked_there_first, near_old_goal, with_moving_goal
-from experiments.reading.position import entropy
-from experiments.reading.position_pictures import errors_of, read_positions
+from experiments.reading.position import entropy, reading_of
+from experiments.reading.position_maps import most_mistaken
+from experiments.reading.position_pictures import errors_of, position_exhibits, read_positions
+from experiments.reading.posterior import moment_steps
 from experiments.reading.results import latencies
 from experiments.reading.tsne import embed
 from experiments.reading.units import place_fields, rates_by_cell, spatial_information
@@ -49,6 +51,41 @@ def test_an_agent_whose_state_is_the_position_is_read_without_error() -> None:
     assert found.best.shuffled is not None
     assert found.best.shuffled < 0.15
     assert found.goal == []
+    shown = numbers(position_exhibits(recording, found))
+    accuracy, error = shown["accuracy of naming the cell"], shown["error in cells of path"]
+    assert accuracy.value > 0.99
+    assert set(accuracy.beside) == set(error.beside) == {"chance", "shuffled control"}
+    assert accuracy.beside["shuffled control"] < 0.15
+    # The walk is all over the maze: always naming one cell is as far off as the maze is wide.
+    assert error.value < 0.05
+    assert min(error.beside.values()) > 5
+
+
+def test_an_agents_own_decoder_is_held_against_other_episodes() -> None:
+    """Answers that are right everywhere, and answers that depend on the time alone and are right as far as the clock tells."""
+    walk = np.array([[0, 1, 2, 3]] * 5 + [[4, 3, 2, 1]] * 5)
+    known = reading_of("own", np.eye(5)[walk], walk)
+    assert known.accuracy == 1.0
+    assert known.control is not None
+    # Read are episodes 3, 4, 8, 9: turned by two, each is held against one of the other way round, alike in step 2 only.
+    assert known.shuffled == pytest.approx(1 / 4)
+    clock = reading_of("own", np.eye(5)[np.tile([0, 1, 2, 3], (10, 1))], walk)
+    assert clock.accuracy == clock.shuffled == pytest.approx((1 + 1 / 4) / 2)
+
+
+def test_cells_with_the_most_mistakes_come_first() -> None:
+    shares = np.array([[0.5, 0.5, 0], [0, 1, 0], [0.9, 0, 0.1]])
+    assert most_mistaken(shares, np.array([10, 100, 2])).tolist() == [0, 2]
+
+
+def test_moments_after_a_respawn_that_leaves_time_for_them() -> None:
+    spawned = np.zeros(200, dtype=bool)
+    spawned[[0, 100, 110]] = True
+    # Steps of a fifteenth of a second: 6 s are 90 steps, and the stay from step 110 on has 90, one too few.
+    assert moment_steps(spawned, 1 / 15) == [0, 8, 15, 30, 60, 90]
+    spawned[110] = False
+    assert moment_steps(spawned, 1 / 15) == [100, 108, 115, 130, 160, 190]
+    assert moment_steps(np.eye(1, 20, dtype=bool)[0], 1 / 15) == [0, 8, 15]
 
 
 def test_an_agent_that_knows_nothing_is_read_as_chance() -> None:
@@ -86,6 +123,14 @@ def test_a_perfect_detector_and_a_useless_one() -> None:
     assert useless.average_precision == pytest.approx(share, abs=0.03)
     assert useless.f1 == pytest.approx(2 * share / (1 + share), abs=0.02)
     assert useless.always == pytest.approx(2 * share / (1 + share))
+
+
+def test_a_detector_that_knows_only_the_time_is_no_better_than_its_control() -> None:
+    labels = np.random.default_rng(4).random((20, 400)) < np.linspace(0, 1, 400)
+    clock = np.tile(np.linspace(0, 1, 400, dtype=np.float32), (20, 1))
+    found = judge("a clock", clock, labels)
+    assert found.f1 > found.always + 0.05
+    assert found.f1 == pytest.approx(found.shuffled)
 
 
 def test_the_threshold_is_chosen_on_other_episodes() -> None:
@@ -126,7 +171,8 @@ def test_depth_heads_that_know_all_half_and_nothing() -> None:
     found = numbers(depth_exhibits(recording))
     first, second = (found[f"accuracy of {name}"] for name in DEPTH_HEADS.values())
     assert (first.value, second.value) == (1.0, 0.5)
-    assert first.beside["chance"] == pytest.approx(1 / CLASSES, abs=0.02)
+    for control in ("chance", "shuffled control"):
+        assert first.beside[control] == pytest.approx(1 / CLASSES, abs=0.02)
 
 
 def test_chance_of_depth_is_each_pixels_commonest_class() -> None:
@@ -163,6 +209,14 @@ def test_trips_and_their_lengths() -> None:
     assert trips.taken.tolist() == pytest.approx([3, 8, 1])
     assert first_trip_spl(trips) == 1.0
     assert path_efficiency(trips) == pytest.approx(2 / 8)
+    recording.readings[VALUE] = np.zeros(cells.shape, dtype=np.float32)
+    shown = numbers(behaviour_exhibits(recording, {"oracle": recording}))
+    seconds = recording.step_seconds
+    assert shown["return of an episode"].value == 20
+    assert shown["seconds to the first goal"].value == pytest.approx((goal_steps[0] + 1) * seconds)
+    assert shown["seconds to later goals"].value == pytest.approx((goal_steps[1] - goal_steps[0]) * seconds)
+    assert shown["SPL of the first trip"].value == 1.0
+    assert all(number.beside == {"oracle": number.value} for number in shown.values())
 
 
 def test_latencies_by_hand() -> None:
