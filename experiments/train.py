@@ -10,14 +10,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+import tyro
 
-from agents.checkpoint import Checkpoint, library_versions, save_checkpoint
+from agents.checkpoint import Checkpoint, library_versions, load_checkpoint, save_checkpoint
 from agents.config import agent_config
 from agents.model import AgentModel, FlatParameters
 from agents.runtime.cuda import CudaRuntime
@@ -27,7 +28,8 @@ from agents.store import SharedStore, StreamStore
 from agents.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.task import Task
-from experiments.cli import write_json
+from experiments.cli import ProgressLine, write_json
+from experiments.decode import decode, summary_of
 from experiments.reading.live import LiveReading
 from experiments.run_log import RunLog
 from experiments.training_plan import CHECKPOINT, DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
@@ -255,13 +257,41 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
         raise InputError(f"cannot write {error.filename or 'the run'}: {error.strerror or error}") from error
 
 
+@dataclass(frozen=True)
+class CommandOptions:
+    """Trains an agent in a task, then reads it.
+
+    Attributes:
+        training: what is trained.
+        reading_episodes: whole episodes in which the trained agent is read (experiments.decode); 0 for none.
+    """
+
+    training: tyro.conf.OmitArgPrefixes[TrainOptions] = field(default_factory=TrainOptions)
+    reading_episodes: int = 50
+
+
 @one_line_errors
 def main() -> int:
     """The command."""
     arguments = sys.argv[1:]
-    result = train_or_explain(parse_options(TrainOptions, arguments, default=default_options(arguments)))
+    options = parse_options(CommandOptions, arguments, default=CommandOptions(default_options(arguments)))
+    if options.reading_episodes == 1 or options.reading_episodes < 0:
+        raise InputError(f"--reading-episodes {options.reading_episodes}: expected 0 for none, or at least 2")
+    result = train_or_explain(options.training)
     if result is None:
         return 1
+    if options.reading_episodes and not result.interrupted:
+        checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
+        with ProgressLine() as progress:
+            exhibits = decode(
+                checkpoint,
+                result.folder / "reading",
+                episodes=options.reading_episodes,
+                report=report,
+                backend=checkpoint.backend,
+                progress=progress,
+            )
+        print(f"{summary_of(exhibits)}\nreport: {report}")
     print(f"checkpoint: {result.checkpoint}")
     print(f"go on with: python -m experiments.train --resume {result.folder}")
     return 130 if result.interrupted else 0

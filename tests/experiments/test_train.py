@@ -21,7 +21,8 @@ from agents.runtime.cuda import CudaRuntime
 from agents.runtime.serial import SerialRuntime
 from env.backends import make_batch
 from env.task import Task
-from experiments.train import CHECKPOINT, TrainOptions, train
+from experiments.reading.exhibits import Number
+from experiments.train import CHECKPOINT, TrainOptions, main, train
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
 
@@ -148,7 +149,7 @@ def test_processes_learn_the_toy_too(tmp_path):
 
 def command(*arguments: str, **named) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", *arguments],
+        [sys.executable, "-m", "experiments.train", "--reading-episodes", "0", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -290,4 +291,30 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     with pytest.raises(InputError, match="DeepMind Lab runs on the CPU"):
         train(options(tmp_path, device="cuda", backend="lab"), TOY_TASK)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_ends_with_a_reading(tmp_path, monkeypatch, capsys):
+    read = []
+
+    def decode(checkpoint, logdir, **options):
+        read.append((checkpoint.agent_name, logdir, options["episodes"], options["report"]))
+        return [Number("1 Position", "a figure", "words", 0.5, {"chance": 0.1}, key=True)]
+
+    monkeypatch.setattr("experiments.train.decode", decode)
+    folder = tmp_path / "run"
+    options = ("--run-dir", folder, "--frames", 400, "--workers", 1, "--envs", 2, "--chunk", 10, "--serial")
+    for episodes in (7, 0):
+        again = ("--resume", folder) if read else ()
+        chosen = ("--frames", 400) if read else options
+        monkeypatch.setattr("sys.argv", ["train", *map(str, (*chosen, *again)), "--reading-episodes", str(episodes)])
+        assert main() == 0
+    assert read == [("nav-d1d2l", folder / "reading", 7, folder / "report.html")]
+    assert "Position: a figure 0.5 (chance 0.1)" in capsys.readouterr().out
+
+
+def test_a_reading_of_one_episode_is_refused_before_the_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["train", "--run-dir", str(tmp_path / "run"), "--reading-episodes", "1"])
+    assert main() == 2
+    assert capsys.readouterr().err.startswith("error: --reading-episodes 1: expected 0 for none")
     assert not (tmp_path / "run").exists()
