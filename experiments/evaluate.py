@@ -36,7 +36,8 @@ class EvaluateOptions:
     Attributes:
         world: the task; by default the checkpoint's own mazes, and held-out mazes played by the same rules.
         checkpoint: the agent's file.
-        compare: two or more agents instead: each a checkpoint, or a folder whose checkpoints are runs of one agent.
+        compare: agents instead: each a checkpoint, or a folder whose checkpoints are runs of one agent; one folder of several
+            runs will do.
         figure: where to draw the comparison, a .png file.
         episodes: whole episodes of each task.
         seed: episode k is (seed, k); the same seed gives the same evaluation on any number of threads.
@@ -166,10 +167,8 @@ def agents_to_compare(paths: Sequence[Path]) -> dict[str, list[Checkpoint]]:
     """Name → checkpoints of every path, a file or a folder that is searched; names are made distinct by the path.
 
     Raises:
-        InputError: fewer than two, nothing found, or not a checkpoint.
+        InputError: fewer than two agents or runs, nothing found, or not a checkpoint.
     """
-    if len(paths) < 2:
-        raise InputError(f"--compare {' '.join(map(str, paths))}: expected at least two agents")
     groups: dict[str, list[Checkpoint]] = {}
     for path in paths:
         files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
@@ -180,6 +179,8 @@ def agents_to_compare(paths: Sequence[Path]) -> dict[str, list[Checkpoint]]:
         taken = name in groups or sum(load_checkpoint(_first(other)).agent_name == name for other in paths) > 1
         label = f"{name} ({path.stem if path.is_file() else path.name})" if taken else name
         groups[label if label not in groups else f"{name} ({path})"] = runs
+    if sum(map(len, groups.values())) < 2:
+        raise InputError(f"--compare {' '.join(map(str, paths))}: expected at least two agents, or two runs of one in its folder")
     return groups
 
 
@@ -221,6 +222,10 @@ def run_comparison(options: EvaluateOptions) -> None:
             agents.append(AgentRuns(name, [checkpoint.origin for checkpoint in checkpoints], by_task))
     compared = compare(agents, baselines)
     print(compared.tables())
+    for name, checkpoints in groups.items():
+        strangers = {checkpoint.task.name for checkpoint in checkpoints if checkpoint.task.mazes != tasks[0].mazes}
+        if strangers and tasks[0].split != "heldout":
+            print(f"\nnote: {name} was trained on other mazes ({', '.join(sorted(strangers))}), and has no known ones here")
     if options.json is not None:
         write_json(options.json, compared.as_json())
         print(f"\nfigures: {options.json}")

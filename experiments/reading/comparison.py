@@ -28,6 +28,7 @@ from experiments.reading.statistics import (
 
 THRESHOLDS = np.linspace(0, 1.2, 61)
 PROFILE_SAMPLES = 500
+HEADING = "Interquartile means of returns on a scale from the random policy (0) to the oracle (1), with 95 % intervals\n\n"
 COLOURS = ("#2563c9", "#d0802a", "#2e9e6b", "#9a4fb0", "#c94040", "#5a6270")
 
 
@@ -110,14 +111,11 @@ class Comparison:
             gap = self.gap.get(agent.name)
             lines.append([agent.name, *map(_shown, found), _shown(gap) if gap else "–"])
         scores = aligned(lines, words=1)
+        if not self.improvement:
+            return HEADING + scores
         pairs = [["agent", "beats", "in % of pairs of episodes"]]
         pairs += [[ours, theirs, _shown(found, 100)] for (ours, theirs), found in self.improvement.items()]
-        return (
-            "Interquartile means of returns on a scale from the random policy (0) to the oracle (1), with 95 % intervals\n\n"
-            + scores
-            + "\n\n"
-            + aligned(pairs, words=2)
-        )
+        return HEADING + scores + "\n\n" + aligned(pairs, words=2)
 
 
 def _shown(found: Estimate, scale: float = 1.0) -> str:

@@ -145,6 +145,19 @@ def test_comparing_two_agents(
     assert "95 % intervals" in capsys.readouterr().out
 
 
+def test_several_runs_of_one_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "seeds"
+    folder.mkdir()
+    for seed in (1, 2):
+        untrained(folder / f"{seed}.safetensors", "ff", ring_task(3))
+    found = tmp_path / "compared.json", tmp_path / "compared.png"
+    options = ("--compare", folder, "--episodes", 3, "--split", "fixed", "--json", found[0], "--figure", found[1])
+    assert run(monkeypatch, *options) == 0
+    (agent,) = json.loads(found[0].read_text())["agents"]
+    assert len(agent["checkpoints"]) == len(agent["tasks"][0]["runs"]) == 2
+    assert "beats" not in capsys.readouterr().out
+
+
 def result(task: str, split: str, returns: list[float]) -> Result:
     return Result(task, split, np.array(returns), 0.0, 0.0, None, None, None)
 
