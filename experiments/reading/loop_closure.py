@@ -119,13 +119,12 @@ def loop_exhibits(recording: Recording, readings: list[LoopReading]) -> list[Exh
         Number(
             SECTION,
             "F1 of recognising a place",
-            f"F1 of {best.name} on episodes that its threshold wasn't chosen on. A loop closes where the agent "
-            "is within one cell "
-            "of where it was before, having been more than two cells off in between. The shuffled control is what it said in "
-            "another episode at the same time.",
+            f"F1 of {best.name} on episodes that its threshold wasn't chosen on. A loop closes where the agent is within one "
+            "cell of where it was before, having been more than two cells off in between. Chance always says yes; the shuffled "
+            "control is what it said in another episode at the same time.",
             best.f1,
             {
-                "always yes": best.always,
+                "chance": best.always,
                 "shuffled control": best.shuffled,
                 **{reading.name: reading.f1 for reading in readings[1:]},
             },

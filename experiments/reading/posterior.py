@@ -92,16 +92,17 @@ class _Path:
         """Views and posteriors side by side at moments after a respawn."""
         steps = moment_steps(self.spawned, self.recording.step_seconds)
         views = self.recording.pictures[self.episode]
-        height = 4.4 * self.maze.rows / self.maze.cols + 0.5
-        with figure(14.4, 2 * height, 2, 6, width_ratios=[self.maze.rows / self.maze.cols, 1] * 3) as (made, axes):
+        shape = self.maze.rows / self.maze.cols
+        with figure(14.4, 2 * (4.8 * shape / (1 + shape) + 0.4), 2, 6, width_ratios=[shape, 1] * 3) as (made, axes):
             for place in axes.ravel():
                 place.axis("off")
             panels = axes.reshape(-1, 2)
             for (eye, floor), step in zip(panels, steps, strict=False):
                 eye.imshow(views[step], interpolation="nearest")
                 floor.imshow(self.map(step, smoothing=2))
-                eye.set_title(f"{(step - steps[0]) * self.recording.step_seconds:.1f} s", fontsize=12)
-                floor.set_title(f"{self.bits[step]:.1f} bits of doubt", fontsize=12)
+                after = (step - steps[0]) * self.recording.step_seconds
+                eye.set_title(f"after {after:.1f} s", fontsize=12)
+                floor.set_title(f"where it believes it is: {self.bits[step]:.1f} bits of doubt", fontsize=12)
             return Picture(
                 section,
                 "posterior after a respawn",
