@@ -102,7 +102,7 @@ class _Path:
                 floor.imshow(self.map(step, smoothing=2))
                 after = (step - steps[0]) * self.recording.step_seconds
                 eye.set_title(f"after {after:.1f} s", fontsize=12)
-                floor.set_title(f"where it believes it is: {self.bits[step]:.1f} bits of doubt", fontsize=12)
+                floor.set_title(f"{self.bits[step]:.1f} bits of doubt", fontsize=12)
             return Picture(
                 section,
                 "posterior after a respawn",
