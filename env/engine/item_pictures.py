@@ -56,15 +56,16 @@ def apple() -> Layer:
 def strawberry() -> Layer:
     """A pink strawberry with yellow seeds under green leaves."""
     x, y = _grid()
-    width = 0.84 * np.sqrt(np.clip((y + 0.98) / 1.45, 0, 1))
-    body = (np.abs(x) < width) & (y < 0.45) & ((x / 0.9) ** 2 + ((y + 0.1) / 0.9) ** 2 < 1)
-    row = np.floor(y / 0.22)
-    seeds = (((x + 0.11 * (row % 2)) % 0.26 - 0.13) / 0.045) ** 2 + ((y % 0.22 - 0.11) / 0.065) ** 2 < 1
-    angle = np.arctan2(y - 0.42, x)
-    leaves = np.hypot(x, (y - 0.42) * 1.5) < 0.45 + 0.25 * np.cos(5 * angle + np.pi / 2)
-    stem = (np.abs(x) < 0.06) & (y > 0.4) & (y < 0.98)
+    # Broad and pink down to its tip, with few seeds: from afar only the mean colour is left, and only where most is covered.
+    width = 0.98 * np.clip((y + 0.98) / 1.45, 0, 1) ** 0.4
+    body = (np.abs(x) < width) & ((x / 0.98) ** 2 + ((y + 0.14) / 0.86) ** 2 < 1)
+    row = np.floor(y / 0.26)
+    seeds = (((x + 0.16 * (row % 2)) % 0.32 - 0.16) / 0.04) ** 2 + ((y % 0.26 - 0.13) / 0.06) ** 2 < 1
+    angle = np.arctan2(y - 0.62, x)
+    leaves = np.hypot(x, (y - 0.62) * 1.5) < 0.34 + 0.2 * np.cos(5 * angle + np.pi / 2)
+    stem = (np.abs(x) < 0.06) & (y > 0.6) & (y < 0.98)
     return _paint(
-        (body, _ball(x, y, (1.0, 0.16, 0.58))),
+        (body, _ball(x, y, (1.0, 0.1, 0.55))),
         (body & seeds, np.array([1.0, 0.92, 0.45])),
         (leaves, np.array([0.10, 0.55, 0.12])),
         (stem, np.array([0.12, 0.45, 0.10])),

@@ -210,6 +210,17 @@ def test_items_are_known_by_their_colour_from_ten_cells_away(paint, theme, face,
         assert counts[kind - 1] == counts.max()
 
 
+@pytest.mark.parametrize("kind", [APPLE, STRAWBERRY, GOAL])
+def test_items_fill_what_they_take_from_afar(paint, kind):
+    """At four cells and at seven an item covers two fifths of its square: a smaller level leaves out what is covered in part."""
+    room = room_of(1, 12)
+    for cells in (4, 7):
+        empty, _ = paint(room, 50, 50, HEADINGS[EAST])
+        picture, _ = paint(room, 50, 50, HEADINGS[EAST], [(cells, kind)])
+        drawn = (picture != empty).any(axis=-1).sum()
+        assert drawn >= 0.4 * (ITEM_UNITS[kind] * SIZE / (200 * cells)) ** 2
+
+
 def test_landmarks_differ_pairwise():
     """At 8 x 8 pixels, as from three cells away, the root mean square difference of any two is a seventh of the range."""
     framed = pictures.pictures()
