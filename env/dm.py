@@ -42,9 +42,14 @@ class KnossosDmEnv(dm_env.Environment):
         return dm_env.restart(observation)
 
     def step(self, action: Any) -> dm_env.TimeStep:
+        """Holds the action for the task's action repeat; after the last step of an episode it starts the next one.
+
+        Raises:
+            InputError: an action that isn't one of the eight; a step after `close`.
+        """
         if self._needs_reset:
             return self.reset()
-        observation, reward, _, truncated, _ = self._world.step(np.int64(action))
+        observation, reward, _, truncated, _ = self._world.step(action)
         self._needs_reset = truncated
         return dm_env.truncation(reward, observation) if truncated else dm_env.transition(reward, observation)
 

@@ -62,7 +62,8 @@ class KnossosEnv(gymnasium.Env[dict[str, npt.NDArray[Any]], np.int64]):
         Raises:
             InputError: an action that isn't one of the eight; a step before `reset`, after `close` or past the episode's end.
         """
-        if not self.action_space.contains(action):
+        # Python counts True as 1.
+        if isinstance(action, bool) or not self.action_space.contains(action):
             raise InputError(f"action {action!r}: expected an integer from 0 to {NUM_ACTIONS - 1}")
         self.batch.step(np.array([action]))
         outcome = self.batch.outcome

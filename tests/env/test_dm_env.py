@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 from absl.testing import absltest
 from dm_env import test_utils
 
 from env.dm import KnossosDmEnv
 from env.registry import make_task
 from env.single import KnossosEnv
+from maze_gen.errors import InputError
 
 
 class TestContract(test_utils.EnvironmentTestMixin, absltest.TestCase):
@@ -40,4 +42,14 @@ def test_the_last_step_may_be_bootstrapped() -> None:
     while not time_step.last():
         time_step = world.step(2)
     assert time_step.discount == 1.0
+    world.close()
+
+
+@pytest.mark.parametrize("action", [8, -1, 2.5, None, True])
+def test_an_invalid_action_raises_with_its_value(action: object) -> None:
+    world = KnossosDmEnv("static-small", seed=7)
+    world.reset()
+    with pytest.raises(InputError, match=str(action)):
+        world.step(action)
+    world.step(np.array(1, dtype=np.int32))
     world.close()

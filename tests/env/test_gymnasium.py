@@ -110,7 +110,7 @@ def test_observations_are_not_overwritten() -> None:
     world.close()
 
 
-@pytest.mark.parametrize("action", [8, -1, 2.5, None, "forward"])
+@pytest.mark.parametrize("action", [8, -1, 2.5, None, True, "forward"])
 def test_an_invalid_action_raises_with_its_value(action: object) -> None:
     world = KnossosEnv("static-small")
     world.reset(seed=1)
