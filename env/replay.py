@@ -97,9 +97,11 @@ def read_trace(path: Path) -> Trace:
     """
     try:
         with path.open("rb") as stream:
+            # NumPy takes what is no archive for a pickle, and advises to trust it.
+            if not zipfile.is_zipfile(stream):
+                raise ValueError("not an archive of arrays, or a truncated one")
+            stream.seek(0)
             file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("one array, not an archive of them")
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
