@@ -5,6 +5,7 @@ what is left behind. It never runs where the real one is tested. Files in the fo
 `die-N` ends the process before frame N, once; `hang` stops it at its start; `refuse` raises there.
 """
 
+import contextlib
 import os
 import pathlib
 import time
@@ -39,10 +40,12 @@ class Lab:
 
     def step(self, action, num_steps=1):
         trouble = self._trouble / f"die-{self._frame}"
+        # Of several processes at that frame only the one whose unlink succeeds dies.
         if trouble.exists():
-            trouble.unlink()
-            print("the world ends", flush=True)
-            os._exit(3)
+            with contextlib.suppress(FileNotFoundError):
+                trouble.unlink()
+                print("the world ends", flush=True)
+                os._exit(3)
         self._frame += num_steps
         self._x += float(action[3]) * num_steps
         return 1.0 if self._frame % 10 == 0 else 0.0
