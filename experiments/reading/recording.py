@@ -3,6 +3,8 @@
 Episodes are played in blocks of `BLOCK` rows, each block by a player of its own on one thread. Episode k is (seed, stream k,
 episode 0), its actions are drawn with numbers of (seed, k, step), and it always sits in row k modulo BLOCK of a block: so
 everything about it, to the last bit of a rounding, is the same however many episodes are played and on however many threads.
+
+On DeepMind Lab, where a row is a process, blocks have `LAB_BLOCK` rows, and the last one no more than there are episodes left.
 """
 
 import os
@@ -25,6 +27,12 @@ from maze_gen.errors import InputError
 
 BLOCK = 25
 """Rows that are stepped together. Four blocks make the usual 100 episodes."""
+
+LAB_BLOCK = 8
+"""Rows of a block on DeepMind Lab: each takes a process and about 110 MB, and a network in it costs little beside them."""
+
+ATTEMPTS = 3
+"""So often a block is played before its simulators are given up."""
 
 RESPAWN_LEAP = 40.0
 """Units: no agent step is as long as this (the fastest takes 28), and no respawn as short (a spawn lies 5 cells off)."""
@@ -148,7 +156,7 @@ def record(
     """Plays `episodes` whole episodes.
 
     Args:
-        make_player: makes a player of `BLOCK` rows; called once a block.
+        make_player: makes a player of a block's rows; called once a block.
         probe: what is read at every step, if anything.
         keep_pictures: episodes whose every picture is kept.
         thumbnail_stride: keeps every this-manieth picture of every episode; 0 keeps none.
@@ -163,24 +171,26 @@ def record(
     if episodes < 1:
         raise InputError(f"episodes is {episodes}, expected at least 1")
     work = _Work(task, episodes, seed, probe, keep_pictures, thumbnail_stride, steps, progress)
-    blocks = range(-(-episodes // BLOCK))
-    threads = min(threads or default_threads(), len(blocks))
+    block_rows = BLOCK if backend == "embedded" else LAB_BLOCK
+    starts = range(0, episodes, block_rows)
+    threads = min(threads or default_threads(), len(starts))
     before = torch.get_num_threads()
 
-    def play(block: int) -> None:
+    def play(start: int) -> None:
         # A library's setting of one thread would hold for the thread that set it only.
         torch.set_num_threads(1)
-        player = make_player(BLOCK)
+        rows = BLOCK if backend == "embedded" else min(LAB_BLOCK, episodes - start)
+        player = make_player(rows)
         if backend == "embedded":
-            env: BatchEnv = Engine(task, BLOCK, depth=depth, depth_target=depth_target, rgb=player.sees or work.looks)
+            env: BatchEnv = Engine(task, rows, depth=depth, depth_target=depth_target, rgb=player.sees or work.looks)
         else:
-            env = make_batch(task, BLOCK, backend=backend, depth=depth, depth_target=depth_target)
+            env = make_batch(task, rows, backend=backend, depth=depth, depth_target=depth_target)
         with env:
-            work.play(block, env, player)
+            work.play(start, env, player)
 
     try:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(play, blocks))
+            list(pool.map(play, starts))
     finally:
         torch.set_num_threads(before)
     return work.recording
@@ -225,13 +235,20 @@ class _Work:
             thumbnail_stride=max(1, stride),
         )
 
-    def play(self, block: int, env: BatchEnv, player: Player) -> None:
+    def play(self, start: int, env: BatchEnv, player: Player) -> None:
+        """Plays the episodes from number `start` on; anew, from their start, where a simulator died."""
+        for _ in range(ATTEMPTS):
+            if self._attempt(start, env, player):
+                return
+        raise InputError(f"{self.recording.task.name}: a simulator died in each of {ATTEMPTS} attempts at the same episodes")
+
+    def _attempt(self, start: int, env: BatchEnv, player: Player) -> bool:
         kept = self.recording
-        streams = np.arange(block * BLOCK, (block + 1) * BLOCK)
-        rows = slice(block * BLOCK, min((block + 1) * BLOCK, kept.episodes))
+        streams = np.arange(start, start + env.num_envs)
+        rows = slice(start, min(start + env.num_envs, kept.episodes))
         n = rows.stop - rows.start
         env.reset(kept.seed, streams)
-        player.reset_rows(np.ones(BLOCK, dtype=bool))
+        player.reset_rows(np.ones(env.num_envs, dtype=bool))
         facts = env.privileged
         kept.maze[rows] = facts.maze[:n]
         for step in range(kept.steps):
@@ -248,10 +265,15 @@ class _Work:
             env.step(actions)
             kept.reward[rows, step] = env.outcome.reward[:n]
             kept.goals[rows, step] = env.outcome.goals[:n]
+            if not facts.seconds.all():
+                # A row that began again would get other chances: all do, for the same numbers.
+                self.done -= step * n
+                return False
             self.done += n
             self._tell()
         if kept.steps == kept.task.episode_steps and not env.outcome.truncated.all():
             raise RuntimeError(f"an episode of {kept.task.name} went on after its {kept.steps} steps")
+        return True
 
     def _look(self, pictures: npt.NDArray[np.uint8], rows: slice, step: int) -> None:
         kept = self.recording

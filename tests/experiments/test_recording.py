@@ -1,13 +1,19 @@
 """Recordings: the same whatever their number, the threads and the companions; respawns are found."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from agents.checkpoint import load_checkpoint
+from env.batch import Observation
+from env.engine.engine import Engine
 from env.registry import make_task
+from env.task import Task
 from experiments.players import OraclePlayer, RandomPlayer
+from experiments.reading import recording
 from experiments.reading.mind import SECOND, record_mind
 from experiments.reading.recording import Recording, record, uniforms
 from maze_gen.errors import InputError
@@ -32,6 +38,50 @@ def test_an_agent_plays_the_same_bit_for_bit_in_any_company_on_any_threads(tmp_p
     assert_same(alone, many, 3)
     assert_same(many, again, 60)
     assert np.abs(many.readings[SECOND]).sum() > 0
+
+
+class Mortal(Engine):
+    """Worlds of which one begins its episode again at each of some calls of `step`, as after a simulator's death."""
+
+    def __init__(self, task: Task, rows: int, deaths: set[int]) -> None:
+        super().__init__(task, rows)
+        self._deaths = deaths
+        self._calls = 0
+
+    def step(self, actions: npt.ArrayLike) -> Observation:
+        seen = super().step(actions)
+        self._calls += 1
+        if self._calls in self._deaths:
+            self.privileged.seconds[0] = 0
+        return seen
+
+
+def on_lab(monkeypatch: pytest.MonkeyPatch, deaths: set[int]) -> list[int]:
+    """Worlds that die stand in for DeepMind Lab; the numbers of rows that are asked for."""
+    rows = []
+
+    def make(task: Task, num_envs: int, **_: Any) -> Engine:
+        rows.append(num_envs)
+        return Mortal(task, num_envs, deaths)
+
+    monkeypatch.setattr(recording, "make_batch", make)
+    return rows
+
+
+def test_deepmind_lab_gets_a_process_an_episode_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = on_lab(monkeypatch, set())
+    found = record(ring_task(4), OraclePlayer, 11, seed=5, backend="lab")
+    assert sorted(rows) == [3, 8]
+    assert_same(found, record(ring_task(4), OraclePlayer, 11, seed=5), 11)
+
+
+def test_episodes_of_a_simulator_that_died_are_played_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_lab(monkeypatch, {1, 8})
+    found = record(ring_task(4), OraclePlayer, 2, seed=5, backend="lab", threads=1)
+    assert_same(found, record(ring_task(4), OraclePlayer, 2, seed=5), 2)
+    on_lab(monkeypatch, set(range(100)))
+    with pytest.raises(InputError, match="a simulator died in each of 3 attempts"):
+        record(ring_task(4), OraclePlayer, 2, seed=5, backend="lab")
 
 
 def test_another_seed_is_another_game() -> None:
