@@ -100,11 +100,13 @@ class ProcessRuntime:
                 with _quietly():
                     reports += self._receive(process, pipe)
             time.sleep(0.02)
+        # All of them before the first is waited for: on a busy machine each takes its time to end.
         for process, pipe in zip(self.processes, self.pipes, strict=True):
             with _quietly():
                 reports += self._receive(process, pipe)
             if process.is_alive():
                 process.kill()
+        for process, pipe in zip(self.processes, self.pipes, strict=True):
             process.join(1.0)
             pipe.close()
         return reports
