@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,10 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "stand_in"))
     importlib.invalidate_caches()
     keep_files_in(monkeypatch, tmp_path / "cache")
-    trouble = tmp_path / "trouble"
+    trouble, temporary = tmp_path / "trouble", tmp_path / "temporary"
     trouble.mkdir()
+    temporary.mkdir()
+    # Of its own: tests that look for what is left there don't see what other tests, run beside them, are using.
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setenv("STAND_IN_TROUBLE", str(trouble))
     return trouble
