@@ -61,7 +61,8 @@ class TrainConfig:
         minibatches: gradients a pass; each takes whole sequences of a share of the environments.
         clip: the surrogate's ratio is clipped to 1 ± this.
         learning_rate: at the start.
-        final_learning_rate_share: share of it that is left at the end of the training's budget, reached linearly.
+        final_learning_rate_share: share of it that is left at the end of the training's budget.
+        annealing_start: share of the budget from which on it falls towards that, linearly.
         optimizer: `adam` or `rmsprop`; its statistics are shared by the workers.
         optimizer_decay: RMSProp's, of the mean square.
         optimizer_epsilon: added to the root of the mean square.
@@ -87,7 +88,8 @@ class TrainConfig:
     minibatches: int = 2
     clip: float = 0.2
     learning_rate: float = 7e-4
-    final_learning_rate_share: float = 1.0
+    final_learning_rate_share: float = 0.1
+    annealing_start: float = 0.5
     optimizer: Literal["adam", "rmsprop"] = "adam"
     optimizer_decay: float = 0.99
     optimizer_epsilon: float = 1e-5
@@ -112,6 +114,9 @@ class TrainConfig:
             raise InputError(f"minibatches {self.minibatches}: expected at most the {self.envs} environments of a worker")
         if not 0 < self.discount <= 1 or not 0 <= self.advantage_decay <= 1:
             raise InputError(f"discount {self.discount}, advantage decay {self.advantage_decay}: expected within [0, 1]")
+        if not 0 <= self.annealing_start < 1 or not 0 <= self.final_learning_rate_share <= 1:
+            shares = f"annealing start {self.annealing_start}, final learning rate share {self.final_learning_rate_share}"
+            raise InputError(f"{shares}: expected within [0, 1), and within [0, 1]")
         if not self.learning_rate > 0:
             raise InputError(f"learning rate {self.learning_rate}: expected above 0")
 
@@ -132,6 +137,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             minibatches=1,
             learning_rate=3e-4,
             final_learning_rate_share=0.0,
+            annealing_start=0.0,
             optimizer="rmsprop",
             optimizer_epsilon=0.1,
             locked_updates=False,

@@ -80,7 +80,8 @@ class SharedStore:
 
     def _learning_rates(self) -> Tensor:
         config = self.config
-        share = 1 + float(self.progress) * (config.final_learning_rate_share - 1)
+        annealed = max(0.0, (float(self.progress) - config.annealing_start) / (1 - config.annealing_start))
+        share = 1 + annealed * (config.final_learning_rate_share - 1)
         rates = torch.full_like(self.parameters, config.learning_rate * share)
         rates[self.agent_size :] = config.decoder_learning_rate * share
         return rates

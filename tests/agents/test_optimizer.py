@@ -78,12 +78,15 @@ def test_the_decoders_gradient_does_not_shorten_the_agents():
     assert changes[0].abs().median() > 0
 
 
-def test_the_learning_rate_falls_with_the_budget():
+@pytest.mark.parametrize(("spent", "left"), [(0.0, 1.0), (0.5, 1.0), (0.75, 0.6), (1.0, 0.2)])
+def test_the_learning_rate_falls_in_the_budgets_second_half(spent, left):
     from agents.config import AGENTS
 
-    config = TrainConfig(final_learning_rate_share=0.0)
+    config = TrainConfig(final_learning_rate_share=0.2, annealing_start=0.5, learning_rate=1e-2, gradient_norm=0.0)
     flat = FlatParameters(initial_model(AGENTS["ff"], counting_task(), config, seed=0))
     store = SharedStore(config, flat)
-    store.progress.fill_(1.0)
+    store.progress.fill_(spent)
     store.push(torch.ones_like(flat.values))
-    torch.testing.assert_close(store.parameters, flat.values)
+    # Adam's first change of a parameter is as long as the learning rate.
+    changes = (flat.values - store.parameters)[: flat.agent_size]
+    torch.testing.assert_close(changes, torch.full_like(changes, left * 1e-2), rtol=1e-3, atol=1e-6)
