@@ -33,7 +33,7 @@ setup(
     description="A 3D navigation benchmark and its baseline agents",
     python_requires=">=3.11,<3.14",
     packages=[found for found in find_packages() if found.split(".")[0] in PACKAGES],
-    package_data={"env.lab": ["*.lua"], "maze_gen": ["layouts/*.txt"]},
+    package_data={"env.lab": ["*.lua"], "maze_gen": ["layouts/*.txt"], "experiments": ["pretrained/*.safetensors"]},
     install_requires=[
         "numpy>=2.0",
         "numba>=0.61",

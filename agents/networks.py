@@ -87,7 +87,8 @@ class Encoder(nn.Module):
         self.linear = nn.Linear(second * side * side, FEATURES)
         for layer in (self.first, self.second, self.linear):
             nn.init.orthogonal_(layer.weight, nn.init.calculate_gain("relu"))
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """[M, size, size, C] uint8 → [M, 256] float32."""

@@ -88,6 +88,7 @@ def test_a_truncation_inside_a_chunk_bootstraps_from_its_last_observation():
         encoder = model.network.encoder
         # Only the third channel counts, and it passes the encoder unchanged.
         encoder.first.weight[0, 2, 0, 0] = 1 / BYTE_SCALE
+        assert encoder.first.bias is not None
         encoder.first.bias[0] = MIDDLE_BYTE
         encoder.second.weight[0, 0, 0, 0] = 1
         encoder.linear.weight[0, 0] = 1
