@@ -72,8 +72,8 @@ class Outputs:
 class Encoder(nn.Module):
     """Two convolutions and a linear layer of 256, each with a rectifier (paper, section 2).
 
-    Pixels are taken around 0, and the weights start orthogonal (arXiv 1312.6120) with the rectifier's gain: features start as
-    large as what the core adds to them, instead of a tenth of it, and the first goals come in half the time.
+    Pixels are taken around 0, and the weights start orthogonal (arXiv 1312.6120) with the rectifier's gain, so that features
+    don't start much smaller than the pixels that they are made of.
     """
 
     def __init__(self, size: int, channels: int) -> None:
