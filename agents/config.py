@@ -1,7 +1,7 @@
 """The agents and the settings they train with, as data: one row an agent, one row a preset."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -179,14 +179,11 @@ def preset(name: str) -> TrainConfig:
 def from_json(kind: type, content: Any, origin: str) -> Any:
     """A configuration of `kind` (`AgentConfig` or `TrainConfig`) from what `dataclasses.asdict` and JSON made of it.
 
-    A setting that is younger than the file has its default: a new one is added with the value that changes nothing.
-
     Raises:
-        InputError: fields without a default are missing, or some are unknown; `origin` says where they came from.
+        InputError: fields are missing or unknown; `origin` says where they came from.
     """
     names = {item.name for item in fields(kind)}
-    needed = {item.name for item in fields(kind) if item.default is MISSING}
-    if not isinstance(content, dict) or not needed <= set(content) <= names:
+    if not isinstance(content, dict) or set(content) != names:
         found = sorted(content) if isinstance(content, dict) else content
         raise InputError(f"{origin}: {kind.__name__} has {found}, expected {sorted(names)}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})

@@ -81,16 +81,15 @@ class _Sequence(torch.autograd.Function):
         kept = _kept(starts, masked)
         transposed = weight.t()
         narrow = projected.dtype != cell.dtype
-        products = projected.new_empty(B, gate_width) if narrow else gates[0]
+        product = projected.new_empty(B, gate_width)
         for t in range(T):
             if t in kept:
                 # The state that the backward multiplies with is the one that the step saw; the caller's is left alone.
                 hiddens[t].mul_(kept[t])
                 cells[t].mul_(kept[t])
+            torch.addmm(projected[t], hiddens[t], transposed, out=product if narrow else gates[t])
             if narrow:
-                gates[t] = torch.addmm(projected[t], hiddens[t], transposed, out=products)
-            else:
-                torch.addmm(projected[t], hiddens[t], transposed, out=gates[t])
+                gates[t] = product
             gates[t, :, : 3 * H].sigmoid_()
             gates[t, :, 3 * H :].tanh_()
             torch.mul(gates[t, :, H : 2 * H], cells[t], out=cells[t + 1])
@@ -125,7 +124,7 @@ class _Sequence(torch.autograd.Function):
         cell_grad = torch.zeros_like(hidden_grad)
         flat = gate_grads.view(T, B, gate_width)
         narrow = weight.dtype != gates.dtype
-        products = weight.new_empty(B, H) if narrow else hidden_grad
+        product = weight.new_empty(B, H) if narrow else hidden_grad
         for t in reversed(range(T)):
             cell_grad.addcmul_(hidden_grad, cell_by_hidden[t])
             for index, place in enumerate(by_cell_places):
@@ -134,10 +133,9 @@ class _Sequence(torch.autograd.Function):
             if t == 0:
                 break
             cell_grad.mul_(forget_gate[t])
+            torch.mm(flat[t], weight, out=product)
             if narrow:
-                hidden_grad.copy_(torch.mm(flat[t], weight, out=products))
-            else:
-                torch.mm(flat[t], weight, out=hidden_grad)
+                hidden_grad.copy_(product)
             if t in kept:
                 cell_grad.mul_(kept[t])
                 hidden_grad.mul_(kept[t])
@@ -147,7 +145,7 @@ class _Sequence(torch.autograd.Function):
 
 
 def _kept(starts: Tensor, masked: bool) -> dict[int, Tensor]:
-    """{t: [B, 1] 0 where an episode starts at t, else 1}, for the few t where any does, or `masked`, for all."""
+    """{t: [B, 1] bool, False where an episode starts at t}, for the few t where any does, or `masked`, for all."""
     some = range(len(starts)) if masked else starts.any(1).nonzero().flatten().tolist()
     return {t: (~starts[t]).unsqueeze(1) for t in some}
 

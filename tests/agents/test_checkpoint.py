@@ -149,7 +149,7 @@ CHANGES = {
     "an unknown agent": lambda content, tensors: content.update(agent="nav-d7"),
     "an agent that was made otherwise": lambda content, tensors: content.update(agent="nav"),
     "a missing field": lambda content, tensors: content.pop("frames"),
-    "a missing setting": lambda content, tensors: content["agent_config"].pop("core"),
+    "a missing setting": lambda content, tensors: content["config"].pop("chunk"),
     "an unknown setting": lambda content, tensors: content["config"].update(speed=3),
     "a setting out of range": lambda content, tensors: content["config"].update(chunk=0),
     "a frame count that is none": lambda content, tensors: content.update(frames="many"),

@@ -51,7 +51,7 @@ def test_a_memory_adds_up_what_bfloat16_would_lose():
     memory = LSTM(1, 4)
     with torch.no_grad():
         memory.weight.zero_()
-        # Gates open, and every step adds 2 % of 1: from 4 on, a bfloat16 doesn't change when 0.02 / 2 is added.
+        # Gates open, and every step adds 0.02: from 8 on, where bfloat16 goes in steps of 0.0625, it wouldn't change any more.
         memory.bias.copy_(torch.tensor([20.0] * 12 + [0.02] * 4))
     steps = 600
     with products_in(torch.bfloat16, CPU):
