@@ -6,6 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agents.gates import make_gates
+
+NARROWEST = 128
+"""Hidden states of fewer numbers are multiplied in whole precision: half of it would save less than rounding costs."""
+
 
 class LSTM(nn.Module):
     """A long short-term memory whose weight is one matrix, so that a step is one matrix product.
@@ -55,6 +60,8 @@ class LSTM(nn.Module):
         T, B, width = inputs.shape
         weight = self.weight[:, : self.input_size]
         projected = functional.linear(inputs.reshape(T * B, width), weight, self.bias).view(T, B, -1)
+        if self.hidden_size < NARROWEST:
+            projected = projected.to(self.weight.dtype)
         recurrent = self.weight[:, self.input_size :].to(projected.dtype)
         return _Sequence.apply(projected, recurrent, hidden, cell, starts, self.masked)
 
@@ -62,9 +69,8 @@ class LSTM(nn.Module):
 class _Sequence(torch.autograd.Function):
     """The recurrent part of an LSTM over [T, B], given the inputs' share of the gates.
 
-    Autograd's own record of the loop would hold some twenty nodes a step. Here the loop keeps gates and cells; the backward
-    computes all derivatives of gates and cells at once, loops with five operations a step, and takes the weight's gradient as
-    one product over all steps.
+    Autograd's own record of the loop would hold some twenty nodes a step. Here a step is one product and what its gates do
+    (`agents.gates`); the backward takes the weight's gradient as one product over all steps.
     """
 
     @staticmethod
@@ -73,75 +79,43 @@ class _Sequence(torch.autograd.Function):
     ) -> Tensor:
         T, B, gate_width = projected.shape
         H = gate_width // 4
-        gates = cell.new_empty(T, B, gate_width)
         cells = cell.new_empty(T + 1, B, H)
-        squashed = cell.new_empty(T, B, H)
         hiddens = projected.new_empty(T + 1, B, H)
         cells[0], hiddens[0] = cell, hidden
+        gates = make_gates(cell.new_empty(T, B, 4, H), cells, cell.new_empty(T, B, H), hiddens, masked)
         kept = _kept(starts, masked)
         transposed = weight.t()
-        narrow = projected.dtype != cell.dtype
-        product = projected.new_empty(B, gate_width)
         for t in range(T):
             if t in kept:
                 # The state that the backward multiplies with is the one that the step saw; the caller's is left alone.
                 hiddens[t].mul_(kept[t])
                 cells[t].mul_(kept[t])
-            torch.addmm(projected[t], hiddens[t], transposed, out=product if narrow else gates[t])
-            if narrow:
-                gates[t] = product
-            gates[t, :, : 3 * H].sigmoid_()
-            gates[t, :, 3 * H :].tanh_()
-            torch.mul(gates[t, :, H : 2 * H], cells[t], out=cells[t + 1])
-            cells[t + 1].addcmul_(gates[t, :, :H], gates[t, :, 3 * H :])
-            torch.tanh(cells[t + 1], out=squashed[t])
-            torch.mul(gates[t, :, 2 * H : 3 * H], squashed[t], out=hiddens[t + 1])
+            torch.addmm(projected[t], hiddens[t], transposed, out=gates.product)
+            gates.forward(t)
         # A hidden state that a later start zeroes must still be returned whole: it is the output of the step before.
-        whole = not narrow and not any(t > 0 for t in kept)
-        outputs = hiddens[1:] if whole else torch.mul(gates[:, :, 2 * H : 3 * H], squashed)
+        whole = hiddens.dtype == cells.dtype and not any(t > 0 for t in kept)
+        outputs = hiddens[1:] if whole else torch.mul(gates.gates[:, :, 2], gates.squashed)
         ctx.masked = masked
-        ctx.save_for_backward(weight, gates, cells, squashed, hiddens, starts)
+        ctx.save_for_backward(weight, gates.gates, cells, gates.squashed, hiddens, starts)
         return outputs
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        weight, gates, cells, squashed, hiddens, starts = ctx.saved_tensors
-        (grad,) = grads
-        T, B, gate_width = gates.shape
-        H = gate_width // 4
-        input_gate, forget_gate, output_gate, candidate = gates.split(H, 2)
-        by_cell = gates.new_empty(T, B, 3, H)
-        torch.mul(candidate * input_gate, 1 - input_gate, out=by_cell[:, :, 0])
-        torch.mul(cells[:-1] * forget_gate, 1 - forget_gate, out=by_cell[:, :, 1])
-        torch.mul(input_gate, 1 - candidate * candidate, out=by_cell[:, :, 2])
-        by_output = squashed * output_gate * (1 - output_gate)
-        cell_by_hidden = output_gate * (1 - squashed * squashed)
+        weight, kept_gates, cells, squashed, hiddens, starts = ctx.saved_tensors
+        gates = make_gates(kept_gates, cells, squashed, hiddens, ctx.masked)
+        T, B, H = gates.squashed.shape
+        gate_grads, cell_grad, hidden_grad = gates.begin_backward(grads[0])
         kept = _kept(starts, ctx.masked)
-        gate_grads = weight.new_empty(T, B, 4, H)
-        # Written through views in the gates' order: input, forget, output, candidate.
-        by_cell_places = [gate_grads[:, :, 0], gate_grads[:, :, 1], gate_grads[:, :, 3]]
-        hidden_grad = grad[T - 1].clone()
-        cell_grad = torch.zeros_like(hidden_grad)
-        flat = gate_grads.view(T, B, gate_width)
-        narrow = weight.dtype != gates.dtype
-        product = weight.new_empty(B, H) if narrow else hidden_grad
         for t in reversed(range(T)):
-            cell_grad.addcmul_(hidden_grad, cell_by_hidden[t])
-            for index, place in enumerate(by_cell_places):
-                torch.mul(cell_grad, by_cell[t, :, index], out=place[t])
-            torch.mul(hidden_grad, by_output[t], out=gate_grads[t, :, 2])
+            gates.backward(t)
             if t == 0:
                 break
-            cell_grad.mul_(forget_gate[t])
-            torch.mm(flat[t], weight, out=product)
-            if narrow:
-                hidden_grad.copy_(product)
+            torch.mm(gate_grads[t], weight, out=hidden_grad)
             if t in kept:
                 cell_grad.mul_(kept[t])
                 hidden_grad.mul_(kept[t])
-            hidden_grad.add_(grad[t - 1])
-        weight_grad = flat.view(T * B, gate_width).t() @ hiddens[:-1].reshape(T * B, H)
-        return flat, weight_grad, None, None, None, None
+        weight_grad = gate_grads.view(T * B, 4 * H).t() @ gates.hiddens[:-1].reshape(T * B, H)
+        return gate_grads, weight_grad, None, None, None, None
 
 
 def _kept(starts: Tensor, masked: bool) -> dict[int, Tensor]:

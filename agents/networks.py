@@ -93,8 +93,9 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """[M, size, size, C] uint8 → [M, 256] float32."""
         # A picture with channels last is what the engine writes and what the convolutions read fastest. Scaling the weights
-        # costs less than scaling the pixels; bytes around 0 are exact in bfloat16 too.
-        pixels = images.permute(0, 3, 1, 2).to(product_dtype(self.first.weight)) - MIDDLE_BYTE
+        # costs less than scaling the pixels. A byte with its highest bit flipped is, signed, itself less 128; those numbers are
+        # exact in bfloat16 too.
+        pixels = (images ^ MIDDLE_BYTE).view(torch.int8).permute(0, 3, 1, 2).to(product_dtype(self.first.weight))
         x = functional.relu_(functional.conv2d(pixels, self.first.weight * BYTE_SCALE, self.first.bias, self.first.stride))
         x = functional.relu_(functional.conv2d(x, self.second.weight, self.second.bias, self.second.stride))
         return functional.relu_(self.linear(x.permute(0, 2, 3, 1).flatten(1)))
