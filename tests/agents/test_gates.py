@@ -40,7 +40,7 @@ def test_compiled_gates_are_torchs_in_double(spread):
     ours = run(*random_gates(CompiledGates, torch.float32, torch.float32, spread))
     wanted = run(*random_gates(TorchGates, torch.float64, torch.float64, spread))
     for mine, right in zip(ours, wanted, strict=True):
-        torch.testing.assert_close(mine, right.view(mine.shape), rtol=2e-6, atol=5e-7 * max(1.0, spread))
+        torch.testing.assert_close(mine, right.view(mine.shape), rtol=2e-6, atol=5e-7 * max(1.0, spread**2))
 
 
 def test_half_precision_is_rounded_to_the_nearest():
