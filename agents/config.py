@@ -73,8 +73,6 @@ class TrainConfig:
         value_cost: weight of half the squared error of the value.
         sum_over_time: whether losses are summed over a chunk, as A3C does, or averaged.
         depth_encoder_cost, depth_core_cost, loop_closure_cost, reward_prediction_cost: weights of auxiliary losses.
-        near_spawns: share of spawns, at first, that are nearer to the goal than the task's rule allows; the embedded engine's.
-        near_spawns_end: share of the budget over which that falls to none, linearly.
         precision: of matrix products, `float32` or `bfloat16`; `auto` is bfloat16 on CPUs that have instructions for it. All
             else, parameters included, is float32.
         depth_form: `classes` (cross-entropy over 4 x 16 pixels) or `regression` (squared error over 8 x 16 pixels).
@@ -105,8 +103,6 @@ class TrainConfig:
     depth_core_cost: float = 0.3
     loop_closure_cost: float = 0.3
     reward_prediction_cost: float = 1.0
-    near_spawns: float = 0.5
-    near_spawns_end: float = 0.15
     precision: Precision = "auto"
     depth_form: Literal["classes", "regression"] = "classes"
 
@@ -121,10 +117,6 @@ class TrainConfig:
         if not 0 <= self.annealing_start < 1 or not 0 <= self.final_learning_rate_share <= 1:
             shares = f"annealing start {self.annealing_start}, final learning rate share {self.final_learning_rate_share}"
             raise InputError(f"{shares}: expected within [0, 1), and within [0, 1]")
-        if not 0 <= self.near_spawns <= 1 or not 0 < self.near_spawns_end <= 1:
-            raise InputError(
-                f"near spawns {self.near_spawns}, their end {self.near_spawns_end}: expected within [0, 1], and within (0, 1]"
-            )
         if not self.learning_rate > 0:
             raise InputError(f"learning rate {self.learning_rate}: expected above 0")
 
@@ -156,7 +148,6 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             depth_encoder_cost=10.0,
             depth_core_cost=3.33,
             loop_closure_cost=1.0,
-            near_spawns=0.0,
         ),
     }
 )

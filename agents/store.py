@@ -17,13 +17,7 @@ LOCK_SECONDS = 2.0
 
 
 class Store(Protocol):
-    """The seam between a worker and whatever holds the parameters: shared memory here, another machine later.
-
-    Attributes:
-        progress: one number in [0, 1], the share of the training's budget that is spent.
-    """
-
-    progress: Tensor
+    """The seam between a worker and whatever holds the parameters: shared memory here, another machine later."""
 
     def pull(self, parameters: Tensor) -> None:
         """Copies the present parameters into `parameters` [P]."""

@@ -88,7 +88,6 @@ class Worker:
         make_draws = lambda seed: HostDraws(seed) if capture is None else DeviceDraws(seed, device)  # noqa: E731
         self.actor = Actor(self.env, self.model, config.chunk, make_draws(acting), spec.stagger, capture, config.precision)
         self.learner = Learner(self.model, self.flat, store, config, make_draws(learning), capture)
-        self._spawn_near()
         world_seed = int(np.random.SeedSequence([spec.seed, spec.sessions]).generate_state(1, np.uint64)[0] >> 1)
         self.actor.reset(world_seed, spec.index * config.envs)
         self.process = psutil.Process(os.getpid())
@@ -100,7 +99,6 @@ class Worker:
             StoppedError: `stopping` said so while acting; the chunk is dropped.
         """
         begin = time.perf_counter()
-        self._spawn_near()
         self.store.pull(self.flat.values)
         rollout, finished = self.actor.run(stopping)
         middle = time.perf_counter()
@@ -115,12 +113,6 @@ class Worker:
             learning_seconds=end - middle,
             memory_bytes=self.process.memory_info().rss,
         )
-
-    def _spawn_near(self) -> None:
-        """An easy start: at first many spawns are near the goal, later all are where the task's rule puts them."""
-        config = self.spec.config
-        left = max(0.0, 1 - float(self.store.progress) / config.near_spawns_end)
-        self.env.spawn_near(config.near_spawns * left)
 
     def close(self) -> None:
         self.env.close()

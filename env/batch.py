@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from env.task import Task
-from maze_gen.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -108,18 +107,6 @@ class BatchEnv(ABC):
     @abstractmethod
     def reset_rows(self, rows: npt.ArrayLike) -> Observation:
         """Starts the next episode of the rows where `rows` [N] bool is True, and observes them; the others stay as they are."""
-
-    def spawn_near(self, share: float) -> None:
-        """From now on, a `share` of all spawns is nearer to the goal than the task's rule allows, an easier start for training.
-
-        Where the rule leaves no nearer cell it holds. New worlds spawn by the rule alone. DeepMind Lab's levels always do: there
-        this changes nothing.
-
-        Raises:
-            InputError: the share is outside [0, 1].
-        """
-        if not 0 <= share <= 1:
-            raise InputError(f"share of near spawns is {share}, expected within [0, 1]")
 
     @abstractmethod
     def close(self) -> None:

@@ -107,9 +107,7 @@ class _Run:
             )
             for index in range(plan.options.workers)
         ]
-        spent = self._budget()[0]
-        self.store.progress.fill_(min(spent, 1.0))
-        if spent >= 1:
+        if self._budget()[0] >= 1:
             return RunResult(plan.folder, self.path, self._finish(False), False)
         with interruptible() as interrupted:
             runtime = self._start(specs)

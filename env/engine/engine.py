@@ -123,11 +123,6 @@ class Engine(BatchEnv):
         self._runner.reset_rows(rows)
         return self.observation
 
-    def spawn_near(self, share: float) -> None:
-        self._refuse_closed("spawn_near")
-        super().spawn_near(share)
-        self._runner.spawn_near(round(share * 2**32))
-
     def check(self) -> None:
         """Waits for the device, and raises what `step` couldn't raise without waiting.
 

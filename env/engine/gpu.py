@@ -160,10 +160,6 @@ class GpuRunner:
         """Takes the arrays that the kernels will work on."""
         self._world = world
 
-    def spawn_near(self, share: int) -> None:
-        """From now on, `share` of 2**32 spawns are nearer to the goal than the rule says."""
-        self._set(self._world.rules.near, np.array([share], dtype=np.int64))
-
     def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
         """Starts episode 0 of every row."""
         self._set(self._world.rules.seed, np.array([seed], dtype=np.int64))

@@ -46,10 +46,6 @@ class HostRunner:
         self._scratches = [render.allocate_scratch(size) for _ in range(self._threads)]
         self._crew = Crew(self._threads, _work(self._kernels.advance, self._table, self._scratches))
 
-    def spawn_near(self, share: int) -> None:
-        """From now on, `share` of 2**32 spawns are nearer to the goal than the rule says."""
-        self._world.rules.near[0] = share
-
     def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
         """Starts episode 0 of every row."""
         self._world.rules.seed[0] = seed

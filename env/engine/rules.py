@@ -72,24 +72,13 @@ def build(jit: Jit) -> SimpleNamespace:
                         last += 1
 
     @jit
-    def is_spawn(pool, state, rules, row, place, near):
-        """Whether an agent may start at a place: the maze and the distance to the goal allow it, or, `near`, only the maze."""
+    def is_spawn(pool, state, rules, row, place):
+        """Whether an agent may start at a place: the maze and the distance to the goal allow it."""
         if pool.spawn[state.maze[row], place] == 0:
             return False
         cell = (rules.rows - 1 - place // rules.cols) * rules.cols + place % rules.cols
         distance = int(state.distance[row, cell])
-        if near:
-            return 0 < distance < rules.spawn_distance
         return distance != UNREACHABLE and distance >= rules.spawn_distance
-
-    @jit
-    def spawns(pool, state, rules, row, near):
-        """How many places an agent may start at."""
-        count = 0
-        for place in range(rules.rows * rules.cols):
-            if is_spawn(pool, state, rules, row, place, near):
-                count += 1
-        return count
 
     @jit
     def heading_after(state, row, degrees):
@@ -115,17 +104,17 @@ def build(jit: Jit) -> SimpleNamespace:
                     if state.kinds[row, item] == STRAWBERRY:
                         cell = cell | STRAWBERRY_FLAG
                 facts.fruit_cells[row, item - 1] = cell
+        places = rules.rows * rules.cols
+        count = 0
+        for place in range(places):
+            if is_spawn(pool, state, rules, row, place):
+                count += 1
         words = draw(rules.seed[0], state.stream[row], state.episode[row], random.SPAWN, state.spawns[row])
         state.spawns[row] += 1
-        near = np.int64(words[2]) < rules.near[0]
-        count = spawns(pool, state, rules, row, near)
-        if count == 0:
-            near = False
-            count = spawns(pool, state, rules, row, near)
         left = below(words[0], count)
         chosen = 0
-        for place in range(rules.rows * rules.cols):
-            if is_spawn(pool, state, rules, row, place, near):
+        for place in range(places):
+            if is_spawn(pool, state, rules, row, place):
                 if left == 0:
                     chosen = place
                 left -= 1

@@ -94,7 +94,6 @@ class Rules(NamedTuple):
         action_move, action_strafe: [8] int32, -1, 0 or 1.
         cosine: [65536] float32, see `env.engine.motion.cosines`.
         seed: [1] int64.
-        near: [1] int64, of 2**32 spawns, how many are nearer to the goal than `spawn_distance`; 0 is the task's rule.
     """
 
     rows: int
@@ -109,7 +108,6 @@ class Rules(NamedTuple):
     action_strafe: Any
     cosine: Any
     seed: Any
-    near: Any
 
 
 class Facts(NamedTuple):
@@ -247,5 +245,4 @@ def rules_of(task: Task, cosine: Any, to_device: Callable[[np.ndarray], Any]) ->
         action_strafe=to_device(strafe),
         cosine=to_device(cosine),
         seed=to_device(np.zeros(1, dtype=np.int64)),
-        near=to_device(np.zeros(1, dtype=np.int64)),
     )

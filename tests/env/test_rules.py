@@ -239,35 +239,6 @@ def test_spawn_rule() -> None:
         np.testing.assert_array_equal(engine.privileged.goal_cell, maze.goals[0][0] * maze.cols + maze.goals[0][1])
 
 
-def test_near_spawns() -> None:
-    """A share of spawns is uniform over the cells that the rule forbids, but the goal's; without one nothing changes."""
-    maze = hall()
-    n = 20_000
-    field = distances(maze, maze.goals[0]).ravel()
-    with Engine(task_of(maze, spawn_distance=3), n, rgb=False) as engine:
-        engine.reset(11)
-        usual = engine.privileged.cell.copy()
-        engine.spawn_near(0.25)
-        engine.reset(11)
-        found = engine.privileged.cell
-        near = field[found] < 3
-        assert abs(near.mean() - 0.25) < 0.015
-        np.testing.assert_array_equal(found[~near], usual[~near])
-        cells, counts = np.unique(found[near], return_counts=True)
-        np.testing.assert_array_equal(cells, np.flatnonzero((field > 0) & (field < 3)))
-        expected = near.sum() / len(cells)
-        assert ((counts - expected) ** 2 / expected).sum() < 2.5 * len(cells) + 10
-        engine.spawn_near(0)
-        engine.reset(11)
-        np.testing.assert_array_equal(engine.privileged.cell, usual)
-        with pytest.raises(InputError, match=r"share of near spawns is 1\.5, expected within \[0, 1\]"):
-            engine.spawn_near(1.5)
-    with Engine(task_of(maze, spawn_distance=1), 1000, rgb=False) as engine:
-        engine.spawn_near(1)
-        engine.reset(11)
-        assert len(np.unique(engine.privileged.cell)) == maze.open.sum() - 1
-
-
 def test_spawn_cells_of_the_maze_count() -> None:
     maze = hall(HALL.replace("*  A    *", "*P A P P*", 1))
     with Engine(task_of(maze, spawn_distance=3), 500, rgb=False) as engine:
