@@ -85,7 +85,7 @@ class TrainConfig:
     discount: float = 0.99
     advantage_decay: float = 0.97
     epochs: int = 2
-    minibatches: int = 2
+    minibatches: int = 4
     clip: float = 0.2
     learning_rate: float = 7e-4
     final_learning_rate_share: float = 0.1

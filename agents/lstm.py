@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from agents.gates import make_gates
 
-NARROWEST = 128
-"""Hidden states of fewer numbers are multiplied in whole precision: half of it would save less than rounding costs."""
+SMALLEST = 4096
+"""Steps of fewer hidden numbers are multiplied in whole precision: half of it would save less than its own preparations cost."""
 
 
 class LSTM(nn.Module):
@@ -60,7 +60,7 @@ class LSTM(nn.Module):
         T, B, width = inputs.shape
         weight = self.weight[:, : self.input_size]
         projected = functional.linear(inputs.reshape(T * B, width), weight, self.bias).view(T, B, -1)
-        if self.hidden_size < NARROWEST:
+        if B * self.hidden_size < SMALLEST:
             projected = projected.to(self.weight.dtype)
         recurrent = self.weight[:, self.input_size :].to(projected.dtype)
         return _Sequence.apply(projected, recurrent, hidden, cell, starts, self.masked)
@@ -84,7 +84,8 @@ class _Sequence(torch.autograd.Function):
         cells[0], hiddens[0] = cell, hidden
         gates = make_gates(cell.new_empty(T, B, 4, H), cells, cell.new_empty(T, B, H), hiddens, masked)
         kept = _kept(starts, masked)
-        transposed = weight.t()
+        # Laid out as the products read it, once for all of them.
+        transposed = weight.t().contiguous()
         for t in range(T):
             if t in kept:
                 # The state that the backward multiplies with is the one that the step saw; the caller's is left alone.
