@@ -1,11 +1,16 @@
 """Optimisers whose statistics lie in shared memory, so that all workers' gradients go through the same ones."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from agents.config import TrainConfig
+
+Rates = Sequence[tuple[int, float]]
+"""Learning rates of stretches of the parameters, one after the other: (how many parameters, rate)."""
 
 
 class SharedOptimizer(ABC):
@@ -25,44 +30,53 @@ class SharedOptimizer(ABC):
             part.share_memory_()
 
     @abstractmethod
-    def apply(self, parameters: Tensor, gradient: Tensor, learning_rate: Tensor | float) -> None:
+    def apply(self, parameters: Tensor, gradient: Tensor, rates: Rates) -> None:
         """One update.
 
         Args:
             parameters: [P], changed in place.
             gradient: [P], may be overwritten.
-            learning_rate: one number, or [P], one for each parameter.
+            rates: of all P.
         """
 
-    def _step(self, parameters: Tensor, change: Tensor, root: Tensor, learning_rate: Tensor | float) -> None:
-        """parameters −= learning_rate · change / root; `root` is overwritten."""
-        if isinstance(learning_rate, Tensor):
-            parameters.addcmul_(torch.div(change, root, out=root), learning_rate, value=-1)
-        else:
-            parameters.addcdiv_(change, root, value=-learning_rate)
+
+def _stretches(rates: Rates) -> Iterator[tuple[slice, float]]:
+    first = 0
+    for size, rate in rates:
+        yield slice(first, first + size), rate
+        first += size
 
 
 class SharedAdam(SharedOptimizer):
-    """Adam with bias correction, as `torch.optim.Adam`."""
+    """Adam with bias correction: torch's, which takes one pass over the parameters."""
 
     def __init__(self, size: int, epsilon: float, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
         super().__init__(("mean", "square"), size, dtype, device)
         self.epsilon = epsilon
         self.decays = (0.9, 0.999)
-        self.root = torch.empty(0, dtype=dtype)
 
-    def apply(self, parameters: Tensor, gradient: Tensor, learning_rate: Tensor | float) -> None:
-        # The count stays a tensor: on a GPU nobody waits to hear it.
-        updates = self.statistics["updates"].add_(1).double()
-        mean, square = self.statistics["mean"], self.statistics["square"]
+    def apply(self, parameters: Tensor, gradient: Tensor, rates: Rates) -> None:
         first, second = self.decays
-        mean.lerp_(gradient, 1 - first)
-        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        if self.root.shape != square.shape:
-            self.root = torch.empty_like(square)
-        torch.sqrt(square, out=self.root)
-        self.root.mul_((1 - second**updates) ** -0.5).add_(self.epsilon).mul_(1 - first**updates)
-        self._step(parameters, mean, self.root, learning_rate)
+        updates = self.statistics["updates"]
+        for part, rate in _stretches(rates):
+            adam(
+                [parameters[part]],
+                [gradient[part]],
+                [self.statistics["mean"][part]],
+                [self.statistics["square"][part]],
+                [],
+                # Torch counts this update itself. The count stays a tensor: on a GPU nobody waits to hear it.
+                [updates.float()],
+                fused=True,
+                amsgrad=False,
+                beta1=first,
+                beta2=second,
+                lr=rate,
+                weight_decay=0.0,
+                eps=self.epsilon,
+                maximize=False,
+            )
+        updates.add_(1)
 
 
 class SharedRMSProp(SharedOptimizer):
@@ -81,14 +95,16 @@ class SharedRMSProp(SharedOptimizer):
         self.epsilon = epsilon
         self.root = torch.empty(0, dtype=dtype)
 
-    def apply(self, parameters: Tensor, gradient: Tensor, learning_rate: Tensor | float) -> None:
+    def apply(self, parameters: Tensor, gradient: Tensor, rates: Rates) -> None:
         self.statistics["updates"].add_(1)
         square = self.statistics["square"]
         square.mul_(self.decay).addcmul_(gradient, gradient, value=1 - self.decay)
         if self.root.shape != square.shape:
             self.root = torch.empty_like(square)
         torch.sqrt(square, out=self.root)
-        self._step(parameters, gradient, self.root.add_(self.epsilon), learning_rate)
+        self.root.add_(self.epsilon)
+        for part, rate in _stretches(rates):
+            parameters[part].addcdiv_(gradient[part], self.root[part], value=-rate)
 
 
 def make_optimizer(

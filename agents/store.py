@@ -10,7 +10,7 @@ from torch import Tensor
 
 from agents.config import TrainConfig
 from agents.model import FlatParameters
-from agents.optimizer import clip_gradient, make_optimizer
+from agents.optimizer import Rates, clip_gradient, make_optimizer
 
 LOCK_SECONDS = 2.0
 """How long reading everything waits for the lock; a worker that was killed may have taken it along."""
@@ -78,13 +78,12 @@ class SharedStore:
     def _updating(self) -> AbstractContextManager[Any]:
         return self.lock if self.lock is not None and self.config.locked_updates else contextlib.nullcontext()
 
-    def _learning_rates(self) -> Tensor:
+    def _learning_rates(self) -> Rates:
         config = self.config
         annealed = max(0.0, (float(self.progress) - config.annealing_start) / (1 - config.annealing_start))
         share = 1 + annealed * (config.final_learning_rate_share - 1)
-        rates = torch.full_like(self.parameters, config.learning_rate * share)
-        rates[self.agent_size :] = config.decoder_learning_rate * share
-        return rates
+        decoder_size = len(self.parameters) - self.agent_size
+        return (self.agent_size, config.learning_rate * share), (decoder_size, config.decoder_learning_rate * share)
 
 
 class StreamStore(SharedStore):

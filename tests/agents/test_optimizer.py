@@ -21,32 +21,36 @@ def gradients():
 CASES = {
     "rmsprop": (
         lambda: SharedRMSProp(SIZE, 0.99, 0.1, torch.float64),
-        lambda p: torch.optim.RMSprop([p], RATE, alpha=0.99, eps=0.1),
+        lambda groups: torch.optim.RMSprop(groups, alpha=0.99, eps=0.1),
     ),
     "rmsprop, small epsilon": (
         lambda: SharedRMSProp(SIZE, 0.9, 1e-6, torch.float64),
-        lambda p: torch.optim.RMSprop([p], RATE, alpha=0.9, eps=1e-6),
+        lambda groups: torch.optim.RMSprop(groups, alpha=0.9, eps=1e-6),
     ),
-    "adam": (lambda: SharedAdam(SIZE, 1e-5, torch.float64), lambda p: torch.optim.Adam([p], RATE, eps=1e-5)),
+    "adam": (
+        lambda: SharedAdam(SIZE, 1e-5, torch.float64),
+        lambda groups: torch.optim.Adam(groups, eps=1e-5, foreach=False, fused=False),
+    ),
 }
 
 
-@pytest.mark.parametrize("rates", ["one number", "one each"])
+@pytest.mark.parametrize("stretches", [(SIZE,), (SIZE - 5, 5)])
 @pytest.mark.parametrize("name", CASES)
-def test_follows_torch(name, rates):
+def test_follows_torch(name, stretches):
     make_shared, make_reference = CASES[name]
     shared = make_shared()
     shared.share_memory()
     start = torch.linspace(-1, 1, SIZE, dtype=torch.float64)
-    ours, theirs = start.clone(), start.clone().requires_grad_()
-    reference = make_reference(theirs)
-    rate = RATE if rates == "one number" else torch.full((SIZE,), RATE, dtype=torch.float64)
+    rates = [(size, RATE * (1 + index)) for index, size in enumerate(stretches)]
+    ours, theirs = start.clone(), [part.clone().requires_grad_() for part in start.split(stretches)]
+    reference = make_reference([{"params": [part], "lr": rate} for part, (_, rate) in zip(theirs, rates, strict=True)])
     for gradient in gradients():
-        theirs.grad = gradient.clone()
+        for part, its_gradient in zip(theirs, gradient.split(stretches), strict=True):
+            part.grad = its_gradient.clone()
         reference.step()
-        shared.apply(ours, gradient.clone(), rate)
+        shared.apply(ours, gradient.clone(), rates)
     assert int(shared.statistics["updates"]) == UPDATES
-    torch.testing.assert_close(ours, theirs.detach(), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(ours, torch.cat(theirs).detach(), rtol=1e-12, atol=1e-14)
     assert not torch.equal(ours, start)
 
 
