@@ -58,7 +58,7 @@ class TrainConfig:
         discount: of rewards, an agent step.
         advantage_decay: λ of the generalised advantages; 1 gives n-step returns.
         epochs: passes over a chunk.
-        minibatches: gradients a pass; each takes whole sequences of a share of the environments.
+        minibatches: gradients a pass; each takes whole sequences of a share of the environments, of one at least.
         clip: the surrogate's ratio is clipped to 1 ± this.
         learning_rate: at the start.
         final_learning_rate_share: share of it that is left at the end of the training's budget.
@@ -110,8 +110,6 @@ class TrainConfig:
         for name in ("envs", "chunk", "epochs", "minibatches"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
-        if self.envs < self.minibatches:
-            raise InputError(f"minibatches {self.minibatches}: expected at most the {self.envs} environments of a worker")
         if not 0 < self.discount <= 1 or not 0 <= self.advantage_decay <= 1:
             raise InputError(f"discount {self.discount}, advantage decay {self.advantage_decay}: expected within [0, 1]")
         if not 0 <= self.annealing_start < 1 or not 0 <= self.final_learning_rate_share <= 1:

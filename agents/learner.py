@@ -145,7 +145,7 @@ class Learner:
         config = self.config
         for epoch in range(config.epochs):
             order = self.draws.order(config.envs)
-            for index, rows in enumerate(order.tensor_split(config.minibatches)):
+            for index, rows in enumerate(order.tensor_split(min(config.minibatches, config.envs))):
                 yield epoch == index == 0, rows
 
     def _gradient_of(self, rollout: Rollout, targets: Targets, rows: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from env.backends import make_batch
 from env.registry import make_task
 from tests.agents.worlds import CountingEnv, counting_task
 
-CONFIG = TrainConfig(envs=4, chunk=5, epochs=1)
+CONFIG = TrainConfig(envs=4, chunk=5, epochs=1, minibatches=2, precision="float32")
 AGENT = AGENTS["nav-d1d2l"]
 
 

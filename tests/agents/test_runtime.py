@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -33,11 +34,20 @@ class BrokenEnv(CountingEnv):
         return super().step(actions)
 
 
-def make(runtime, workers, make_env=CountingEnv):
+def make(runtime, workers, make_env=CountingEnv, config=CONFIG):
     agent, task = AGENTS["nav-d1d2l"], counting_task()
-    store = SharedStore(CONFIG, FlatParameters(initial_model(agent, task, CONFIG, seed=0)))
-    specs = [WorkerSpec(agent, CONFIG, task, make_env, 0, index) for index in range(workers)]
+    store = SharedStore(config, FlatParameters(initial_model(agent, task, config, seed=0)))
+    specs = [WorkerSpec(agent, config, task, make_env, 0, index) for index in range(workers)]
     return runtime(specs, store), store
+
+
+def test_a_minibatch_has_a_world_at_least():
+    runtime, _ = make(SerialRuntime, 1)
+    (report,) = runtime.poll(0)
+    assert report.figures.gradients == CONFIG.epochs * CONFIG.minibatches
+    runtime, _ = make(SerialRuntime, 1, config=replace(CONFIG, envs=3, minibatches=8))
+    (report,) = runtime.poll(0)
+    assert report.figures.gradients == CONFIG.epochs * 3
 
 
 def collect(runtime, count, seconds=60.0):
