@@ -138,13 +138,14 @@ def task_from_file(
 
     Args:
         goal: `fixed` on the maze's goal, or `episode` to draw goal and fruit once an episode. Without it: `fixed` where the maze
-            has one goal, drawn among them where it has several.
+            has one goal, drawn among them where it has several, and among all open cells where it has none, as DeepMind Lab's
+            random-goal layouts.
 
     Raises:
-        InputError: the file can't be read, or has no goal and `goal` isn't `episode`.
+        InputError: the file can't be read, or has no goal and `goal` is `fixed`.
     """
     maze = load_maze(path, geometry)
-    if not maze.goals and goal != "episode":
+    if not maze.goals and goal == "fixed":
         raise InputError(f"{path}: the maze has no goal; mark its cell with G")
     cells = int(maze.open.sum())
     seconds = next((seconds for most, seconds in ((77, 60), (135, 150)) if cells <= most), 300)

@@ -37,5 +37,7 @@ def test_a_file_makes_a_task(tmp_path: Path) -> None:
     assert (task.name, task.goal, task.fruit, task.split) == ("mine", "fixed", "fixed", "fixed")
     path.write_text("*********\n*    A P*\n*********\n")
     with pytest.raises(InputError, match=r"mine\.txt: the maze has no goal"):
-        task_from_file(path)
-    assert task_from_file(path, goal="episode").goal == "episode"
+        task_from_file(path, goal="fixed")
+    assert (task_from_file(path).goal, task_from_file(path).fruit) == ("episode", "fixed")
+    path.write_text("*********\n*       *\n*********\n")
+    assert (task_from_file(path).goal, task_from_file(path).fruit) == ("episode", "episode")
