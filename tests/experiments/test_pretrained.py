@@ -22,6 +22,6 @@ def test_it_knows_its_task(path: Path):
     checkpoint = load_checkpoint(path)
     task = make_task(path.stem, observation_size=checkpoint.task.observation_size)
     assert [maze.digest for maze in checkpoint.task.mazes] == [maze.digest for maze in task.mazes]
-    found = evaluate(checkpoint, [task], episodes=10, seed=0)
+    found = evaluate(checkpoint, [task], episodes=20, seed=0)
     agent, random = found.results[0], found.baselines["random"][0]
-    assert agent.returns.mean() > 60 > 20 > random.returns.mean()
+    assert agent.returns.mean() > 10 * random.returns.mean()
