@@ -1,8 +1,11 @@
 """An LSTM's gates as compiled for the CPU: against torch's operations in double, and its own rounding to bfloat16."""
 
+import numba
+import numpy as np
 import pytest
 import torch
 
+from agents import gates
 from agents.gates import CompiledGates, TorchGates, make_gates
 from agents.lstm import LSTM
 
@@ -35,6 +38,22 @@ def run(made, grad, hidden_grad):
     return [part.double() for part in written]
 
 
+@numba.njit(fastmath={"contract"})
+def squash(x, exponentials, sigmoids, tangents):  # pragma: no cover - compiled
+    for i in range(len(x)):
+        exponentials[i], sigmoids[i], tangents[i] = gates._exp(x[i]), gates._sigmoid(x[i]), gates._tanh(x[i])
+
+
+def test_exponentials_are_as_exact_as_they_say():
+    x = np.linspace(-80, 80, 1_000_001).astype(np.float32)
+    exponentials, sigmoids, tangents = (np.empty_like(x) for _ in range(3))
+    squash(x, exponentials, sigmoids, tangents)
+    exact = x.astype(np.float64)
+    assert np.abs(exponentials / np.exp(exact) - 1).max() < 1e-7
+    assert np.abs(sigmoids - 1 / (1 + np.exp(-exact))).max() < 1e-7
+    assert np.abs(tangents - np.tanh(exact)).max() < 2e-7
+
+
 @pytest.mark.parametrize("spread", [0.1, 3.0, 60.0])
 def test_compiled_gates_are_torchs_in_double(spread):
     ours = run(*random_gates(CompiledGates, torch.float32, torch.float32, spread))
@@ -53,8 +72,8 @@ def test_half_precision_is_rounded_to_the_nearest():
 
 @pytest.mark.parametrize(("dtype", "compiled"), [(torch.float32, True), (torch.float64, False)])
 def test_the_compiled_ones_are_taken_where_they_fit(dtype, compiled):
-    gates, states = torch.zeros(T, B, 4, H, dtype=dtype), torch.zeros(T + 1, B, H, dtype=dtype)
-    made = make_gates(gates, states, torch.zeros(T, B, H, dtype=dtype), states.clone())
+    squashed_gates, states = torch.zeros(T, B, 4, H, dtype=dtype), torch.zeros(T + 1, B, H, dtype=dtype)
+    made = make_gates(squashed_gates, states, torch.zeros(T, B, H, dtype=dtype), states.clone())
     assert isinstance(made, CompiledGates if compiled else TorchGates)
 
 

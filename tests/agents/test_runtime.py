@@ -41,15 +41,6 @@ def make(runtime, workers, make_env=CountingEnv, config=CONFIG):
     return runtime(specs, store), store
 
 
-def test_a_minibatch_has_a_world_at_least():
-    runtime, _ = make(SerialRuntime, 1)
-    (report,) = runtime.poll(0)
-    assert report.figures.gradients == CONFIG.epochs * CONFIG.minibatches
-    runtime, _ = make(SerialRuntime, 1, config=replace(CONFIG, envs=3, minibatches=8))
-    (report,) = runtime.poll(0)
-    assert report.figures.gradients == CONFIG.epochs * 3
-
-
 def collect(runtime, count, seconds=60.0):
     reports, deadline = [], time.monotonic() + seconds
     while len(reports) < count:
@@ -77,6 +68,15 @@ def stop_whole(runtime):
     """Returns at all, and leaves no process."""
     runtime.stop()
     assert not any(psutil.pid_exists(process.pid) for process in runtime.processes)
+
+
+def test_a_minibatch_has_a_world_at_least():
+    runtime, _ = make(SerialRuntime, 1)
+    (report,) = runtime.poll(0)
+    assert report.figures.gradients == CONFIG.epochs * CONFIG.minibatches
+    runtime, _ = make(SerialRuntime, 1, config=replace(CONFIG, envs=3, minibatches=8))
+    (report,) = runtime.poll(0)
+    assert report.figures.gradients == CONFIG.epochs * 3
 
 
 def test_one_process_learns_what_the_serial_mode_learns(started):

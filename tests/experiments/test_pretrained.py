@@ -10,10 +10,13 @@ from env.registry import make_task
 from experiments.evaluate import evaluate
 
 AGENTS = sorted((Path(experiments.__file__).parent / "pretrained").glob("*.safetensors"))
+EPISODES = 20
+LEAST = {"static-small": 60, "random-goal-small": 45}
+"""Mean returns; over 100 episodes they had 90.4 and 63.4, and where the goal moves episodes differ much."""
 
 
-def test_there_are_some():
-    assert "static-small" in [path.stem for path in AGENTS]
+def test_all_are_here():
+    assert {path.stem for path in AGENTS} == set(LEAST)
 
 
 @pytest.mark.parametrize("path", AGENTS, ids=lambda path: path.stem)
@@ -22,6 +25,6 @@ def test_it_knows_its_task(path: Path):
     checkpoint = load_checkpoint(path)
     task = make_task(path.stem, observation_size=checkpoint.task.observation_size)
     assert [maze.digest for maze in checkpoint.task.mazes] == [maze.digest for maze in task.mazes]
-    found = evaluate(checkpoint, [task], episodes=20, seed=0)
+    found = evaluate(checkpoint, [task], episodes=EPISODES, seed=0)
     agent, random = found.results[0], found.baselines["random"][0]
-    assert agent.returns.mean() > 10 * random.returns.mean()
+    assert agent.returns.mean() > LEAST[path.stem] > 20 > random.returns.mean()
