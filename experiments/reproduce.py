@@ -212,12 +212,14 @@ def write_results(grid: Grid) -> None:
 
 
 def _summaries(grid: Grid, finished: list[Finished]) -> list[TaskSummary]:
+    """In the grid's order, but rows of a task by their number of training mazes."""
     summaries = []
     for label, row in grid.tasks.items():
         done = [run for run in finished if run.cell.label == label]
         if done:
             summaries.append(summarise(row, grid.agents, done, read_baselines(grid.out / label)))
-    return summaries
+    order = list(dict.fromkeys(task.row["task"] for task in summaries))
+    return sorted(summaries, key=lambda task: (order.index(task.row["task"]), task.row["mazes"] if task.row["pool"] else 0))
 
 
 @one_line_errors

@@ -235,7 +235,7 @@ class Curve:
 
     Attributes:
         edges: [B + 1], bin b holds edges[b] <= x < edges[b + 1].
-        mean: [B], NaN where a bin is empty.
+        mean: [B], NaN where a bin holds too few numbers.
         count: [B].
     """
 
@@ -244,14 +244,14 @@ class Curve:
     count: npt.NDArray[np.int64]
 
 
-def binned(x: npt.NDArray, y: npt.NDArray, edges: npt.ArrayLike) -> Curve:
-    """Mean of `y` in bins of `x`, both of any equal shape."""
+def binned(x: npt.NDArray, y: npt.NDArray, edges: npt.ArrayLike, fewest: int = 1) -> Curve:
+    """Mean of `y` in bins of `x`, both of any equal shape; of bins of `fewest` numbers or more."""
     bounds = np.asarray(edges, dtype=np.float64)
     place = np.searchsorted(bounds, x.ravel(), side="right") - 1
     inside = (place >= 0) & (place < len(bounds) - 1)
     count = np.bincount(place[inside], minlength=len(bounds) - 1)
     total = np.bincount(place[inside], weights=y.ravel()[inside], minlength=len(bounds) - 1)
-    return Curve(bounds, np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0), count)
+    return Curve(bounds, np.divide(total, count, out=np.full(len(count), np.nan), where=count >= fewest), count)
 
 
 def confusion(likeliest: npt.NDArray, labels: npt.NDArray, classes: int) -> npt.NDArray[np.float64]:

@@ -42,6 +42,8 @@ SECTION = "1 Position"
 KINDS: tuple[Kind, ...] = ("linear", "one hidden layer")
 SECONDS_EDGES = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 30])
 VISITS = 8
+FEWEST = 100
+"""Means of fewer steps aren't shown: they are of a visit or two, and jump."""
 PANEL = (6.0, 4.2)
 OWN = "the agent's own decoder"
 
@@ -180,9 +182,10 @@ def _over_time(recording: Recording, best: Reading) -> list[Exhibit]:
     }
     since = recording.seconds_since_spawn[best.episodes]
     visit = np.minimum(visits(recording.cell[best.episodes]), VISITS)
-    by_time = {name: binned(since, values.astype(np.float64), SECONDS_EDGES) for name, values in right.items()}
-    by_visit = {name: binned(visit, values.astype(np.float64), np.arange(1, VISITS + 2)) for name, values in right.items()}
-    bits = binned(since, entropy(best.probabilities), SECONDS_EDGES)
+    entered = np.arange(1, VISITS + 2)
+    by_time = {name: binned(since, values.astype(np.float64), SECONDS_EDGES, FEWEST) for name, values in right.items()}
+    by_visit = {name: binned(visit, values.astype(np.float64), entered, FEWEST) for name, values in right.items()}
+    bits = binned(since, entropy(best.probabilities), SECONDS_EDGES, FEWEST)
     middle = (bits.edges[:-1] + bits.edges[1:]) / 2
     with figure(*PANEL) as (made, axes):
         axes.plot(middle, bits.mean, "o-", color=AGENT, label=best.name)

@@ -147,6 +147,9 @@ def test_binned_means() -> None:
     assert curve.mean[:3].tolist() == [2, 5, 7]
     assert np.isnan(curve.mean[3])
     assert curve.count.tolist() == [2, 1, 1, 0]
+    thick = binned(np.array([0, 0.5, 1]), np.array([1, 3, 5]), [0, 1, 2], fewest=2)
+    assert thick.mean[0] == 2
+    assert np.isnan(thick.mean[1])
 
 
 def test_confusion_rows_are_shares() -> None:
