@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import sys
 from typing import TypeVar
 
 import tyro
@@ -18,7 +20,7 @@ def parse_options(options: type[Options], arguments: list[str] | None = None, de
 
     Raises:
         InputError: an unknown option, a missing one, or a value of the wrong kind; the message is one line.
-        SystemExit: `--help` was asked for.
+        SystemExit: `--help` was asked for; it ends well, too, where its reader has seen enough (`--help | head`).
     """
     complaint = io.StringIO()
     try:
@@ -29,6 +31,10 @@ def parse_options(options: type[Options], arguments: list[str] | None = None, de
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
+    except BrokenPipeError:
+        # What is still buffered would fail again when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
     lines = []
     for line in complaint.getvalue().splitlines():
         if line.startswith(("╭", "╰")):

@@ -183,8 +183,8 @@ def test_mazes_by_number_and_tasks_together(tmp_path: Path, monkeypatch: pytest.
     page = (out / "table.md").read_text()
     assert "## corridor" in page
     assert "over corridor, room" in page
-    monkeypatch.setattr(reproduce, "tasks_of", lambda *_: [pool("1"), pool("2")])
-    assert run(monkeypatch, *common, "--tasks", "procedural-small", "--mazes", 1, 2) == 0
+    monkeypatch.setattr(reproduce, "tasks_of", lambda *_: [pool("2"), pool("1")])
+    assert run(monkeypatch, *common, "--tasks", "procedural-small", "--mazes", 2, 1) == 0
     found = json.loads((out / "table.json").read_text())
     assert [task["label"] for task in found["tasks"]] == ["corridor", "room", "rooms-mazes-1", "rooms-mazes-2"]
     assert [score["split"] for score in found["tasks"][3]["agents"][0]["scores"]] == ["train", "heldout"]

@@ -30,6 +30,17 @@ def test_it_prints_draws_and_writes_a_held_out_maze(tmp_path):
     assert "heldout" in done.stderr
 
 
+def test_help_whose_reader_has_seen_enough_is_no_mistake():
+    with subprocess.Popen(
+        [sys.executable, "-m", "maze_gen", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
+
+
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "maze_gen", "--maze-file", "no.txt"], cwd=tmp_path, capture_output=True, text=True, check=False
