@@ -15,6 +15,7 @@ from typing import Any, Literal
 import tyro
 
 from agents.checkpoint import Checkpoint, load_checkpoint
+from env.backends import make_batch
 from env.registry import generated_counterpart
 from env.task import Task
 from experiments.cli import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
@@ -92,10 +93,12 @@ def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()
         task = own_split.make(task.observation_size)
     if world.split is None:
         try:
-            return [task, generated_counterpart(task)]
+            heldout = generated_counterpart(task)
+            make_batch(heldout, 1).close()
         except InputError:
-            # Too small for mazes to differ: there is nothing to hold out.
+            # Too small for mazes to differ, or to spawn as far from the goal as the rule says: there is nothing to hold out.
             return [task]
+        return [task, heldout]
     if world.split == "heldout":
         return [generated_counterpart(task)]
     if world.split != task.split:

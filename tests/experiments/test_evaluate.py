@@ -86,6 +86,16 @@ def test_heldout_mazes_are_played_beside_the_own_one(tmp_path: Path, monkeypatch
     ]
 
 
+def test_a_maze_whose_kind_leaves_no_room_for_the_spawn_rule_is_played_alone(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    winding, path = tmp_path / "winding.txt", tmp_path / "figures.json"
+    winding.write_text("*********\n*G      *\n******* *\n*       *\n* *******\n*       *\n*********\n")
+    assert run(monkeypatch, "--checkpoint", checkpoint, "--maze-file", winding, "--episodes", 1, "--json", path) == 0
+    found = json.loads(path.read_text())
+    assert [(result["task"], result["split"]) for result in found["results"]] == [("winding", "fixed")]
+
+
 def test_another_task_of_another_size_has_no_position_accuracy(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
