@@ -84,6 +84,8 @@ class Evaluation:
 def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()) -> list[Task]:  # noqa: B008 - frozen
     """The checkpoint's task or the one that is asked for, then its held-out counterpart, unless a split was asked for.
 
+    Where mazes of its size are too few, or too small for its spawn rule, it comes alone.
+
     Raises:
         InputError: the task can't be made, or hasn't the split.
     """
@@ -96,7 +98,7 @@ def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()
             heldout = generated_counterpart(task)
             make_batch(heldout, 1).close()
         except InputError:
-            # Too small for mazes to differ, or to spawn as far from the goal as the rule says: there is nothing to hold out.
+            # There is nothing to hold out.
             return [task]
         return [task, heldout]
     if world.split == "heldout":

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -93,8 +94,8 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
     conditions, tasks, cells = _plan(options)
     # What the rules need of the mazes is told here, not after hours of other trainings.
     evaluated = {task.label: task.evaluated(conditions.heldout) for task in tasks}
-    for task in tasks:
-        make_batch(task.task, 1, backend=conditions.backend).close()
+    for task in chain(*evaluated.values()):
+        make_batch(task, 1, backend=conditions.backend).close()
     with alone(options.out), interruptible() as interrupted:
         grid = open_grid(options.out, conditions, tasks, cells, command)
         left = [cell for cell in cells if read_finished(cell, cell.folder(grid.out), grid.conditions) is None]

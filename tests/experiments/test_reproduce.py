@@ -26,6 +26,8 @@ from maze_gen.text import read_maze
 ROOT = Path(__file__).parents[2]
 
 CORRIDOR = "*******\n*A   G*\n*******"
+WINDING = "*********\n*G      *\n******* *\n*       *\n* *******\n*       *\n*********\n"
+"""Its goal has cells far from it; in generated mazes of its size some goals have none."""
 ROOM = "*********\n*      G*\n*********"
 SMALL = ("--serial", "--workers", 1, "--envs", 4, "--chunk", 5, "--minibatches", 1, "--epochs", 1)
 STEP = 4 * 5 * 4
@@ -262,6 +264,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
         (["--preset", "slow"], "preset 'slow'"),
         (["--tasks", "static-small", "static-small"], "task static-small is given twice"),
         (["--maze-file", "nowhere.txt"], "nowhere.txt"),
+        (["--maze-file", "WINDING", "--heldout"], "no spawn is 5 cells of path or more from the goal"),
         (["--mazes", "1", "10"], "give the tasks"),
         (["--tasks", "static-small", "--mazes", "10"], "static-small has one layout"),
         (["--tasks", "procedural-small", "--mazes", "few"], "--mazes few: expected a number of training mazes"),
@@ -278,7 +281,8 @@ def test_complaints_are_one_line_and_nothing_is_made(
     (tmp_path / "text").write_text("")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "grid.json").write_text('{"conditions": ')
-    places = {"TEXT": tmp_path / "text", "BROKEN": tmp_path / "broken"}
+    (tmp_path / "winding.txt").write_text(WINDING)
+    places = {"TEXT": tmp_path / "text", "BROKEN": tmp_path / "broken", "WINDING": tmp_path / "winding.txt"}
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, *(places.get(argument, argument) for argument in arguments)) == 2
     error = capsys.readouterr().err
