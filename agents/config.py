@@ -99,7 +99,7 @@ class TrainConfig:
     entropy_cost: float = 3e-3
     value_cost: float = 0.5
     sum_over_time: bool = False
-    depth_encoder_cost: float = 1.0
+    depth_encoder_cost: float = 0.1
     depth_core_cost: float = 0.3
     loop_closure_cost: float = 0.3
     reward_prediction_cost: float = 1.0
