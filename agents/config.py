@@ -99,6 +99,7 @@ class TrainConfig:
     entropy_cost: float = 3e-3
     value_cost: float = 0.5
     sum_over_time: bool = False
+    # At 1 its gradient in the encoder of an untrained agent is many times that of the returns, and learning begins late.
     depth_encoder_cost: float = 0.1
     depth_core_cost: float = 0.3
     loop_closure_cost: float = 0.3
