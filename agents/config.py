@@ -72,7 +72,11 @@ class TrainConfig:
         entropy_cost: weight of the policy's entropy.
         value_cost: weight of half the squared error of the value.
         sum_over_time: whether losses are summed over a chunk, as A3C does, or averaged.
-        depth_encoder_cost, depth_core_cost, loop_closure_cost, reward_prediction_cost: weights of auxiliary losses.
+        depth_encoder_cost: weight of the loss of depth from the encoder. At 1 its gradient in the encoder of an untrained agent
+            is many times that of the returns, and learning begins late.
+        depth_core_cost: weight of the loss of depth from the second LSTM.
+        loop_closure_cost: weight of the loop closure loss.
+        reward_prediction_cost: weight of the reward prediction loss.
         precision: of matrix products, `float32` or `bfloat16`; `auto` is bfloat16 on CPUs that have instructions for it. All
             else, parameters included, is float32.
         depth_form: `classes` (cross-entropy over 4 x 16 pixels) or `regression` (squared error over 8 x 16 pixels).
@@ -99,7 +103,6 @@ class TrainConfig:
     entropy_cost: float = 3e-3
     value_cost: float = 0.5
     sum_over_time: bool = False
-    # At 1 its gradient in the encoder of an untrained agent is many times that of the returns, and learning begins late.
     depth_encoder_cost: float = 0.1
     depth_core_cost: float = 0.3
     loop_closure_cost: float = 0.3

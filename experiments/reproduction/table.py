@@ -67,8 +67,18 @@ def _made_by(conditions: dict[str, Any], commands: Sequence[str], machines: Sequ
     return (
         "```sh\n" + "\n".join(commands) + "\n```\n\n"
         f"Each training: {each}; each evaluation: {conditions['episodes']} episodes of the final agent. "
-        f"Machine: {'; '.join(machines) or NOTHING}."
+        f"Machine: {'; '.join(machines) or NOTHING}.\n\n"
+        # A preset's numbers change from one version to the next: with them written out, the page stays true.
+        f"Settings: {', '.join(f'`--{_option(name, value)}`' for name, value in conditions['settings'].items())}."
     )
+
+
+def _option(name: str, value: Any) -> str:
+    """A setting as the command line takes it, without the dashes in front."""
+    spelled = name.replace("_", "-")
+    if isinstance(value, bool):
+        return spelled if value else f"no-{spelled}"
+    return f"{spelled} {value}"
 
 
 def budget_words(budget: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from agents.checkpoint import load_checkpoint
+from agents.config import TrainConfig
 from agents.runtime.processes import WorkerError
 from env.task import Task
 from experiments import reproduce
@@ -120,6 +121,13 @@ def test_a_grid_is_trained_once_goes_on_where_it_stopped_and_grows(
     assert [options.seed for options in trainings.asked[3:]] == [2, 2]
     assert {path: path.read_bytes() for path in first} == first
     check_against_the_runs(out)
+
+    # The page names every setting as the command line takes it: with those it is the same grid.
+    named = next(line for line in (out / "table.md").read_text().splitlines() if line.startswith("Settings: "))
+    settings = [word for option in re.findall(r"`(.+?)`", named) for word in option.split()]
+    assert sum(word.startswith("--") for word in settings) == len(dataclasses.fields(TrainConfig))
+    assert run(monkeypatch, *asked, "--seeds", 2, "--preset", "fast", *settings) == 0
+    assert len(trainings.asked) == 5
 
     # Trained to the end but not evaluated: only the evaluation is made up for.
     (done / "evaluation.json").unlink()
