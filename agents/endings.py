@@ -7,6 +7,12 @@ import torch
 from torch import Tensor
 
 from agents.networks import AgentNetwork, Inputs, State
+from env.task import Task
+
+
+def ends_inside(task: Task, chunk: int) -> bool:
+    """Whether an episode can end before the last step of a chunk; not where whole chunks make an episode."""
+    return task.episode_steps % chunk != 0
 
 
 @dataclass

@@ -1,12 +1,19 @@
 """An LSTM as two functions of one weight: a step for acting, and a whole sequence with a backward of its own for learning."""
 
-from typing import Any
+import warnings
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.gates import make_gates
+from agents.precision import product_dtype
+
+Starts = Literal["seen", "anywhere", "first"]
+"""At which steps of a sequence episodes may start: those that `starts` tells when it is looked at, any, or the first alone.
+
+Unless they are looked at, nothing is asked of a GPU, and the work is the same every time."""
 
 SMALLEST = 4096
 """Steps of fewer hidden numbers are multiplied in whole precision: half of it would save less than its own preparations cost."""
@@ -19,13 +26,12 @@ class LSTM(nn.Module):
     the hidden state.
 
     Attributes:
-        masked: whether a sequence treats every step as one at which some episode may start, instead of asking `starts` at which
-            steps one does: nothing is asked of a GPU then, and the work is the same every time.
+        starts_at: see `Starts`.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.masked = False
+        self.starts_at: Starts = "seen"
         self.input_size = input_size
         self.hidden_size = hidden_size
         bound = hidden_size**-0.5
@@ -52,18 +58,36 @@ class LSTM(nn.Module):
         Args:
             inputs: [T, B, I] float32.
             hidden, cell: [B, H] float32, the state before the first step; no gradient reaches them.
-            starts: [T, B] bool, where an episode begins: the state before that step is taken as zero.
+            starts: [T, B] bool, where an episode begins: the state before that step is taken as zero. Not read where episodes
+                start at the first step alone: the caller's state is zero there already.
 
         Returns:
             [T, B, H] float32, the hidden state after each step.
         """
         T, B, width = inputs.shape
+        if self.starts_at == "first" and product_dtype(self.weight) == self.weight.dtype:
+            return self._unroll_at_once(inputs, hidden, cell)
         weight = self.weight[:, : self.input_size]
         projected = functional.linear(inputs.reshape(T * B, width), weight, self.bias).view(T, B, -1)
         if B * self.hidden_size < SMALLEST:
             projected = projected.to(self.weight.dtype)
         recurrent = self.weight[:, self.input_size :].to(projected.dtype)
-        return _Sequence.apply(projected, recurrent, hidden, cell, starts, self.masked)
+        return _Sequence.apply(projected, recurrent, hidden, cell, starts, self.starts_at)
+
+    def _unroll_at_once(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+        """`unroll` by torch's own LSTM: on a GPU a few large kernels instead of some twenty small ones a step."""
+        width = self.input_size
+        weight, bias = self._candidate_third(self.weight), self._candidate_third(self.bias)
+        parameters = [weight[:, :width].contiguous(), weight[:, width:].contiguous(), bias, torch.zeros_like(bias)]
+        with warnings.catch_warnings():
+            # Two parts of one matrix are no single stretch of memory; putting them together takes a few microseconds.
+            warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+            return torch.lstm(inputs, (hidden[None], cell[None]), parameters, True, 1, 0.0, self.training, False, False)[0]
+
+    def _candidate_third(self, part: Tensor) -> Tensor:
+        """Rows as torch's LSTM has them: the candidate before the output gate."""
+        H = self.hidden_size
+        return torch.cat((part[: 2 * H], part[3 * H :], part[2 * H : 3 * H]))
 
 
 class _Sequence(torch.autograd.Function):
@@ -75,15 +99,15 @@ class _Sequence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, projected: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor, starts: Tensor, masked: bool
+        ctx: Any, projected: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor, starts: Tensor, starts_at: Starts
     ) -> Tensor:
         T, B, gate_width = projected.shape
         H = gate_width // 4
         cells = cell.new_empty(T + 1, B, H)
         hiddens = projected.new_empty(T + 1, B, H)
         cells[0], hiddens[0] = cell, hidden
-        gates = make_gates(cell.new_empty(T, B, 4, H), cells, cell.new_empty(T, B, H), hiddens, masked)
-        kept = _kept(starts, masked)
+        gates = make_gates(cell.new_empty(T, B, 4, H), cells, cell.new_empty(T, B, H), hiddens, starts_at != "seen")
+        kept = _kept(starts, starts_at)
         # Laid out as the products read it, once for all of them.
         transposed = weight.t().contiguous()
         for t in range(T):
@@ -96,17 +120,17 @@ class _Sequence(torch.autograd.Function):
         # A hidden state that a later start zeroes must still be returned whole: it is the output of the step before.
         whole = hiddens.dtype == cells.dtype and not any(t > 0 for t in kept)
         outputs = hiddens[1:] if whole else torch.mul(gates.gates[:, :, 2], gates.squashed)
-        ctx.masked = masked
+        ctx.starts_at = starts_at
         ctx.save_for_backward(weight, gates.gates, cells, gates.squashed, hiddens, starts)
         return outputs
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         weight, kept_gates, cells, squashed, hiddens, starts = ctx.saved_tensors
-        gates = make_gates(kept_gates, cells, squashed, hiddens, ctx.masked)
+        gates = make_gates(kept_gates, cells, squashed, hiddens, ctx.starts_at != "seen")
         T, B, H = gates.squashed.shape
         gate_grads, cell_grad, hidden_grad = gates.begin_backward(grads[0])
-        kept = _kept(starts, ctx.masked)
+        kept = _kept(starts, ctx.starts_at)
         for t in reversed(range(T)):
             gates.backward(t)
             if t == 0:
@@ -119,14 +143,16 @@ class _Sequence(torch.autograd.Function):
         return gate_grads, weight_grad, None, None, None, None
 
 
-def _kept(starts: Tensor, masked: bool) -> dict[int, Tensor]:
-    """{t: [B, 1] bool, False where an episode starts at t}, for the few t where any does, or `masked`, for all."""
-    some = range(len(starts)) if masked else starts.any(1).nonzero().flatten().tolist()
+def _kept(starts: Tensor, starts_at: Starts) -> dict[int, Tensor]:
+    """{t: [B, 1] bool, False where an episode starts at t}, for the steps t at which any may."""
+    if starts_at == "first":
+        return {}
+    some = range(len(starts)) if starts_at == "anywhere" else starts.any(1).nonzero().flatten().tolist()
     return {t: (~starts[t]).unsqueeze(1) for t in some}
 
 
-def use_masks(model: nn.Module) -> None:
-    """Makes all LSTMs of a model `masked`."""
+def expect_starts(model: nn.Module, starts_at: Starts) -> None:
+    """Tells all LSTMs of a model at which steps episodes may start."""
     for module in model.modules():
         if isinstance(module, LSTM):
-            module.masked = True
+            module.starts_at = starts_at

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from agents.capture import Capture
 from agents.draws import Draws
-from agents.endings import Endings, Finished, LastLooks, parts
+from agents.endings import Endings, Finished, LastLooks, ends_inside, parts
 from agents.model import AgentModel
 from agents.networks import Inputs, State, keep_state
 from agents.precision import Precision, products_in, resolve
@@ -89,7 +89,7 @@ class Actor:
 
     It works with tensors that stay where they are, on the device of the worlds. Without `capture` it looks at them where that
     saves work: episodes seldom end. With it, the chunk is the same work every time, decided by masks alone, and is made by what
-    `capture` makes of it.
+    `capture` makes of it; where episodes end only with chunks, nothing is masked inside of them.
 
     Args:
         stagger: whether the first episodes of the rows are cut short by whole chunks, evenly, so that later ones don't all end
@@ -135,7 +135,8 @@ class Actor:
         # The most episodes of a row that can end in a chunk.
         slots = (chunk - 1) // env.task.episode_steps + 1
         self.endings = Endings(N, device, slots)
-        self.last_looks = LastLooks(self.present, self.state, slots) if self.masked else None
+        self.ends_inside = ends_inside(env.task, chunk)
+        self.last_looks = LastLooks(self.present, self.state, slots) if self.masked and self.ends_inside else None
         self._captured = capture(self._masked_chunk) if capture else None
 
     def reset(self, seed: int, first_stream: int) -> None:
@@ -189,7 +190,7 @@ class Actor:
         for t in range(self.chunk):
             if stopping():
                 raise StoppedError
-            if self.masked or bool(self.starts.any()):
+            if self._any(self.starts, at_edge=t == 0):
                 state = keep_state(state, self.starts)
                 present.reward.masked_fill_(self.starts, 0)
                 present.action.masked_fill_(self.starts.unsqueeze(1), 0)
@@ -220,6 +221,10 @@ class Actor:
         _copy(self.state, state)
         self.chunks_done.add_(1)
 
+    def _any(self, rows: Tensor, at_edge: bool) -> bool:
+        """Whether any of `rows` [N] bool may be True, of episodes that start or end; `at_edge` of the chunk, or inside of it."""
+        return at_edge or self.ends_inside if self.masked else bool(rows.any())
+
     def _end(self, t: int, state: State) -> None:
         """Ends the episodes that are over after step t, and starts the next ones."""
         last = t == self.chunk - 1
@@ -230,7 +235,7 @@ class Actor:
             cut = self.cuts == self.chunks_done + 1
             ended |= cut
             self.endings.drop(cut)
-        some = self.masked or bool(ended.any())
+        some = self._any(ended, at_edge=last)
         if last or (some and not self.last_looks):
             # The value of an episode's last observation; after the chunk's last step, also of those that go on.
             outputs, _ = self.model.network.step(self.present, state)

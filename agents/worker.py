@@ -12,8 +12,9 @@ import torch
 from agents.capture import Capture
 from agents.config import AgentConfig, TrainConfig
 from agents.draws import DeviceDraws, HostDraws
+from agents.endings import ends_inside
 from agents.learner import Figures, Learner
-from agents.lstm import use_masks
+from agents.lstm import expect_starts
 from agents.model import AgentModel, FlatParameters
 from agents.rollout import Actor, Finished
 from agents.store import Store
@@ -82,7 +83,7 @@ class Worker:
         device = TensorWorlds(self.env).device
         self.model = model.to(device)
         if capture is not None:
-            use_masks(self.model)
+            expect_starts(self.model, "anywhere" if ends_inside(spec.task, config.chunk) else "first")
         self.flat = FlatParameters(self.model)
         acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index]).spawn(2)
         make_draws = lambda seed: HostDraws(seed) if capture is None else DeviceDraws(seed, device)  # noqa: E731

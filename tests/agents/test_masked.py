@@ -12,8 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from agents.capture import as_it_is
 from agents.config import AGENTS, PRESETS, TrainConfig
 from agents.draws import HostDraws
+from agents.endings import ends_inside
 from agents.learner import Learner
-from agents.lstm import use_masks
+from agents.lstm import expect_starts
 from agents.model import AgentModel, FlatParameters
 from agents.rollout import Actor
 from agents.store import SharedStore
@@ -38,7 +39,7 @@ def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool 
     torch.manual_seed(0)
     model = AgentModel(AGENTS[agent], env.task, config)
     if capture is not None:
-        use_masks(model)
+        expect_starts(model, "anywhere" if ends_inside(env.task, config.chunk) else "first")
     flat = FlatParameters(model)
     store = SharedStore(config, flat)
     actor = Actor(env, model, config.chunk, draws(1), stagger, capture)
@@ -46,9 +47,12 @@ def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool 
     return actor, Learner(model, flat, store, config, draws(2), capture), store
 
 
-def counting(agent: str, kind: type[CountingEnv] = CountingEnv) -> CountingEnv:
-    model = AgentModel(AGENTS[agent], counting_task(), CONFIG)
-    return kind(counting_task(), N, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=SHORTER)
+def counting(agent: str, kind: type[CountingEnv] = CountingEnv, chunk: int = CONFIG.chunk) -> CountingEnv:
+    """Where whole chunks make an episode, the rows' first episodes are shorter by whole chunks, as `Actor` cuts them."""
+    task = counting_task()
+    model = AgentModel(AGENTS[agent], task, CONFIG)
+    shorter = SHORTER if ends_inside(task, chunk) else SHORTER // chunk * chunk
+    return kind(task, N, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=shorter)
 
 
 def engine(agent: str, config: TrainConfig) -> BatchEnv:
@@ -86,11 +90,11 @@ def assert_same_chunks(one, other, chunks: int) -> None:
             other[2].optimizer.statistics[name].copy_(part)
 
 
-@pytest.mark.parametrize("chunk", [1, 4, 5, 15, 40])
+@pytest.mark.parametrize("chunk", [1, 3, 4, 5, 15, 40])
 def test_masks_do_what_looking_does(chunk):
     """Ends inside chunks, at their edges, several in one chunk; episodes have 15 steps, and rows end at different times."""
     config = dataclasses.replace(CONFIG, chunk=chunk, epochs=1)
-    pair = [make(capture, config, "nav-d1d2l", counting("nav-d1d2l")) for capture in (None, as_it_is)]
+    pair = [make(capture, config, "nav-d1d2l", counting("nav-d1d2l", chunk=chunk)) for capture in (None, as_it_is)]
     assert_same_chunks(*pair, chunks=max(2, min(12, 32 // chunk)))
 
 
@@ -177,13 +181,17 @@ class TapedEnv(CountingEnv):
         return super().reset_rows(rows)
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
+@pytest.mark.parametrize("chunk", [4, 5])
 @pytest.mark.parametrize("agent", ["nav-d1d2l", "nav-r", "nav-rgbd"])
-def test_a_recording_of_a_chunk_is_good_for_every_chunk(agent):
+def test_a_recording_of_a_chunk_is_good_for_every_chunk(agent, chunk):
     """Replayed operations do what the Python did: nothing depends on Python's state, or on what a tensor held when recorded."""
-    config = dataclasses.replace(CONFIG, chunk=5, epochs=1)
-    one = make(as_it_is, config, agent, counting(agent))
-    other = make(Taped, config, agent, counting(agent, TapedEnv))
-    assert_same_chunks(one, other, chunks=7)
+    config = dataclasses.replace(CONFIG, chunk=chunk, epochs=1)
+    one = make(as_it_is, config, agent, counting(agent, chunk=chunk))
+    other = make(Taped, config, agent, counting(agent, TapedEnv, chunk))
+    # The CPU's own kernel of an LSTM leaves nothing for a backward when it is called again outside of autograd.
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert_same_chunks(one, other, chunks=7)
     captured = other[0]._captured
     assert isinstance(captured, Taped)
     assert captured.calls == 7

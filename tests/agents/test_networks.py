@@ -115,3 +115,19 @@ def test_every_agent_acts_and_unrolls(name):
     assert outputs.logits.shape == (T, B, 8)
     assert outputs.value.shape == (T, B)
     assert outputs.core.shape == outputs.encoder.shape == (T, B, 256)
+
+
+def test_a_sequence_without_starts_is_torchs_lstm():
+    """Where episodes start at the first step alone: the same outputs and gradients as by our own backward, in double."""
+    torch.manual_seed(0)
+    memory = LSTM(5, 7).double()
+    inputs, first, weights = torch.randn(12, 4, 5).double(), torch.randn(2, 4, 7).double(), torch.randn(12, 4, 7).double()
+    ways = []
+    for starts_at in ("seen", "first"):
+        memory.starts_at = starts_at
+        given = inputs.clone().requires_grad_()
+        outputs = memory.unroll(given, first[0], first[1], torch.zeros(12, 4, dtype=torch.bool))
+        ways.append([outputs, *torch.autograd.grad((outputs * weights).sum(), [given, memory.weight, memory.bias])])
+    assert type(ways[1][0].grad_fn) is not type(ways[0][0].grad_fn)
+    for mine, theirs in zip(*ways, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)

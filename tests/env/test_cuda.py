@@ -122,6 +122,13 @@ def test_kernels_compile_without_float64(kernel: str, monkeypatch: pytest.Monkey
     assert not re.findall(r"\bfma\.\S+", ptx)
 
 
+def test_what_is_compiled_here_is_what_runs() -> None:
+    """Numba's default would optimise once more while it links, and fuse products and sums there."""
+    from env.engine.compile import CudaKernel
+
+    assert CudaKernel(lambda: None)._kernel.targetoptions["lto"] is False
+
+
 def test_float64_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def double(array):
         array[0] = array[0] * 0.1
