@@ -76,7 +76,7 @@ class CudaKernel:
 
         # Optimised while it is linked, as is Numba's default, a product and a sum would be fused after all.
         options: dict[str, Any] = {} if numba.config.ENABLE_CUDASIM else {"lto": False}  # type: ignore[attr-defined]
-        self._kernel: Any = numba_cuda.jit(**options)(function)
+        self._kernel: Any = numba_cuda.jit(function, **options)
         self._compiled = False
 
     def launch(self, threads: int, stream: Any, *arguments: Any) -> None:

@@ -122,10 +122,14 @@ def test_kernels_compile_without_float64(kernel: str, monkeypatch: pytest.Monkey
     assert not re.findall(r"\bfma\.\S+", ptx)
 
 
-def test_what_is_compiled_here_is_what_runs() -> None:
-    """Numba's default would optimise once more while it links, and fuse products and sums there."""
+def test_what_is_compiled_here_is_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where NVIDIA's linker is there, Numba's default is to optimise once more while it links, and to fuse products and sums."""
+    from numba.cuda import decorators
+
     from env.engine.compile import CudaKernel
 
+    monkeypatch.setattr(decorators, "_have_nvjitlink", lambda: True)
+    assert decorators.jit(lambda: None).targetoptions["lto"] is True
     assert CudaKernel(lambda: None)._kernel.targetoptions["lto"] is False
 
 
