@@ -130,6 +130,7 @@ class TrainConfig:
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "fast": TrainConfig(),
+        "gpu": TrainConfig(envs=1024, minibatches=16),
         "paper": TrainConfig(
             objective="actor-critic",
             observation_size=84,
@@ -153,7 +154,8 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
     }
 )
-"""`paper`: the published settings, the middle of each range (paper, section 5 and appendix); `fast`: what learns in minutes."""
+"""`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `paper`:
+the published settings, the middle of each range (paper, section 5 and appendix)."""
 
 
 def agent_config(name: str) -> AgentConfig:

@@ -31,7 +31,7 @@ from experiments.reproduction.picture import generalisation, learning_curves
 from experiments.reproduction.summary import TaskSummary, summarise
 from experiments.reproduction.table import CURVES, KINDS, as_json, generalisation_file, markdown, pool_groups
 from experiments.train import interruptible
-from experiments.training_plan import DEFAULT_AGENT, DEFAULT_TASK, default_options
+from experiments.training_plan import DEFAULT_AGENT, DEFAULT_TASK, default_options, workers_of
 from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry
@@ -51,8 +51,9 @@ class ReproduceOptions:
             generalisation.png shows returns on those mazes and on held-out ones. For tasks whose mazes are generated.
         seeds: trainings of each agent on each task, with the seeds 1, 2, ...
         out: the grid's folder.
-        preset: the settings to start from: fast (learns in minutes) or paper (the paper's).
-        workers: processes of a training, each with worlds of its own.
+        preset: the settings to start from, as for a training: fast, gpu or paper.
+        workers: of each training, as there.
+        device: where it is trained: cpu, or cuda for an NVIDIA GPU. Evaluations are the CPU's.
         episodes: whole episodes of each evaluation, on each kind of maze.
         heldout: whether agents of one fixed layout are evaluated on held-out mazes, too; those of generated mazes always are.
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
@@ -69,7 +70,8 @@ class ReproduceOptions:
     seeds: int = 3
     out: Path = Path("runs/reproduce")
     preset: str = "fast"
-    workers: int = 2
+    workers: int | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
     episodes: int = 100
     heldout: bool = False
     backend: Literal["embedded", "lab"] = "embedded"
@@ -131,7 +133,6 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[C
     budget = parse_budget(options.budget)
     for option, number, least in (
         ("--seeds", options.seeds, 1),
-        ("--workers", options.workers, 1),
         ("--episodes", options.episodes, 1),
     ):
         if number < least:
@@ -144,7 +145,14 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[C
         if options.agents.count(agent) > 1:
             raise InputError(f"--agents {' '.join(options.agents)}: {agent} is given twice")
     conditions = Conditions(
-        budget, options.preset, options.settings, options.workers, options.episodes, options.heldout, options.backend
+        budget=budget,
+        preset=options.preset,
+        settings=options.settings,
+        workers=workers_of(options.workers, options.device),
+        episodes=options.episodes,
+        heldout=options.heldout,
+        backend=options.backend,
+        device=options.device,
     )
     names = options.tasks or (() if options.maze_file or options.mazes else (DEFAULT_TASK,))
     tasks = tasks_of(names, options.maze_file, options.geometry, options.mazes, options.settings.observation_size)

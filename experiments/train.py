@@ -105,7 +105,7 @@ class _Run:
                 index,
                 plan.sessions,
             )
-            for index in range(plan.options.workers)
+            for index in range(plan.workers)
         ]
         if self._budget()[0] >= 1:
             return RunResult(plan.folder, self.path, self._finish(False), False)
@@ -206,7 +206,7 @@ class _Run:
             "task": plan.task.name,
             "preset": plan.options.preset,
             "seed": plan.seed,
-            "workers": plan.options.workers,
+            "workers": plan.workers,
             "interrupted": interrupted,
             **self.log.summary(),
         }

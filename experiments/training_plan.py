@@ -21,6 +21,7 @@ CHECKPOINT = "checkpoint.safetensors"
 DEFAULT_TASK = "static-small"
 DEFAULT_AGENT = "nav-d1d2l"
 DEFAULT_MINUTES = 10.0
+DEFAULT_WORKERS = {"cpu": 2, "cuda": 1}
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class TrainOptions:
         geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
         agent: a row of the table of agents; nav-d1d2l where it isn't given.
-        preset: the settings to start from: fast (learns in minutes) or paper (the paper's).
+        preset: the settings to start from: fast (learns in minutes), gpu (the same in 1,024 worlds; what --device cuda starts
+            from where this isn't given) or paper (the paper's).
         minutes: how long to train now; 10 where nothing else says how long.
         total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
-        workers: processes, or streams of the GPU, each with worlds of its own.
-        device: where everything is computed: cpu, or cuda for an NVIDIA GPU, which wants --envs 1024 or so.
+        workers: processes, 2 where it isn't given, or streams of a GPU, 1; each with worlds of its own. While a stream waits for
+            its turn to learn, the others change what it acted with, so more of them are faster and learn less from a frame.
+        device: where everything is computed: cpu, or cuda for an NVIDIA GPU.
         seed: of everything random.
         run_dir: where checkpoint, curves and summary go; a new folder under runs/ where it isn't given.
         resume: a run's folder, or a checkpoint, to go on with.
@@ -56,7 +59,7 @@ class TrainOptions:
     minutes: float | None = None
     total_minutes: float | None = None
     frames: int | None = None
-    workers: int = 2
+    workers: int | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     seed: int | None = None
     run_dir: Path | None = None
@@ -64,6 +67,17 @@ class TrainOptions:
     checkpoint_minutes: float = 1.0
     serial: bool = False
     settings: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+
+def workers_of(workers: int | None, device: str) -> int:
+    """How many workers an option asks for.
+
+    Raises:
+        InputError: none.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: expected at least 1")
+    return workers or DEFAULT_WORKERS[device]
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,10 @@ class Plan:
         return self.options.settings
 
     @property
+    def workers(self) -> int:
+        return workers_of(self.options.workers, self.options.device)
+
+    @property
     def sessions(self) -> int:
         return self.earlier.sessions if self.earlier else 0
 
@@ -93,8 +111,7 @@ def make_plan(options: TrainOptions, task: Task | None) -> Plan:
     Raises:
         InputError: as `train`.
     """
-    if options.workers < 1:
-        raise InputError(f"--workers {options.workers}: expected at least 1")
+    workers_of(options.workers, options.device)
     for option, minutes in (("--minutes", options.minutes), ("--total-minutes", options.total_minutes)):
         if minutes is not None and not 0 <= minutes < float("inf"):
             raise InputError(f"{option} {minutes}: expected 0 or more")
@@ -157,7 +174,7 @@ def write_config(plan: Plan) -> None:
             "preset": plan.options.preset,
             "settings": dataclasses.asdict(plan.config),
             "seed": plan.seed,
-            "workers": plan.options.workers,
+            "workers": plan.workers,
             "device": plan.options.device,
             "sessions": plan.sessions + 1,
             "versions": library_versions(),
@@ -175,10 +192,10 @@ def default_options(arguments: list[str]) -> TrainOptions:
     values: dict[str, str] = {}
     for position, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
-        if name in ("--preset", "--resume"):
+        if name in ("--preset", "--resume", "--device"):
             values[name] = value if equals else "".join(arguments[position + 1 : position + 2])
     if values.get("--resume"):
         earlier = load_checkpoint(checkpoint_path(Path(values["--resume"])))
         return TrainOptions(settings=earlier.config, preset=earlier.preset)
-    name = values.get("--preset", "fast")
+    name = values.get("--preset", "gpu" if values.get("--device") == "cuda" else "fast")
     return TrainOptions(settings=preset(name), preset=name) if name in PRESETS else TrainOptions()

@@ -48,9 +48,12 @@ def rate(work: Callable[[], int], seconds: float, repetitions: int = 5) -> tuple
 
 
 def machine() -> dict[str, Any]:
-    """The machine and the versions that numbers depend on."""
+    """The machine and the versions that numbers depend on; `gpu` is the name of the one that torch finds, or None."""
+    import torch
+
     return {
         "processor": _processor(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "cores": os.cpu_count(),
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": platform.platform(),

@@ -26,6 +26,7 @@ TASK = "static-small"
 ENVS = (256, 1024, 4096)
 """Of a worker."""
 WORKERS = (1, 2, 4)
+GPU_PRESETS = ("gpu", "paper")
 LEAST_SECONDS = 5.0
 WARM_ROUNDS = WARM_UPS + 2
 """Rounds of every worker before anything is measured: by then all graphs are recorded and the pipeline is full."""
@@ -52,15 +53,22 @@ def measure_cuda(options: BenchmarkOptions) -> Iterator[Measurement]:
     if not torch.cuda.is_available():
         raise InputError("--device cuda: this torch finds no NVIDIA GPU")
     seconds = max(options.seconds, LEAST_SECONDS)
-    for preset, config in PRESETS.items():
+    for preset in GPU_PRESETS:
         for envs in ENVS:
+            config = _with_worlds(PRESETS[preset], envs)
             for workers in WORKERS:
                 name = f"train/cuda/{preset}/{envs}x{workers}"
                 try:
-                    yield from _measure(name, replace(config, envs=envs), workers, seconds)
+                    yield from _measure(name, config, workers, seconds)
                 except WorkerError as error:
                     print(f"{name}: {str(error).splitlines()[0]}", file=sys.stderr)
                 torch.cuda.empty_cache()
+
+
+def _with_worlds(config: TrainConfig, envs: int) -> TrainConfig:
+    """With `envs` worlds; where a chunk makes several gradients, of as many worlds each as before."""
+    minibatches = max(1, envs * config.minibatches // config.envs) if config.minibatches > 1 else 1
+    return replace(config, envs=envs, minibatches=minibatches)
 
 
 def _measure(name: str, config: TrainConfig, workers: int, seconds: float) -> Iterator[Measurement]:
@@ -73,6 +81,7 @@ def _measure(name: str, config: TrainConfig, workers: int, seconds: float) -> It
         "workers": workers,
         "observation_size": config.observation_size,
         "chunk": config.chunk,
+        "minibatches": config.minibatches,
         "gpu": torch.cuda.get_device_name(),
         "memory_mb": torch.cuda.max_memory_allocated() / 2**20,
         "frames_per_second": 4 * rates.whole,

@@ -30,7 +30,7 @@ class Finished:
     Attributes:
         folder: of the run, where its curve lies.
         frames, seconds: how long it trained.
-        machine: what it was evaluated on.
+        machine: what it was trained and evaluated on.
         results: on the mazes it trained on and, where the grid has them, on held-out ones.
     """
 
@@ -54,6 +54,7 @@ def train_cell(cell: Cell, folder: Path, task: Task, conditions: Conditions, ser
         total_minutes=conditions.budget.minutes,
         frames=conditions.budget.frames,
         workers=conditions.workers,
+        device=conditions.device,
         serial=serial,
         settings=conditions.settings,
     )
@@ -83,13 +84,12 @@ def evaluate_cell(
         progress=progress,
         with_baselines=False,
     )
-    here = machine()
     finished = Finished(
         cell,
         folder,
         checkpoint.frames,
         checkpoint.seconds,
-        f"{here['processor']}, {here['usable_cores']} cores",
+        _machine(conditions.device),
         found.results,
     )
     write_json(
@@ -106,6 +106,12 @@ def evaluate_cell(
         },
     )
     return finished
+
+
+def _machine(device: str) -> str:
+    here = machine()
+    processor = f"{here['processor']}, {here['usable_cores']} cores"
+    return f"{here['gpu']}; {processor}" if device == "cuda" else processor
 
 
 def read_finished(cell: Cell, folder: Path, conditions: dict[str, Any]) -> Finished | None:

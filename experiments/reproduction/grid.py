@@ -70,6 +70,7 @@ class Conditions:
     Attributes:
         episodes: of every evaluation, on each kind of maze.
         heldout: whether agents of one fixed layout are evaluated on held-out mazes too.
+        device: of the trainings; evaluations are the CPU's.
     """
 
     budget: Budget
@@ -79,6 +80,7 @@ class Conditions:
     episodes: int
     heldout: bool
     backend: Literal["embedded", "lab"] = "embedded"
+    device: Literal["cpu", "cuda"] = "cpu"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

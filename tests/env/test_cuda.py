@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from typing import Any
 
 import numba
 import numpy as np
@@ -129,7 +130,8 @@ def test_what_is_compiled_here_is_what_runs(monkeypatch: pytest.MonkeyPatch) -> 
     from env.engine.compile import CudaKernel
 
     monkeypatch.setattr(decorators, "_have_nvjitlink", lambda: True)
-    assert decorators.jit(lambda: None).targetoptions["lto"] is True
+    numbas: Any = decorators.jit(lambda: None)
+    assert numbas.targetoptions["lto"] is True
     assert CudaKernel(lambda: None)._kernel.targetoptions["lto"] is False
 
 

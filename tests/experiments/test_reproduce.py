@@ -330,3 +330,19 @@ def test_budgets(text: str, budget: Budget) -> None:
 def test_budgets_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="m is minutes, M is million frames"):
         parse_budget(text)
+
+
+def test_a_grid_is_trained_on_the_device_it_names_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def train_here(options: TrainOptions, task: Task | None = None):
+        asked.append(options)
+        return real_train(dataclasses.replace(options, device="cpu"), task)
+
+    monkeypatch.setattr(cell, "train", train_here)
+    monkeypatch.setattr(cell, "machine", lambda: {"processor": "A processor", "usable_cores": 2, "gpu": "A GPU"})
+    chosen = ("--budget", STEP, "--tasks", "corridor", "--agents", "ff", "--seeds", 1, "--episodes", 1, "--device", "cuda")
+    assert run(monkeypatch, *chosen, *SMALL, "--out", tmp_path) == 0
+    assert (asked[0].device, asked[0].preset) == ("cuda", "gpu")
+    assert "preset `gpu`" in (tmp_path / "table.md").read_text()
+    assert "Machine: A GPU; A processor, 2 cores." in (tmp_path / "table.md").read_text()

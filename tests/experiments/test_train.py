@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from agents.checkpoint import load_checkpoint
-from agents.config import TrainConfig
+from agents.config import PRESETS, TrainConfig
 from agents.policy import Policy
 from agents.runtime.cuda import CudaRuntime
 from agents.runtime.serial import SerialRuntime
@@ -23,6 +23,7 @@ from env.backends import make_batch
 from env.task import Task
 from experiments.reading.exhibits import Number
 from experiments.train import CHECKPOINT, TrainOptions, main, train
+from experiments.training_plan import default_options, workers_of
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
 
@@ -292,6 +293,25 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="DeepMind Lab runs on the CPU"):
         train(options(tmp_path, device="cuda", backend="lab"), TOY_TASK)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([], "fast"),
+        (["--device", "cuda"], "gpu"),
+        (["--device=cuda", "--preset", "paper"], "paper"),
+        (["--device", "cpu"], "fast"),
+        (["--preset", "gpu"], "gpu"),
+    ],
+)
+def test_a_device_has_settings_to_start_from(arguments, name):
+    found = default_options(arguments)
+    assert (found.preset, found.settings) == (name, PRESETS[name])
+
+
+def test_a_device_has_a_number_of_workers():
+    assert [workers_of(None, "cpu"), workers_of(None, "cuda"), workers_of(3, "cuda")] == [2, 1, 3]
 
 
 def test_a_training_ends_with_a_reading(tmp_path, monkeypatch, capsys):
