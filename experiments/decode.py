@@ -19,6 +19,7 @@ from experiments.reading.board import Board
 from experiments.reading.exhibits import Exhibit, Number
 from experiments.reading.reader import read_agent
 from experiments.reading.report import write_report
+from experiments.training_plan import checkpoint_path
 from maze_gen.errors import InputError
 
 
@@ -28,7 +29,7 @@ class DecodeOptions:
 
     Attributes:
         world: the task; by default the checkpoint's own.
-        checkpoint: the agent's file.
+        checkpoint: the agent: a run's folder, or its checkpoint.
         episodes: whole episodes; decoders are fitted on 60 % of them and tested on the others.
         seed: episode k is (seed, k).
         logdir: TensorBoard folder; by default `reading` beside the checkpoint.
@@ -90,7 +91,7 @@ def run(options: DecodeOptions) -> None:
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE")
     check_writable(options.report)
-    checkpoint = load_checkpoint(options.checkpoint)
+    checkpoint = load_checkpoint(checkpoint_path(options.checkpoint))
     logdir = options.logdir or options.checkpoint.parent / "reading"
     with ProgressLine() as progress:
         exhibits = decode(

@@ -25,6 +25,7 @@ from experiments.reading.exhibits import png
 from experiments.reading.heads import HeadsProbe, loop_closure_f1
 from experiments.reading.recording import Progress, record
 from experiments.reading.results import Result, result_of, table
+from experiments.training_plan import checkpoint_path
 from maze_gen.errors import InputError
 
 Split = Literal["train", "heldout", "fixed"]
@@ -36,7 +37,7 @@ class EvaluateOptions:
 
     Attributes:
         world: the task; by default the checkpoint's own mazes, and held-out mazes played by the same rules.
-        checkpoint: the agent's file.
+        checkpoint: the agent: a run's folder, or its checkpoint.
         compare: agents instead: each a checkpoint, or a folder whose checkpoints are runs of one agent; one folder of several
             runs will do.
         figure: where to draw the comparison, a .png file.
@@ -246,7 +247,7 @@ def run(options: EvaluateOptions) -> None:
         return
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE, or --compare A B")
-    checkpoint = load_checkpoint(options.checkpoint)
+    checkpoint = load_checkpoint(checkpoint_path(options.checkpoint))
     tasks = tasks_to_evaluate(checkpoint, options.world)
     with ProgressLine() as progress:
         found = evaluate(

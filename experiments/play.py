@@ -27,6 +27,7 @@ from experiments.players import BASELINES, AgentPlayer, Player
 from experiments.reading.films import gif
 from experiments.reading.recording import uniforms
 from experiments.reading.scene import Score, scene
+from experiments.training_plan import checkpoint_path
 from maze_gen.errors import InputError
 
 LOOK_LEFT, LOOK_RIGHT, FORWARD, BACKWARD, STRAFE_LEFT, STRAFE_RIGHT, FORWARD_LEFT, FORWARD_RIGHT = range(len(ACTION_NAMES))
@@ -38,7 +39,7 @@ class PlayOptions:
     """Walk through a maze yourself, or watch an agent.
 
     Attributes:
-        checkpoint: an agent to watch; it plays its own task unless another is named.
+        checkpoint: an agent to watch, a run's folder or its checkpoint; it plays its own task unless another is named.
         policy: whom to watch instead: random, or oracle (walks shortest paths).
         world: the task; static-small if neither it nor a checkpoint is given.
         episodes: how many are played before the window closes or the film ends.
@@ -232,7 +233,7 @@ def _player_and_task(options: PlayOptions) -> tuple[Player | None, str, Task, bo
     if options.checkpoint is not None and options.policy is not None:
         raise InputError(f"--checkpoint {options.checkpoint} and --policy {options.policy} exclude each other: give one of them")
     if options.checkpoint is not None:
-        checkpoint = load_checkpoint(options.checkpoint)
+        checkpoint = load_checkpoint(checkpoint_path(options.checkpoint))
         task = options.world.make(checkpoint.task.observation_size) if options.world.given else checkpoint.task
         return AgentPlayer(checkpoint, 1), checkpoint.agent_name, task, checkpoint.agent.depth_input
     world = options.world if options.world.given else TaskOptions(task="static-small", backend=options.world.backend)

@@ -96,6 +96,14 @@ def test_a_maze_whose_kind_leaves_no_room_for_the_spawn_rule_is_played_alone(
     assert [(result["task"], result["split"]) for result in found["results"]] == [("winding", "fixed")]
 
 
+def test_a_runs_folder_stands_for_its_checkpoint(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.safetensors").write_bytes(checkpoint.read_bytes())
+    path = tmp_path / "figures.json"
+    assert run(monkeypatch, "--checkpoint", tmp_path / "run", "--episodes", 1, "--json", path) == 0
+    assert json.loads(path.read_text())["results"]
+
+
 def test_another_task_of_another_size_has_no_position_accuracy(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +118,7 @@ def test_another_task_of_another_size_has_no_position_accuracy(
     [
         ([], "which agent?"),
         (["--checkpoint", "nothing.safetensors"], "nothing.safetensors: no such file"),
+        (["--checkpoint", "."], "checkpoint.safetensors: no such file"),
         (["--checkpoint", "TEXT"], "not a checkpoint"),
         (["--checkpoint", "TRUNCATED"], "not a checkpoint, or a truncated one"),
         (["--checkpoint", "AGENT", "--task", "labyrinth"], "task 'labyrinth'"),
