@@ -35,7 +35,8 @@ setup(
     packages=[found for found in find_packages() if found.split(".")[0] in PACKAGES],
     package_data={"env.lab": ["*.lua"], "maze_gen": ["layouts/*.txt"], "experiments": ["pretrained/*.safetensors"]},
     install_requires=[
-        "numpy>=2.0",
+        # numba-cuda 0.30 asks NumPy for names that 2.5 has no more.
+        "numpy>=2.0,<2.5",
         "numba>=0.61",
         "numba-cuda>=0.20",
         "gymnasium>=1.2",
