@@ -11,8 +11,8 @@ from experiments.evaluate import evaluate
 
 AGENTS = sorted((Path(experiments.__file__).parent / "pretrained").glob("*.safetensors"))
 EPISODES = 20
-LEAST = {"static-small": 60, "random-goal-small": 45, "procedural-small": 30}
-"""Mean returns; over 100 episodes they had 95.2, 63.4 and 45.2, and where the goal moves episodes differ much."""
+LEAST = {"static-small": 60, "random-goal-small": 45, "procedural-small": 35}
+"""Mean returns; over 100 episodes they had 95.2, 73.4 and 49.9, and where the goal moves episodes differ much."""
 
 
 def test_all_are_here():
