@@ -82,7 +82,7 @@ class LSTM(nn.Module):
         with warnings.catch_warnings():
             # Two parts of one matrix are no single stretch of memory; putting them together takes a few microseconds.
             warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
-            return torch.lstm(inputs, (hidden[None], cell[None]), parameters, True, 1, 0.0, self.training, False, False)[0]
+            return torch.lstm(inputs, (hidden[None], cell[None]), parameters, True, 1, 0.0, True, False, False)[0]
 
     def _candidate_third(self, part: Tensor) -> Tensor:
         """Rows as torch's LSTM has them: the candidate before the output gate."""
