@@ -25,6 +25,8 @@ from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
 FORMAT = "knossos checkpoint 1"
+CHECKPOINT = "checkpoint.safetensors"
+"""Its name in a run's folder."""
 PARAMETERS, OPTIMIZER, TASK = "parameters/", "optimizer/", "task/"
 
 
@@ -141,13 +143,22 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     write_whole(path, safetensors.torch.save(tensors, {"knossos": json.dumps(content, allow_nan=False)}))
 
 
-def load_checkpoint(path: Path | str) -> Checkpoint:
+def checkpoint_path(place: Path | str) -> Path:
+    """The checkpoint of a run's folder, or the file itself."""
+    place = Path(place)
+    return place / CHECKPOINT if place.is_dir() else place
+
+
+def load_checkpoint(place: Path | str) -> Checkpoint:
     """Reads a checkpoint.
+
+    Args:
+        place: the file, or the run's folder that it lies in.
 
     Raises:
         InputError: no such file, not a checkpoint of ours, truncated, or damaged; the message names the file.
     """
-    path = Path(path)
+    path = checkpoint_path(place)
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             text = (file.metadata() or {}).get("knossos")

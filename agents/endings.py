@@ -11,7 +11,10 @@ from env.task import Task
 
 
 def ends_inside(task: Task, chunk: int) -> bool:
-    """Whether an episode can end before the last step of a chunk; not where whole chunks make an episode."""
+    """Whether an episode can end before the last step of a chunk of that many agent steps.
+
+    Not where whole chunks make an episode, since the first ones of a worker are cut by whole chunks, too.
+    """
     return task.episode_steps % chunk != 0
 
 

@@ -11,9 +11,9 @@ from agents.gates import make_gates
 from agents.precision import product_dtype
 
 Starts = Literal["seen", "anywhere", "first"]
-"""At which steps of a sequence episodes may start: those that `starts` tells when it is looked at, any, or the first alone.
+"""At which steps of a sequence episodes may start: those that are `seen` in the tensor that tells, any, or the first alone.
 
-Unless they are looked at, nothing is asked of a GPU, and the work is the same every time."""
+Where that tensor is not looked at, nothing is asked of a GPU, and the work is the same every time."""
 
 SMALLEST = 4096
 """Steps of fewer hidden numbers are multiplied in whole precision: half of it would save less than its own preparations cost."""
@@ -75,7 +75,7 @@ class LSTM(nn.Module):
         return _Sequence.apply(projected, recurrent, hidden, cell, starts, self.starts_at)
 
     def _unroll_at_once(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
-        """`unroll` by torch's own LSTM: on a GPU a few large kernels instead of some twenty small ones a step."""
+        """`unroll` by torch's own LSTM, on a GPU cuDNN's: fewer and larger kernels; shapes as there."""
         width = self.input_size
         weight, bias = self._candidate_third(self.weight), self._candidate_third(self.bias)
         parameters = [weight[:, :width].contiguous(), weight[:, width:].contiguous(), bias, torch.zeros_like(bias)]
@@ -85,7 +85,7 @@ class LSTM(nn.Module):
             return torch.lstm(inputs, (hidden[None], cell[None]), parameters, True, 1, 0.0, True, False, False)[0]
 
     def _candidate_third(self, part: Tensor) -> Tensor:
-        """Rows as torch's LSTM has them: the candidate before the output gate."""
+        """Rows [4H, ...] in the order of torch's LSTM: the candidate before the output gate."""
         H = self.hidden_size
         return torch.cat((part[: 2 * H], part[3 * H :], part[2 * H : 3 * H]))
 
@@ -151,8 +151,8 @@ def _kept(starts: Tensor, starts_at: Starts) -> dict[int, Tensor]:
     return {t: (~starts[t]).unsqueeze(1) for t in some}
 
 
-def expect_starts(model: nn.Module, starts_at: Starts) -> None:
-    """Tells all LSTMs of a model at which steps episodes may start."""
+def use_masks(model: nn.Module, inside: bool) -> None:
+    """Lets no LSTM of a model look where episodes start: anywhere if they may `inside` of a sequence, else at its first step."""
     for module in model.modules():
         if isinstance(module, LSTM):
-            module.starts_at = starts_at
+            module.starts_at = "anywhere" if inside else "first"

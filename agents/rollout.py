@@ -223,7 +223,9 @@ class Actor:
 
     def _any(self, rows: Tensor, at_edge: bool) -> bool:
         """Whether any of `rows` [N] bool may be True, of episodes that start or end; `at_edge` of the chunk, or inside of it."""
-        return at_edge or self.ends_inside if self.masked else bool(rows.any())
+        if self.masked:
+            return at_edge or self.ends_inside
+        return bool(rows.any())
 
     def _end(self, t: int, state: State) -> None:
         """Ends the episodes that are over after step t, and starts the next ones."""

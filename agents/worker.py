@@ -14,7 +14,7 @@ from agents.config import AgentConfig, TrainConfig
 from agents.draws import DeviceDraws, HostDraws
 from agents.endings import ends_inside
 from agents.learner import Figures, Learner
-from agents.lstm import expect_starts
+from agents.lstm import use_masks
 from agents.model import AgentModel, FlatParameters
 from agents.rollout import Actor, Finished
 from agents.store import Store
@@ -83,7 +83,7 @@ class Worker:
         device = TensorWorlds(self.env).device
         self.model = model.to(device)
         if capture is not None:
-            expect_starts(self.model, "anywhere" if ends_inside(spec.task, config.chunk) else "first")
+            use_masks(self.model, ends_inside(spec.task, config.chunk))
         self.flat = FlatParameters(self.model)
         acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index]).spawn(2)
         make_draws = lambda seed: HostDraws(seed) if capture is None else DeviceDraws(seed, device)  # noqa: E731

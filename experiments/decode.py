@@ -12,14 +12,13 @@ from pathlib import Path
 
 import tyro
 
-from agents.checkpoint import Checkpoint, load_checkpoint
+from agents.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from env.task import Task
 from experiments.cli import ProgressLine, TaskOptions, check_writable, command
 from experiments.reading.board import Board
 from experiments.reading.exhibits import Exhibit, Number
 from experiments.reading.reader import read_agent
 from experiments.reading.report import write_report
-from experiments.training_plan import checkpoint_path
 from maze_gen.errors import InputError
 
 
@@ -91,8 +90,8 @@ def run(options: DecodeOptions) -> None:
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE")
     check_writable(options.report)
-    checkpoint = load_checkpoint(checkpoint_path(options.checkpoint))
-    logdir = options.logdir or options.checkpoint.parent / "reading"
+    checkpoint = load_checkpoint(options.checkpoint)
+    logdir = options.logdir or checkpoint_path(options.checkpoint).parent / "reading"
     with ProgressLine() as progress:
         exhibits = decode(
             checkpoint,

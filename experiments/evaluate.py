@@ -25,7 +25,6 @@ from experiments.reading.exhibits import png
 from experiments.reading.heads import HeadsProbe, loop_closure_f1
 from experiments.reading.recording import Progress, record
 from experiments.reading.results import Result, result_of, table
-from experiments.training_plan import checkpoint_path
 from maze_gen.errors import InputError
 
 Split = Literal["train", "heldout", "fixed"]
@@ -247,7 +246,7 @@ def run(options: EvaluateOptions) -> None:
         return
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE, or --compare A B")
-    checkpoint = load_checkpoint(checkpoint_path(options.checkpoint))
+    checkpoint = load_checkpoint(options.checkpoint)
     tasks = tasks_to_evaluate(checkpoint, options.world)
     with ProgressLine() as progress:
         found = evaluate(

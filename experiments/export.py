@@ -9,7 +9,6 @@ from pathlib import Path
 
 from agents.checkpoint import load_checkpoint, save_checkpoint
 from experiments.cli import check_writable, command
-from experiments.training_plan import checkpoint_path
 from maze_gen.errors import InputError
 
 
@@ -29,7 +28,7 @@ class ExportOptions:
 def run(options: ExportOptions) -> None:
     if options.out.suffix != ".safetensors":
         raise InputError(f"--out {options.out}: expected a name that ends in .safetensors")
-    checkpoint = load_checkpoint(checkpoint_path(options.checkpoint))
+    checkpoint = load_checkpoint(options.checkpoint)
     check_writable(options.out)
     save_checkpoint(options.out, replace(checkpoint, statistics={}))
     print(f"{options.out}: {checkpoint.agent_name} of {checkpoint.task.name}, {options.out.stat().st_size / 1e6:.1f} MB")

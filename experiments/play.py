@@ -27,7 +27,6 @@ from experiments.players import BASELINES, AgentPlayer, Player
 from experiments.reading.films import gif
 from experiments.reading.recording import uniforms
 from experiments.reading.scene import Score, scene
-from experiments.training_plan import checkpoint_path
 from maze_gen.errors import InputError
 
 LOOK_LEFT, LOOK_RIGHT, FORWARD, BACKWARD, STRAFE_LEFT, STRAFE_RIGHT, FORWARD_LEFT, FORWARD_RIGHT = range(len(ACTION_NAMES))
@@ -233,7 +232,7 @@ def _player_and_task(options: PlayOptions) -> tuple[Player | None, str, Task, bo
     if options.checkpoint is not None and options.policy is not None:
         raise InputError(f"--checkpoint {options.checkpoint} and --policy {options.policy} exclude each other: give one of them")
     if options.checkpoint is not None:
-        checkpoint = load_checkpoint(checkpoint_path(options.checkpoint))
+        checkpoint = load_checkpoint(options.checkpoint)
         task = options.world.make(checkpoint.task.observation_size) if options.world.given else checkpoint.task
         return AgentPlayer(checkpoint, 1), checkpoint.agent_name, task, checkpoint.agent.depth_input
     world = options.world if options.world.given else TaskOptions(task="static-small", backend=options.world.backend)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import tyro
 
-from agents.checkpoint import Checkpoint, library_versions, load_checkpoint, save_checkpoint
+from agents.checkpoint import CHECKPOINT, Checkpoint, library_versions, load_checkpoint, save_checkpoint
 from agents.config import agent_config
 from agents.model import AgentModel, FlatParameters
 from agents.runtime.cuda import CudaRuntime
@@ -32,7 +32,7 @@ from experiments.cli import ProgressLine, write_json
 from experiments.decode import decode, summary_of
 from experiments.reading.live import LiveReading
 from experiments.run_log import RunLog
-from experiments.training_plan import CHECKPOINT, DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
+from experiments.training_plan import DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
 from maze_gen.command import parse_options
 from maze_gen.errors import InputError, one_line_errors
 

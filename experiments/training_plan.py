@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 import tyro
 
-from agents.checkpoint import Checkpoint, library_versions, load_checkpoint
+from agents.checkpoint import CHECKPOINT, Checkpoint, checkpoint_path, library_versions, load_checkpoint
 from agents.config import PRESETS, TrainConfig, agent_config, preset
 from env.backends import make_batch
 from env.task import Task
@@ -17,7 +17,6 @@ from experiments.cli import TaskOptions, write_json
 from maze_gen.errors import InputError
 from maze_gen.maze import Geometry
 
-CHECKPOINT = "checkpoint.safetensors"
 DEFAULT_TASK = "static-small"
 DEFAULT_AGENT = "nav-d1d2l"
 DEFAULT_MINUTES = 10.0
@@ -70,10 +69,10 @@ class TrainOptions:
 
 
 def workers_of(workers: int | None, device: str) -> int:
-    """How many workers an option asks for.
+    """How many workers an option asks for; the device's number where it says nothing.
 
     Raises:
-        InputError: none.
+        InputError: it asks for fewer than one.
     """
     if workers is not None and workers < 1:
         raise InputError(f"--workers {workers}: expected at least 1")
@@ -182,11 +181,6 @@ def write_config(plan: Plan) -> None:
     )
 
 
-def checkpoint_path(place: Path) -> Path:
-    """The checkpoint of a run's folder, or the file itself."""
-    return place / CHECKPOINT if place.is_dir() else place
-
-
 def default_options(arguments: list[str]) -> TrainOptions:
     """The options' defaults: the settings are the preset's, or those of the checkpoint to go on with."""
     values: dict[str, str] = {}
@@ -195,7 +189,7 @@ def default_options(arguments: list[str]) -> TrainOptions:
         if name in ("--preset", "--resume", "--device"):
             values[name] = value if equals else "".join(arguments[position + 1 : position + 2])
     if values.get("--resume"):
-        earlier = load_checkpoint(checkpoint_path(Path(values["--resume"])))
+        earlier = load_checkpoint(values["--resume"])
         return TrainOptions(settings=earlier.config, preset=earlier.preset)
     name = values.get("--preset", "gpu" if values.get("--device") == "cuda" else "fast")
     return TrainOptions(settings=preset(name), preset=name) if name in PRESETS else TrainOptions()

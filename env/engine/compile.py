@@ -74,7 +74,8 @@ class CudaKernel:
     def __init__(self, function: Callable[..., Any]) -> None:
         from numba import cuda as numba_cuda
 
-        # Optimised while it is linked, as is Numba's default, a product and a sum would be fused after all.
+        # Numba's default, to optimise once more while linking, would fuse products and sums after all (`separate_roundings`). The
+        # option has to come with the function: numba-cuda 0.30 loses it from `jit(lto=False)`. Its simulator has none.
         options: dict[str, Any] = {} if numba.config.ENABLE_CUDASIM else {"lto": False}  # type: ignore[attr-defined]
         self._kernel: Any = numba_cuda.jit(function, **options)
         self._compiled = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoint import load_checkpoint
+from agents.checkpoint import CHECKPOINT, load_checkpoint
 from env.task import Task
 from experiments.benchmarks.measurement import machine
 from experiments.cli import write_json
@@ -15,7 +15,7 @@ from experiments.players import BASELINES
 from experiments.reading.results import Result
 from experiments.reproduction.grid import Cell, Conditions
 from experiments.train import train
-from experiments.training_plan import CHECKPOINT, TrainOptions
+from experiments.training_plan import TrainOptions
 from maze_gen.errors import InputError
 
 EVALUATION = "evaluation.json"
@@ -74,7 +74,7 @@ def evaluate_cell(
     cell: Cell, folder: Path, tasks: list[Task], conditions: Conditions, progress: Callable[[str], None] | None = None
 ) -> Finished:
     """Plays whole episodes with the agent of a training that is over, and writes what came of it."""
-    checkpoint = load_checkpoint(folder / CHECKPOINT)
+    checkpoint = load_checkpoint(folder)
     found = evaluate(
         checkpoint,
         tasks,

@@ -14,7 +14,7 @@ from agents.config import AGENTS, PRESETS, TrainConfig
 from agents.draws import HostDraws
 from agents.endings import ends_inside
 from agents.learner import Learner
-from agents.lstm import expect_starts
+from agents.lstm import use_masks
 from agents.model import AgentModel, FlatParameters
 from agents.rollout import Actor
 from agents.store import SharedStore
@@ -39,7 +39,7 @@ def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool 
     torch.manual_seed(0)
     model = AgentModel(AGENTS[agent], env.task, config)
     if capture is not None:
-        expect_starts(model, "anywhere" if ends_inside(env.task, config.chunk) else "first")
+        use_masks(model, ends_inside(env.task, config.chunk))
     flat = FlatParameters(model)
     store = SharedStore(config, flat)
     actor = Actor(env, model, config.chunk, draws(1), stagger, capture)

@@ -101,6 +101,14 @@ def test_agents_without_heads_are_read_too(agent: str, tmp_path: Path, monkeypat
     assert run(monkeypatch, "--checkpoint", path, "--episodes", 4, "--logdir", tmp_path / "board") == 0
 
 
+def test_a_runs_folder_gets_its_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    untrained(tmp_path / "run" / "checkpoint.safetensors", "ff", ring_task(2))
+    assert run(monkeypatch, "--checkpoint", tmp_path / "run", "--episodes", 4) == 0
+    assert any((tmp_path / "run" / "reading").iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_many_mazes_are_read_without_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = read_maze("***********\n*G        *\n* ******* *\n*         *\n***********", "thin")
     task = replace(ring_task(2), mazes=(ring(), other), split="train")

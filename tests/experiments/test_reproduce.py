@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.checkpoint import load_checkpoint
+from agents.checkpoint import CHECKPOINT, load_checkpoint
 from agents.config import TrainConfig
 from agents.runtime.processes import WorkerError
 from env.task import Task
 from experiments import reproduce
 from experiments.reproduction import cell
 from experiments.reproduction.grid import Budget, GridTask, parse_budget, tasks_of
-from experiments.training_plan import CHECKPOINT, TrainOptions
+from experiments.training_plan import TrainOptions
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
 

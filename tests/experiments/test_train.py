@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 
-from agents.checkpoint import load_checkpoint
+from agents.checkpoint import CHECKPOINT, load_checkpoint
 from agents.config import PRESETS, TrainConfig
 from agents.policy import Policy
 from agents.runtime.cuda import CudaRuntime
@@ -22,7 +22,7 @@ from agents.runtime.serial import SerialRuntime
 from env.backends import make_batch
 from env.task import Task
 from experiments.reading.exhibits import Number
-from experiments.train import CHECKPOINT, TrainOptions, main, train
+from experiments.train import TrainOptions, main, train
 from experiments.training_plan import default_options, workers_of
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
