@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from agents.config import AgentConfig, TrainConfig, agent_config, from_json
+from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
-from agents.store import SharedStore
-from agents.task_record import read_task, record_task
 from env.task import Task
+from env.task_io import read_task, record_task
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
@@ -91,7 +91,7 @@ class Checkpoint:
             place.data.copy_(values)
         return model
 
-    def restore(self, store: SharedStore, flat: FlatParameters) -> None:
+    def restore(self, store: ParameterStore, flat: FlatParameters) -> None:
         """Puts parameters and statistics into a store whose parameters are laid out as `flat`.
 
         Raises:

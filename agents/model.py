@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.config import AgentConfig, TrainConfig
-from agents.networks import CORE_FEATURES, FEATURES, AgentNetwork
+from agents.networks.actor_critic import CORE_FEATURES, FEATURES, AgentNetwork
 from auxiliary.loss import AuxiliaryLoss
 from auxiliary.registry import LOSSES
 from env.task import Task

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.capture import Capture
-from agents.draws import Draws
-from agents.endings import Endings, Finished, LastLooks, ends_inside, parts
+from agents.cuda_graphs import Capture
+from agents.episode_stats import EpisodeStats, FinalObservations, Finished, ends_inside, parts
 from agents.model import AgentModel
-from agents.networks import Inputs, State, keep_state
+from agents.networks.actor_critic import Inputs, State, keep_state
 from agents.precision import Precision, products_in, resolve
+from agents.rng import RandomStream
 from auxiliary.loss import Recorder
 from env.batch import BatchEnv
 from env.task import NUM_ACTIONS
@@ -102,7 +102,7 @@ class Actor:
         env: BatchEnv,
         model: AgentModel,
         chunk: int,
-        draws: Draws,
+        draws: RandomStream,
         stagger: bool = True,
         capture: Capture | None = None,
         precision: Precision = "float32",
@@ -134,9 +134,9 @@ class Actor:
         self.chunks_done = torch.zeros((), dtype=torch.int64, device=device)
         # The most episodes of a row that can end in a chunk.
         slots = (chunk - 1) // env.task.episode_steps + 1
-        self.endings = Endings(N, device, slots)
+        self.endings = EpisodeStats(N, device, slots)
         self.ends_inside = ends_inside(env.task, chunk)
-        self.last_looks = LastLooks(self.present, self.state, slots) if self.masked and self.ends_inside else None
+        self.final_observations = FinalObservations(self.present, self.state, slots) if self.masked and self.ends_inside else None
         self._captured = capture(self._masked_chunk) if capture else None
 
     def reset(self, seed: int, first_stream: int) -> None:
@@ -185,8 +185,8 @@ class Actor:
         rollout, worlds, network, present = self.rollout, self.worlds, self.model.network, self.present
         state = self.state
         self.endings.begin_chunk()
-        if self.last_looks:
-            self.last_looks.begin_chunk()
+        if self.final_observations:
+            self.final_observations.begin_chunk()
         for t in range(self.chunk):
             if stopping():
                 raise StoppedError
@@ -216,8 +216,8 @@ class Actor:
             self._observe()
             self.endings.add(worlds.reward, worlds.goals)
             self._end(t, state)
-        if self.last_looks:
-            self.last_looks.value(network, rollout.ended, rollout.next_value)
+        if self.final_observations:
+            self.final_observations.value(network, rollout.ended, rollout.next_value)
         _copy(self.state, state)
         self.chunks_done.add_(1)
 
@@ -238,12 +238,12 @@ class Actor:
             ended |= cut
             self.endings.drop(cut)
         some = self._any(ended, at_edge=last)
-        if last or (some and not self.last_looks):
+        if last or (some and not self.final_observations):
             # The value of an episode's last observation; after the chunk's last step, also of those that go on.
             outputs, _ = self.model.network.step(self.present, state)
             self.rollout.next_value[t] = outputs.value
-        if self.last_looks:
-            self.last_looks.keep(ended, self.present, state)
+        if self.final_observations:
+            self.final_observations.keep(ended, self.present, state)
         self.starts.copy_(ended)
         if some:
             if self.masked:

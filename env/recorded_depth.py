@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from env.engine.depth import ABOVE_EYE, depth_byte
-from env.engine.frames import FrameEngine
+from env.engine.frame_engine import FrameEngine
+from env.engine.render.depth import ABOVE_EYE, depth_byte
 from maze_gen.maze import CELL_UNITS, Geometry
 
 SIZE = 84

@@ -7,7 +7,7 @@ from typing import Literal
 from env.task import Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig
+from maze_gen.generator import GeneratorConfig
 from maze_gen.maze import Geometry
 from maze_gen.splits import mazes_of_split
 from maze_gen.text import load_maze
@@ -63,7 +63,7 @@ def make_task(
     """The task of a name.
 
     Args:
-        name: one of `TASK_NAMES`, or `lab:` and a level that DeepMind Lab brings (`env.lab.released`).
+        name: one of `TASK_NAMES`, or `lab:` and a level that DeepMind Lab brings (`env.lab.released_levels`).
         split: `fixed` for the layout of a task that has one, `train` or `heldout` for generated mazes. Without it a task of one
             layout is `fixed`, a procedural one `train`. `heldout` mazes of a task of one layout are as large as it and are
             played by its rules.
@@ -79,7 +79,7 @@ def make_task(
         raise InputError(f"observation size {observation_size}: expected one of {', '.join(map(str, OBSERVATION_SIZES))}")
     if name.startswith("lab:"):
         # Imported where it is used: it asks DeepMind Lab for the layout.
-        from env.lab.released import released_task
+        from env.lab.released_levels import released_task
 
         released = released_task(name, observation_size)
         return released if split in (None, "fixed") else generated_counterpart(released, split, mazes or HELDOUT_MAZES)

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
-from env.engine.frames import FrameEngine
+from env.engine.frame_engine import FrameEngine
 from env.engine.motion import FULL_TURN
 from env.recorded_depth import DepthComparison
 from env.task import Task
-from maze_gen.command import parse_options
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry, Maze
 from maze_gen.text import read_maze

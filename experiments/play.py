@@ -22,11 +22,11 @@ import tyro
 from agents.checkpoint import load_checkpoint
 from env.batch import BatchEnv
 from env.task import ACTION_NAMES, FRAMES_PER_SECOND, Task
-from experiments.cli import TaskOptions, check_writable, command
-from experiments.players import BASELINES, AgentPlayer, Player
-from experiments.reading.films import gif
-from experiments.reading.recording import uniforms
-from experiments.reading.scene import Score, scene
+from experiments.analysis.scene import Score, scene
+from experiments.analysis.trajectories import uniforms
+from experiments.analysis.video import gif
+from experiments.options import TaskOptions, check_writable, command
+from experiments.policies import BASELINES, AgentPlayer, Player
 from maze_gen.errors import InputError
 
 LOOK_LEFT, LOOK_RIGHT, FORWARD, BACKWARD, STRAFE_LEFT, STRAFE_RIGHT, FORWARD_LEFT, FORWARD_RIGHT = range(len(ACTION_NAMES))

@@ -6,17 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from env.batch import BatchEnv, Observation, Outcome, Privileged
-from env.engine.host import HostRunner, check_mazes
+from env.engine.cpu_runner import CpuRunner, check_mazes
+from env.engine.maze_pool import Pool, pack
 from env.engine.motion import cosines
-from env.engine.pool import Pool, pack
-from env.engine.rays import SIZES
+from env.engine.render.raycast import SIZES
 from env.engine.state import Inputs, Scene, World, allocate_facts, allocate_picture, allocate_state, rules_of
-from env.engine.textures import all_textures
+from env.engine.textures.atlas import all_textures
 from env.task import Task
 from maze_gen.errors import InputError
 
 if TYPE_CHECKING:
-    from env.engine.gpu import GpuRunner
+    from env.engine.cuda_runner import CudaRunner
 
 
 class Engine(BatchEnv):
@@ -160,10 +160,10 @@ def _check_task(task: Task) -> None:
         )
 
 
-def _runner(num_envs: int, device: str, threads: int) -> "HostRunner | GpuRunner":
+def _runner(num_envs: int, device: str, threads: int) -> "CpuRunner | CudaRunner":
     if device == "cpu":
-        return HostRunner(num_envs, threads)
+        return CpuRunner(num_envs, threads)
     # Imported where it is used: it brings torch and a compiler for GPUs.
-    from env.engine.gpu import GpuRunner
+    from env.engine.cuda_runner import CudaRunner
 
-    return GpuRunner(num_envs)
+    return CudaRunner(num_envs)

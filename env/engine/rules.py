@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from env.batch import STRAWBERRY_FLAG
-from env.engine import motion, random
+from env.engine import motion
+from env.engine import philox as random
 from env.engine.compile import Jit
-from env.engine.pool import GOAL, STRAWBERRY
+from env.engine.maze_pool import GOAL, STRAWBERRY
 from env.engine.state import UNREACHABLE
 from env.task import FRAMES_PER_SECOND
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from env.engine.maze_pool import APPLE, GOAL, STRAWBERRY, Pool
 from env.engine.motion import turn_of_pixels
-from env.engine.pool import APPLE, GOAL, STRAWBERRY, Pool
 from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
 
 LOOK_PIXELS = 20
@@ -32,7 +32,7 @@ Zeros = Callable[[tuple[int, ...], Any], Any]
 
 
 class State(NamedTuple):
-    """N rows. Places are `env.engine.pool`'s cell numbers, counted from the bottom.
+    """N rows. Places are `env.engine.maze_pool`'s cell numbers, counted from the bottom.
 
     Attributes:
         position: [N, 2] float32, x and y in units.
@@ -144,7 +144,7 @@ class Scene(NamedTuple):
 
     Attributes:
         sides: [M, R*C] uint32, `Pool.faces` with the four bytes of a cell read as one number.
-        textures: see `env.engine.textures.all_textures`.
+        textures: see `env.engine.textures.atlas.all_textures`.
     """
 
     sides: Any

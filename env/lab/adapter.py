@@ -4,9 +4,9 @@ What differs: items look as DeepMind Lab draws them; the camera bobs while the a
 some milliseconds, and for one to four frames it shows the agent at rest at the new start while it moves already.
 
 Both wall geometries are played as they are: our level builds its walls itself. DeepMind Lab's own text levels know blocks only,
-in which a thin maze of 5 x 10 cells takes 11 x 21 (`maze_gen.lab_text`); `--geometry block` makes either backend play those.
+in which a thin maze of 5 x 10 cells takes 11 x 21 (`maze_gen.lab_level`); `--geometry block` makes either backend play those.
 
-Tasks named `lab:LEVEL` play DeepMind Lab's released levels by their own scripts (`env.lab.released`).
+Tasks named `lab:LEVEL` play DeepMind Lab's released levels by their own scripts (`env.lab.released_levels`).
 """
 
 import sys
@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from env.batch import STRAWBERRY_FLAG, BatchEnv, Observation, Outcome, Privileged
-from env.engine.pool import GOAL, STRAWBERRY
+from env.engine.maze_pool import GOAL, STRAWBERRY
 from env.engine.state import ACTION_FRAMES
 from env.lab.announcement import Announcement
-from env.lab.plan import Plan, Planner, map_name, order_of, simulator_seed
-from env.lab.process import Episode, Simulator, SimulatorError, cache_folder, require_lab
-from env.lab.released import is_released, items_told, released_order
-from env.lab.view import View
+from env.lab.depth_target import View
+from env.lab.episode_plan import Plan, Planner, map_name, order_of, simulator_seed
+from env.lab.released_levels import is_released, items_told, released_order
+from env.lab.simulator import Episode, Simulator, SimulatorError, cache_folder, require_lab
 from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
 from maze_gen.errors import InputError
 
@@ -46,7 +46,7 @@ class LabBatch(BatchEnv):
         """Checks the task and allocates what `step` will write; processes start with `reset`.
 
         Args:
-            task: the rules, and the mazes they are played in; or a released level (`env.lab.released.released_task`).
+            task: the rules, and the mazes they are played in; or a released level (`env.lab.released_levels.released_task`).
             num_envs: N, the number of worlds.
             depth: whether to observe `depth`, DeepMind Lab's own byte.
             depth_target: whether to observe `depth_target`, measured in the maze from where the simulator says the agent is.

@@ -21,19 +21,19 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine import oracle
-from env.engine.depth import depth_byte
-from env.engine.frames import FrameEngine
+from env.engine.frame_engine import FrameEngine
 from env.engine.motion import FULL_TURN
+from env.engine.render.depth import depth_byte
 from env.engine.state import ACTION_FRAMES
 from env.lab.adapter import LabBatch
-from env.lab.plan import Plan, Planner, order_of
-from env.lab.process import Simulator, cache_folder, require_lab
+from env.lab.episode_plan import Plan, Planner, order_of
+from env.lab.simulator import Simulator, cache_folder, require_lab
 from env.recorded_depth import FAR_PLANES
 from env.replay import headings, world_velocity
 from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
-from maze_gen.command import parse_options
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
-from maze_gen.generate import GeneratorConfig
+from maze_gen.generator import GeneratorConfig
 from maze_gen.splits import mazes_of_split
 
 DURATIONS = tuple(range(10, 22))

@@ -10,7 +10,7 @@ from env.task import NUM_ACTIONS, Task
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate, parse_size
+from maze_gen.generator import GeneratorConfig, generate, parse_size
 
 
 class Observed(NamedTuple):

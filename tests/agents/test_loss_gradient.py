@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from agents.config import AgentConfig, TrainConfig
-from agents.draws import HostDraws
-from agents.learner import Learner
+from agents.learning.learner import Learner
+from agents.learning.losses import Targets
+from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
-from agents.objectives import Targets
+from agents.rng import NumpyStream
 from agents.rollout import Rollout, allocate
-from agents.store import SharedStore
 from tests.agents.worlds import counting_task
 
 T, N = 4, 3
@@ -23,7 +23,7 @@ def make(agent: AgentConfig, config: TrainConfig):
     torch.manual_seed(0)
     model = AgentModel(agent, task, config).double()
     flat = FlatParameters(model)
-    learner = Learner(model, flat, SharedStore(config, flat), config, HostDraws(np.random.SeedSequence(0)))
+    learner = Learner(model, flat, ParameterStore(config, flat), config, NumpyStream(np.random.SeedSequence(0)))
     return model, flat, learner
 
 

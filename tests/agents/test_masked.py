@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from agents.capture import as_it_is
 from agents.config import AGENTS, PRESETS, TrainConfig
-from agents.draws import HostDraws
-from agents.endings import ends_inside
-from agents.learner import Learner
-from agents.lstm import use_masks
+from agents.cuda_graphs import as_it_is
+from agents.episode_stats import ends_inside
+from agents.learning.learner import Learner
+from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
+from agents.networks.lstm import use_masks
+from agents.rng import NumpyStream
 from agents.rollout import Actor
-from agents.store import SharedStore
-from agents.worker import Worker, WorkerSpec
+from agents.runtime.worker import Worker, WorkerSpec
 from env.backends import make_batch
 from env.batch import BatchEnv, Observation, Outcome, Privileged
 from env.registry import make_task
@@ -30,8 +30,8 @@ CONFIG = TrainConfig(envs=N, chunk=10, precision="float32")
 """In half precision, what rounds elsewhere can be a last digit apart, and that is much."""
 
 
-def draws(seed: int) -> HostDraws:
-    return HostDraws(np.random.SeedSequence(seed))
+def draws(seed: int) -> NumpyStream:
+    return NumpyStream(np.random.SeedSequence(seed))
 
 
 def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool = False):
@@ -41,7 +41,7 @@ def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool 
     if capture is not None:
         use_masks(model, ends_inside(env.task, config.chunk))
     flat = FlatParameters(model)
-    store = SharedStore(config, flat)
+    store = ParameterStore(config, flat)
     actor = Actor(env, model, config.chunk, draws(1), stagger, capture)
     actor.reset(3, 0)
     return actor, Learner(model, flat, store, config, draws(2), capture), store
@@ -260,9 +260,9 @@ class NothingCrosses(TorchDispatchMode):
 )
 def test_nothing_crosses_to_the_host_within_a_round(monkeypatch, agent, changes):
     """Tensors of the device "meta" have no contents: whoever asks for them, or mixes them with the host's, gets an error."""
-    monkeypatch.setattr("agents.worker.DeviceDraws", DistantDraws)
+    monkeypatch.setattr("agents.runtime.worker.TorchStream", DistantDraws)
     config = dataclasses.replace(CONFIG, **changes)
-    store = SharedStore(config, FlatParameters(AgentModel(AGENTS[agent], counting_task(), config)), device="meta")
+    store = ParameterStore(config, FlatParameters(AgentModel(AGENTS[agent], counting_task(), config)), device="meta")
     worker = Worker(WorkerSpec(AGENTS[agent], config, counting_task(), DistantEnv, 0, 0), store, as_it_is)
     with NothingCrosses():
         for _ in range(2):

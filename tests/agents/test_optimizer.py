@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from agents.config import TrainConfig
+from agents.learning.optimizers import SharedAdam, SharedRMSProp, clip_gradient
+from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
-from agents.optimizer import SharedAdam, SharedRMSProp, clip_gradient
-from agents.store import SharedStore
-from agents.worker import initial_model
+from agents.runtime.worker import initial_model
 from tests.agents.worlds import counting_task
 
 SIZE, UPDATES, RATE = 37, 25, 3e-3
@@ -73,7 +73,7 @@ def test_the_decoders_gradient_does_not_shorten_the_agents():
     flat = FlatParameters(model)
     changes = []
     for decoder in (0.0, 1e6):
-        store = SharedStore(config, flat)
+        store = ParameterStore(config, flat)
         gradient = torch.full_like(flat.values, 1e-4)
         gradient[flat.agent_size :] = decoder
         store.push(gradient)
@@ -88,7 +88,7 @@ def test_the_learning_rate_falls_in_the_budgets_second_half(spent, left):
 
     config = TrainConfig(final_learning_rate_share=0.2, annealing_start=0.5, learning_rate=1e-2, gradient_norm=0.0)
     flat = FlatParameters(initial_model(AGENTS["ff"], counting_task(), config, seed=0))
-    store = SharedStore(config, flat)
+    store = ParameterStore(config, flat)
     store.progress.fill_(spent)
     store.push(torch.ones_like(flat.values))
     # Adam's first change of a parameter is as long as the learning rate.

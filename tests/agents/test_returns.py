@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.objectives import generalised_advantages
+from agents.learning.losses import generalised_advantages
 
 T, N, DISCOUNT = 11, 5, 0.9
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from agents.config import AGENTS, AgentConfig, TrainConfig
-from agents.draws import HostDraws
+from agents.learning.losses import generalised_advantages
 from agents.model import AgentModel
-from agents.networks import BYTE_SCALE, MIDDLE_BYTE
-from agents.objectives import generalised_advantages
+from agents.networks.actor_critic import BYTE_SCALE, MIDDLE_BYTE
+from agents.rng import NumpyStream
 from agents.rollout import Actor, StoppedError, choose
 from tests.agents.worlds import CountingEnv, counting_task
 
@@ -22,7 +22,7 @@ def make_actor(chunk, num_envs=4, shorter: npt.ArrayLike = 0, stagger=False, age
     torch.manual_seed(0)
     model = AgentModel(AGENTS[agent], task, TrainConfig())
     env = CountingEnv(task, num_envs, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=shorter)
-    actor = Actor(env, model, chunk, HostDraws(np.random.SeedSequence(0)), stagger)
+    actor = Actor(env, model, chunk, NumpyStream(np.random.SeedSequence(0)), stagger)
     actor.reset(0, 0)
     return actor, env, model
 
@@ -140,7 +140,7 @@ def test_depth_is_the_fourth_channel_of_an_agent_that_sees_it():
     env = CountingEnv(task, 2, depth=True)
     assert env.observation.depth is not None
     env.observation.depth[:] = 77
-    actor = Actor(env, model, 3, HostDraws(np.random.SeedSequence(0)))
+    actor = Actor(env, model, 3, NumpyStream(np.random.SeedSequence(0)))
     actor.reset(0, 0)
     rollout, _ = actor.run()
     assert rollout.inputs.images.shape == (3, 2, 42, 42, 4)

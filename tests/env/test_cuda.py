@@ -12,14 +12,14 @@ import pytest
 
 from env.engine.engine import Engine
 from env.task import Task
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 
 SIMULATED = """
 import numpy as np
 from env.engine.engine import Engine
 from env.task import Task
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 from maze_gen.text import as_block
 
 mazes = tuple(FORM(generate(GeneratorConfig(rows=2, cols=3), seed)) for seed in range(2))
@@ -102,7 +102,7 @@ def compile_ptx(function, arguments: tuple[object, ...], monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("kernel", ["begin", "step", "draw", "aim"])
 def test_kernels_compile_without_float64(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from env.engine import gpu
+    from env.engine import cuda_runner as gpu
 
     mazes = tuple(generate(GeneratorConfig(rows=3, cols=4), seed) for seed in range(2))
     task = Task("pool", mazes, episode_seconds=1, goal="episode", spawn_distance=1)

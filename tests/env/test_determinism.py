@@ -13,7 +13,7 @@ from env.engine.engine import Engine
 from env.task import NUM_ACTIONS, Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 
 
 def pool_task(seconds: int = 2) -> Task:

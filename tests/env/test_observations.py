@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from env.engine.depth import FAR, depth_byte
-from env.engine.frames import FrameEngine
+from env.engine.frame_engine import FrameEngine
+from env.engine.render.depth import FAR, depth_byte
 from env.task import NUM_ACTIONS, Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.maze import Maze

@@ -7,7 +7,7 @@ import pytest
 
 from env.batch import STRAWBERRY_FLAG
 from env.engine.engine import Engine
-from env.engine.frames import FrameEngine
+from env.engine.frame_engine import FrameEngine
 from env.engine.state import ACTION_FRAMES
 from env.task import NUM_ACTIONS, Rewards, Task
 from maze_gen.errors import InputError

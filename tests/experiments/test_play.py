@@ -10,7 +10,7 @@ from env.engine.engine import Engine
 from env.registry import make_task
 from env.task import ACTION_NAMES
 from experiments import play
-from experiments.reading.scene import Score, scene
+from experiments.analysis.scene import Score, scene
 from tests.experiments.synthetic import ring_task, untrained
 
 

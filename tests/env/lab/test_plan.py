@@ -8,15 +8,15 @@ import numpy.typing as npt
 import pytest
 
 from env.batch import STRAWBERRY_FLAG
-from env.engine.frames import FrameEngine
-from env.engine.pool import STRAWBERRY
-from env.engine.textures import all_textures
-from env.lab.looks import textures_folder
-from env.lab.plan import Plan, Planner, map_name, settings_of
+from env.engine.frame_engine import FrameEngine
+from env.engine.maze_pool import STRAWBERRY
+from env.engine.textures.atlas import all_textures
+from env.lab.episode_plan import Plan, Planner, map_name, settings_of
+from env.lab.texture_files import textures_folder
 from env.registry import make_task
 from env.replay import headings
 from env.task import Task
-from maze_gen.generate import GeneratorConfig
+from maze_gen.generator import GeneratorConfig
 from maze_gen.maze import Maze
 from maze_gen.splits import mazes_of_split
 

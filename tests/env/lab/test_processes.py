@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from env.lab import process
+from env.lab import simulator as process
 from env.lab.adapter import LabBatch
 from env.task import Task
 from maze_gen.errors import InputError

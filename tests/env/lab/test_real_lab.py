@@ -14,7 +14,7 @@ from env.engine.engine import Engine
 from env.lab import adapter
 from env.lab.adapter import LabBatch
 from env.lab.compare import Comparison, Options, tasks_of
-from env.lab.process import Simulator
+from env.lab.simulator import Simulator
 from env.registry import make_task
 from env.task import NUM_ACTIONS, Rewards, Task
 from maze_gen.maze import Geometry
