@@ -55,9 +55,7 @@ def clipped_surrogate_loss(log_prob: Tensor, targets: Targets, clip_range: float
     return loss, {"clip_fraction": clip_fraction, "approx_kl": approx_kl}
 
 
-OBJECTIVES: Mapping[str, PolicyLoss] = MappingProxyType(
-    {"actor-critic": actor_critic_loss, "clipped": clipped_surrogate_loss}
-)
+OBJECTIVES: Mapping[str, PolicyLoss] = MappingProxyType({"actor-critic": actor_critic_loss, "clipped": clipped_surrogate_loss})
 """Losses of the policy by name. A new objective is a function and a row here."""
 
 
@@ -66,9 +64,7 @@ def value_loss(value: Tensor, target: Tensor) -> Tensor:
     return 0.5 * (target - value).square().mean()
 
 
-def agent_loss(
-    config: TrainConfig, distribution: ActionDistribution, value: Tensor, targets: Targets
-) -> tuple[Tensor, Metrics]:
+def agent_loss(config: TrainConfig, distribution: ActionDistribution, value: Tensor, targets: Targets) -> tuple[Tensor, Metrics]:
     """The loss of policy, value and entropy, mean over steps: policy loss + value_cost · ½ (R − V)² − entropy_cost · H(π).
 
     Args:

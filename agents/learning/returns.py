@@ -43,9 +43,7 @@ def generalised_advantages(
     return _accumulate(delta, carried)
 
 
-def n_step_returns(
-    reward: Tensor, next_value: Tensor, discount: Tensor, ended: Tensor, steps: int | None = None
-) -> Tensor:
+def n_step_returns(reward: Tensor, next_value: Tensor, discount: Tensor, ended: Tensor, steps: int | None = None) -> Tensor:
     """Returns of at most `steps` rewards, then the value (arXiv 1602.01783, algorithm S3).
 
     R(t) = r(t) + γ r(t+1) + … + γ^n V', with n = `steps`, or fewer where the episode or the sequence ends before.
@@ -102,7 +100,7 @@ def v_trace(
     next_value: Tensor,
     discount: Tensor,
     ended: Tensor,
-    settings: VTraceSettings = VTraceSettings(),  # noqa: B008 - frozen
+    settings: VTraceSettings = VTraceSettings(),
 ) -> VTrace:
     """Off-policy corrected value targets and advantages (arXiv 1802.01561, equation 1 and section 4.2).
 
