@@ -2,12 +2,31 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from env.batch import WorldSpec
 from env.tensors import TensorWorlds
+
+
+@dataclass(frozen=True)
+class HeadContext:
+    """What a head is made for.
+
+    Attributes:
+        spec: of the worlds; sizes that a loss needs are its extents.
+        encoder_features, core_features: widths of the features that it may read.
+        depth_form: `classes` or `regression`, of the depth losses.
+    """
+
+    spec: WorldSpec
+    encoder_features: int
+    core_features: int
+    depth_form: str = "classes"
+
 
 Sums = dict[str, Tensor]
 """Scalars that add up over batches; `AuxiliaryLoss.metrics` makes figures of their sums."""
@@ -64,8 +83,7 @@ class AuxiliaryLoss(nn.Module, ABC):
         reads: the features that `forward` takes: the encoder's or the core's of the chunk, or the encoder's of pictures that
             the loss's own memory draws.
         detached: whether the loss only reads: no gradient of it reaches the agent.
-        needs_depth_target: whether the worlds must make `observation.depth_target`.
-        needs_depth: whether the worlds must make `observation.depth`.
+        observe: names of the arrays that the worlds must make for the loss's target.
 
     Recorders and memories are made for tensors on a device, and `masked` or not: a masked one never asks a tensor what it holds,
     does the same work every time, and keeps its tensors where they are, so that a GPU does it without the host. So does `loss`,
@@ -74,8 +92,7 @@ class AuxiliaryLoss(nn.Module, ABC):
 
     reads: Literal["encoder", "core", "memory"]
     detached: bool = False
-    needs_depth_target: bool = False
-    needs_depth: bool = False
+    observe: frozenset[str] = frozenset()
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder | None:
         """What takes this loss's target from `num_envs` worlds; None for a loss that reads a memory."""
