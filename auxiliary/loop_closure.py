@@ -165,5 +165,5 @@ class LoopClosureLoss(AuxiliaryLoss):
             "precision": share(sums["hits"], sums["said"]),
             "recall": share(sums["hits"], sums["true"]),
             "F1": share(2 * sums["hits"], sums["said"] + sums["true"]),
-            "share of loops": share(sums["true"], sums["steps"]),
+            "loop rate": share(sums["true"], sums["steps"]),
         }
