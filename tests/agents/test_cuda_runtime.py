@@ -244,7 +244,7 @@ def gpu_task():
 
 def train_on_gpu(graphs: bool, agent: str, config: TrainConfig, workers: int = 2):
     """Finished episodes, figures of the last gradient, and parameters after eight rounds of each worker."""
-    flat = FlatParameters(initial_model(AGENTS[agent], gpu_task(), config, seed=0))
+    flat = FlatParameters(initial_model(AGENTS[agent], gpu_task().spec(), config, seed=0))
     store = StreamStore(config, flat)
     make_env = functools.partial(make_batch, device="cuda")
     specs = [WorkerSpec(AGENTS[agent], config, gpu_task(), make_env, 0, index) for index in range(workers)]
@@ -290,7 +290,7 @@ def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch, chunk):
 
     monkeypatch.setattr("agents.runtime.worker.TorchStream", lambda seed, device: Sent(seed))
     config = GPU_CONFIGS[chunk]
-    flat = FlatParameters(initial_model(AGENT, gpu_task(), config, seed=0))
+    flat = FlatParameters(initial_model(AGENT, gpu_task().spec(), config, seed=0))
     here = Worker(WorkerSpec(AGENT, config, gpu_task(), make_batch, 0, 0), ParameterStore(config, flat))
     make_env = functools.partial(make_batch, device="cuda")
     there = Worker(

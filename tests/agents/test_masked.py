@@ -267,14 +267,14 @@ def test_nothing_crosses_to_the_host_within_a_round(monkeypatch, agent, changes)
             worker.actor.act()
             told = worker.learner.learn(worker.actor.rollout)
     assert len(told.gradients) == config.epochs * config.minibatches
-    assert told.gradients[0].shape == (len(told.names),)
-    assert worker.actor.endings.told.device.type == "meta"
+    assert told.gradients[0].shape == (len(told.keys),)
+    assert worker.actor.episodes.record.device.type == "meta"
 
 
 def test_a_device_is_asked_where_nothing_is_masked():
     """The error that the test above relies on."""
     config, agent = CONFIG, AGENTS["nav"]
     model = AgentModel(agent, counting_task().spec(), config).to("meta")
-    actor = Actor(DistantEnv(counting_task(), N), model, 4, DistantDraws(0, "meta"))
+    actor = Actor(DistantEnv(counting_task(), N), model, ActorSettings(4), DistantDraws(0, "meta"))
     with pytest.raises(RuntimeError, match="meta"):
         actor.act()
