@@ -41,7 +41,7 @@ TABLE = {
     "depth regression": (
         ("an absolute error", "functional.mse_loss(", "functional.l1_loss("),
         ("no gradient", "functional.mse_loss(values, target)", "functional.mse_loss(values, target).detach() + 0 * values.sum()"),
-        ("variance that isn't explained", '1 - share(sums["error"], sums["spread"])', 'share(sums["error"], sums["spread"])'),
+        ("variance that isn't explained", '1 - ratio(sums["error"], sums["spread"])', 'ratio(sums["error"], sums["spread"])'),
     ),
     "depth labels": (
         ("an edge belongs to the nearer class", "out_int32=True, right=True", "out_int32=True, right=False"),
@@ -55,11 +55,11 @@ TABLE = {
     ),
     "loop closure": (
         ("the odds are reversed", "logits[:, 1] - logits[:, 0]", "logits[:, 0] - logits[:, 1]"),
-        ("labels are reversed", "wanted = target.to(odds.dtype)", "wanted = 1 - target.to(odds.dtype)"),
+        ("labels are reversed", "actual = target.to(odds.dtype)", "actual = 1 - target.to(odds.dtype)"),
         (
             "precision is recall",
-            '"precision": share(sums["hits"], sums["said"])',
-            '"precision": share(sums["hits"], sums["true"])',
+            '"precision": ratio(sums["true_positives"], sums["predicted"])',
+            '"precision": ratio(sums["true_positives"], sums["actual"])',
         ),
     ),
     "loop labels": (

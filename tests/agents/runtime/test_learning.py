@@ -102,18 +102,7 @@ class Stale(ParameterStore):
         self.pulls += 1
 
 
-class Never(ParameterStore):
-    """Hands the initial parameters out for good."""
-
-    def __init__(self, *arguments, **named) -> None:
-        super().__init__(*arguments, **named)
-        self.first = self.parameters.clone()
-
-    def pull(self, parameters: Tensor) -> None:
-        parameters.copy_(self.first)
-
-
-@pytest.mark.parametrize("store", [EverySecond, Twice, Stale, Never])
+@pytest.mark.parametrize("store", [EverySecond, Twice, Stale])
 def test_a_runtime_that_learns_otherwise_is_told_apart(serial, store):
     ratio = lost_reward(SerialRuntime, store) / serial
     assert not BAND[0] * 0.9 < ratio < BAND[1] * 1.1
