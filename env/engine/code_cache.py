@@ -138,11 +138,10 @@ def _code_folder() -> Path | None:
 
 def _sources_digest() -> str:
     # What device functions take from modules outside of this package.
-    from env.batch import STRAWBERRY_FLAG
-    from env.task import FRAMES_PER_SECOND, NUM_ACTIONS
-    from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, THEMES
+    from env import navigation
+    from maze_gen import maze
 
-    constants = (STRAWBERRY_FLAG, FRAMES_PER_SECOND, NUM_ACTIONS, COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, THEMES)
+    constants = [(name, value) for module in (navigation, maze) for name, value in vars(module).items() if type(value) is int]
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {constants}".encode())
     here = Path(__file__).parent
     for path in sorted(here.rglob("*.py")):

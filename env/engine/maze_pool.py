@@ -10,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.textures.atlas import texture_number
+from env.navigation import APPLE, STRAWBERRY, drawn_apples, fruit_slots
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, STEPS, THEMES, Cell, Maze
-
-APPLE, STRAWBERRY, GOAL = 1, 2, 3
-"""Kinds of item."""
 
 MAX_CELLS = 65534
 SIDE_NAMES = ("east", "north", "west", "south")
@@ -59,11 +57,9 @@ def pack(task: Task) -> Pool:
     """Packs the mazes of a task, after checking that its rules can be kept in all of them, and what compiled code relies on.
 
     Raises:
-        InputError: no maze at all; mazes of different size, or of more than 65,534 cells; no goal where the task's goal is
-            fixed; a maze that is not closed, whose walls disagree, or with a thing that does not lie on an open cell.
+        InputError: mazes of more than 65,534 cells; no goal where the task's goal is fixed; a maze that is not closed, whose
+            walls disagree, or with a thing that does not lie on an open cell.
     """
-    if not task.mazes:
-        raise InputError(f"task {task.name!r} has no maze")
     rows, cols = task.mazes[0].rows, task.mazes[0].cols
     if rows * cols > MAX_CELLS:
         raise InputError(f"task {task.name!r}: a maze of {rows} x {cols} cells is too large, at most {MAX_CELLS} cells")
@@ -72,8 +68,8 @@ def pack(task: Task) -> Pool:
     goals = [_goal_cells(task, index) for index in range(len(task.mazes))]
     fruit = [_fruit(task, maze) for maze in task.mazes]
     spawns = [maze.spawns or _open_cells(maze) for maze in task.mazes]
-    drawn = [int(0.1 * (int(maze.open.sum()) - 1) + 0.5) if task.fruit == "episode" else 0 for maze in task.mazes]
-    most_fruit = max(1, *drawn, *(len(things) for things in fruit))
+    drawn = [drawn_apples(int(maze.open.sum())) if task.fruit == "episode" else 0 for maze in task.mazes]
+    most_fruit = fruit_slots(task)
     count = len(task.mazes)
     pool = Pool(
         faces=np.stack([_faces(maze) for maze in task.mazes]),
@@ -102,13 +98,8 @@ def pack(task: Task) -> Pool:
 
 def _check_maze(task: Task, index: int) -> None:
     """Checks what keeps agents, rays and searches inside the arrays; compiled code itself checks nothing."""
-    maze, first = task.mazes[index], task.mazes[0]
+    maze = task.mazes[index]
     rows, cols = maze.rows, maze.cols
-    if (rows, cols) != (first.rows, first.cols):
-        raise InputError(
-            f"task {task.name!r}: maze {index} has {rows} x {cols} cells, maze 0 has {first.rows} x {first.cols}; "
-            "the mazes of a task must be equally large"
-        )
     if not maze.open.any():
         raise InputError(f"{_of(task, index)} has no open cell")
     theme, faces = maze.decoration.theme, maze.decoration.faces

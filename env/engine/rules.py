@@ -10,13 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from env.batch import STRAWBERRY_FLAG
 from env.engine import motion, philox
 from env.engine.compile import Jit
-from env.engine.maze_pool import GOAL, STRAWBERRY
 from env.engine.motion import Walls
 from env.engine.state import UNREACHABLE
-from env.task import FRAMES_PER_SECOND
+from env.navigation import FRAMES_PER_SECOND, GOAL, STRAWBERRY, STRAWBERRY_FLAG
 
 _CELL = np.float32(100.0)
 _HALF_CELL = np.float32(50.0)
@@ -266,6 +264,7 @@ def build(jit: Jit) -> SimpleNamespace:
         frames = min(rules.action_repeat, rules.episode_frames - int(state.frame[row]))
         reward = _ZERO
         goals = 0
+        spawns = state.spawns[row]
         state.turned[row] = 0
         controls = Controls(rules.action_turn[action], int(rules.action_move[action]), int(rules.action_strafe[action]))
         for _ in range(frames):
@@ -276,6 +275,7 @@ def build(jit: Jit) -> SimpleNamespace:
                 goals += 1
         facts.reward[row] = reward
         facts.goals[row] = goals
+        facts.respawns[row] = state.spawns[row] - spawns
         ended = state.frame[row] >= rules.episode_frames
         facts.truncated[row] = ended
         if ended:
