@@ -322,4 +322,6 @@ def build(jit: Jit) -> SimpleNamespace:
             floor = floor + _ONE
         return floor
 
-    return SimpleNamespace(tick=tick, turn=turn, heading_of_view=heading_of_view, accelerate=accelerate, slide=slide, rounded=rounded)
+    return SimpleNamespace(
+        tick=tick, turn=turn, heading_of_view=heading_of_view, accelerate=accelerate, slide=slide, rounded=rounded
+    )

@@ -114,7 +114,9 @@ def recipes() -> tuple[tuple[int, int, int], ...]:
     )
     sign, front, back = combinations.T
     cover = coarse[sign][..., None]
-    appearance = (cover * COLOURS[front][:, None, None] + (1 - cover) * COLOURS[back][:, None, None]).reshape(len(combinations), -1)
+    appearance = (cover * COLOURS[front][:, None, None] + (1 - cover) * COLOURS[back][:, None, None]).reshape(
+        len(combinations), -1
+    )
     selected = [0]
     distance = np.linalg.norm(appearance - appearance[0], axis=1)
     uses = np.zeros(len(SIGNS), dtype=int)
