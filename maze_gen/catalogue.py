@@ -13,7 +13,7 @@ import numpy as np
 from maze_gen.decoration import decorate
 from maze_gen.errors import InputError
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, Decoration, Geometry, Maze
-from maze_gen.rng import Draws, seed_from
+from maze_gen.rng import RandomStream, seed_from
 from maze_gen.text import load_maze
 
 LAYOUTS = Path(__file__).parent / "layouts"
@@ -53,7 +53,7 @@ def _alike(maze: Maze) -> Decoration:
     plain = decorate(maze.open, maze.walls, seed=0, landmarks=0)
     faces = plain.faces.copy()
     faces[maze.walls] = PLAIN_FACE
-    draws = Draws(seed_from("i-maze"))
+    draws = RandomStream(seed_from("i-maze"))
     rows, cols = maze.open.shape
     for row in range((rows + 1) // 2):
         for col in range((cols + 1) // 2):

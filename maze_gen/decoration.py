@@ -20,7 +20,7 @@ from maze_gen.maze import (
     Decoration,
     Maze,
 )
-from maze_gen.rng import Draws, seed_from
+from maze_gen.rng import RandomStream, seed_from
 
 COLOURED_SHARE = 0.4
 """Share of the stretches of wall that have a colour of their own."""
@@ -49,7 +49,7 @@ def decorate(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], seed: in
     """
     if landmarks is not None and not 0 <= landmarks <= LANDMARKS:
         raise InputError(f"{landmarks} landmarks: expected 0 to {LANDMARKS}, for each picture is shown once")
-    draws = Draws(seed_from("decoration", seed))
+    draws = RandomStream(seed_from("decoration", seed))
     theme = draws.below(THEMES)
     faces = np.where(walls, PLAIN_FACE, 0).astype(np.uint8)
     for stretch in _stretches(open, walls, draws):
@@ -74,7 +74,9 @@ def default_seed(layout_digest: str) -> int:
     return seed_from("default decoration", layout_digest)
 
 
-def _stretches(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], draws: Draws) -> list[list[tuple[int, int, int]]]:
+def _stretches(
+    open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], draws: RandomStream
+) -> list[list[tuple[int, int, int]]]:
     """Splits the walls into pieces of neighbouring faces in one plane that one can see in one go."""
     rows, cols = open.shape
     has_wall = walls.tolist()
@@ -107,7 +109,7 @@ def _stretches(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], draws:
     return stretches
 
 
-def _spread(walls: npt.NDArray[np.bool_], count: int, draws: Draws) -> list[tuple[int, int, int]]:
+def _spread(walls: npt.NDArray[np.bool_], count: int, draws: RandomStream) -> list[tuple[int, int, int]]:
     """Chooses faces far from one another: each next one is in a cell with the longest path to those chosen."""
     rows, cols = walls.shape[:2]
     faces = np.argwhere(walls)

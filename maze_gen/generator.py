@@ -8,7 +8,7 @@ import numpy as np
 
 from maze_gen.errors import InputError
 from maze_gen.maze import EAST, SOUTH, STEPS, Cell, Geometry, Maze
-from maze_gen.rng import Draws, seed_from
+from maze_gen.rng import RandomStream, seed_from
 from maze_gen.text import block_open, block_walls, plain_maze, with_default_decoration
 
 LARGEST_SIDE = 250
@@ -85,13 +85,13 @@ def generate(config: GeneratorConfig, seed: int) -> Maze:
 
 def generate_plain(config: GeneratorConfig, seed: int) -> Maze:
     """`generate` without the look of the walls, which takes half the time; for those that look at the layout first."""
-    grid = _Grid(config.rows, config.cols, Draws(seed_from("layout", seed)))
+    grid = _Grid(config.rows, config.cols, RandomStream(seed_from("layout", seed)))
     rooms = _usual_rooms(config.rows * config.cols) if config.rooms is None else config.rooms
     grid.place_rooms(rooms)
     grid.connect(config.straightness)
     grid.add_loops(round(config.loops * config.rows * config.cols))
 
-    cells = Draws(seed_from("things", seed))
+    cells = RandomStream(seed_from("things", seed))
     order = cells.shuffled([divmod(cell, config.cols) for cell in range(config.rows * config.cols)])
     goals = [order.pop() for _ in range(config.goals)]
     fruit = [order.pop() for _ in range(config.apples)]
@@ -138,7 +138,7 @@ def _neighbours(rows: int, cols: int) -> list[list[tuple[int, int]]]:
 class _Grid:
     """Walls while they are drawn; cells are row x cols + col, walls a list of four booleans a cell."""
 
-    def __init__(self, rows: int, cols: int, draws: Draws) -> None:
+    def __init__(self, rows: int, cols: int, draws: RandomStream) -> None:
         self.rows, self.cols, self.draws = rows, cols, draws
         self.walls = [[True, True, True, True] for _ in range(rows * cols)]
         self.room = [-1] * (rows * cols)

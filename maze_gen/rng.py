@@ -21,7 +21,7 @@ def seed_from(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "little")
 
 
-class Draws:
+class RandomStream:
     """A stream of SplitMix64 numbers (Steele, Lea and Flood 2014); integers only, so that no rounding differs anywhere."""
 
     def __init__(self, seed: int) -> None:
