@@ -25,6 +25,13 @@ RGB = tuple[int, int, int]
 Place = tuple[float, float]
 """(x, y) in pixels."""
 
+Points = npt.NDArray[np.float64]
+"""[K, 2] x and y in pixels."""
+Mask = npt.NDArray[np.uint8]
+FixedPoints = npt.NDArray[np.int32]
+"""[K, 2] in fractions of a mask's pixel, as OpenCV takes them."""
+ToFixed = Callable[[Points], FixedPoints]
+
 FINE, COARSE = 8, 4
 """Pixels of the mask a pixel, along each axis: for small shapes, and for shapes whose box exceeds LARGE_BOX pixels."""
 LARGE_BOX = 1 << 14
@@ -46,7 +53,7 @@ def fill(pixels: Pixels, outlines: Sequence[npt.ArrayLike], colour: RGB) -> None
     """
     corners = [np.asarray(outline, dtype=np.float64).reshape(-1, 2) for outline in outlines]
 
-    def draw(mask: npt.NDArray[np.uint8], fixed: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.int32]], _: int) -> None:
+    def draw(mask: Mask, fixed: ToFixed, _: int) -> None:
         cv2.fillPoly(mask, [fixed(outline) for outline in corners], 255, cv2.LINE_8, _SHIFT)
 
     _draw(pixels, np.concatenate(corners), 0.0, colour, draw)
@@ -61,14 +68,14 @@ def stroke(pixels: Pixels, points: npt.ArrayLike, width: float, colour: RGB, clo
     for first in range(0, max(1, len(places) - 1), STROKE_RUN):
         run = places[first : first + STROKE_RUN + 1]
 
-        def draw(mask: npt.NDArray[np.uint8], fixed: Callable[..., npt.NDArray[np.int32]], fine: int, run=run) -> None:
+        def draw(mask: Mask, fixed: ToFixed, fine: int, run: Points = run) -> None:
             # OpenCV's lines are about one pixel wider than it is asked for.
             cv2.polylines(mask, [fixed(run)], False, 255, max(1, round(width * fine) - 1), cv2.LINE_8, _SHIFT)
 
         _draw(pixels, run, width / 2, colour, draw)
 
 
-def ellipse(centre: Place, radius_x: float, radius_y: float | None = None, start: float = 0, end: float = 360) -> npt.NDArray:
+def ellipse(centre: Place, radius_x: float, radius_y: float | None = None, start: float = 0, end: float = 360) -> Points:
     """[65, 2] the outline of an ellipse, or of its sector from `start` to `end` degrees, clockwise from the right.
 
     `radius_y` is `radius_x` without a value of its own. A sector's outline leaves out the centre.
@@ -177,7 +184,7 @@ def _text_size(size: float) -> int:
     return max(6, round(size))
 
 
-def _draw(pixels: Pixels, corners: npt.NDArray, reach: float, colour: RGB, draw: Callable[..., None]) -> None:
+def _draw(pixels: Pixels, corners: Points, reach: float, colour: RGB, draw: Callable[[Mask, ToFixed, int], None]) -> None:
     """Blends what `draw` fills, a shape that goes at most `reach` pixels beyond the box of `corners`."""
     height, width = pixels.shape[:2]
     left, top = (max(0, math.floor(low - reach) - 1) for low in corners.min(axis=0))
@@ -189,7 +196,7 @@ def _draw(pixels: Pixels, corners: npt.NDArray, reach: float, colour: RGB, draw:
     fine = FINE if (right - left) * (bottom - top) <= LARGE_BOX else COARSE
     mask = np.zeros(((bottom - top) * fine, (right - left) * fine), dtype=np.uint8)
 
-    def fixed(places: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+    def fixed(places: Points) -> FixedPoints:
         # OpenCV counts from the middle of the first pixel.
         return np.round(((places - (left, top)) * fine - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
@@ -199,7 +206,7 @@ def _draw(pixels: Pixels, corners: npt.NDArray, reach: float, colour: RGB, draw:
 
 def _blend(pixels: Pixels, cover: cv2.typing.MatLike, left: int, top: int, colour: RGB) -> None:
     """Mixes `colour` into pixels from column `left` of row `top` on, by `cover`, 0 to 255."""
-    _compose(pixels, cv2.merge([255 - cover] * 3), _shades(colour)[cover], left, top)
+    _compose(pixels, cv2.merge([255 - cover] * 3), _shades(colour)[np.asarray(cover, dtype=np.uint8)], left, top)
 
 
 def _compose(pixels: Pixels, clear: cv2.typing.MatLike, paint: cv2.typing.MatLike, left: int, top: int) -> None:

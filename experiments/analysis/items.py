@@ -3,7 +3,6 @@
 An analysis makes a list of exhibits; `board` hangs them in TensorBoard and `report` prints them on a page.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from typing import Any
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
+
+from maze_gen.raster import encode_png
 
 Pixels = npt.NDArray[np.uint8]
 """[height, width, 3]."""
@@ -166,13 +167,11 @@ def figure(width: float, height: float, rows: int = 1, cols: int = 1, **options:
 
 def pixels_of(made: Figure) -> Pixels:
     """The figure's picture."""
-    buffer = io.BytesIO()
-    made.savefig(buffer, format="png")
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    canvas = FigureCanvasAgg(made)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def png(pixels: Pixels) -> bytes:
     """The picture as a PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return encode_png(pixels)
