@@ -1,7 +1,7 @@
 """Walk through a maze yourself, or watch an agent, in a window or in a film.
 
     python -m experiments.play --task static-small
-    python -m experiments.play --checkpoint runs/NAME/checkpoint.safetensors --video agent.mp4
+    python -m experiments.play --checkpoint runs/NAME/checkpoint.safetensors --video agent.webm
 
 Keys: arrow keys look left and right and go forward and back; W, A, S, D go forward, left, back and right; R starts a new
 episode, Escape ends.
@@ -55,8 +55,8 @@ class PlayOptions:
         episodes: how many are played before the window closes or the film ends.
         seconds: ends the film, and every episode, after this time.
         seed: of the mazes, spawns and the agent's chances.
-        video: an .mp4, .webm or .gif file to film into instead of opening a window. Without a screen the film is play.mp4. A
-            .webm is written about four times as fast as an .mp4.
+        video: an .mp4, .webm or .gif file to film into instead of opening a window. Without a screen the film is play.webm.
+            A .webm is written about four times as fast as an .mp4.
         view: height and width of the agent's view in pixels, and the size of the whole picture with it; 504 in a window, 336 in
             a film and 252 in a GIF where it isn't given.
     """
@@ -263,7 +263,7 @@ def run(options: PlayOptions) -> None:
     if video is None and not has_screen():
         if player is None:
             raise InputError("there is no screen to play on; watch an agent instead: --checkpoint FILE or --policy oracle")
-        video = Path("play.mp4")
+        video = Path("play.webm")
     rate = FRAMES_PER_SECOND / task.action_repeat
     if player is None and video is not None:
         raise InputError("--video films an agent: give --checkpoint FILE or --policy oracle")

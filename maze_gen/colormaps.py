@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from maze_gen.errors import InputError
 
-_OPENCV = ("viridis", "plasma", "magma", "inferno", "cividis", "turbo", "twilight", "jet", "hot", "bone")
+_OPENCV = ("viridis", "plasma", "magma", "inferno", "cividis", "turbo")
 _BLUES = (
     (247, 251, 255),
     (222, 235, 247),

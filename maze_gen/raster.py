@@ -40,7 +40,7 @@ STROKE_RUN = 8
 
 _SHIFT = 8
 _FONT = cv2.FontFace("sans")
-_CAP_HEIGHT = 0.7
+_CAP_HEIGHT = 0.75
 """Height of capitals and digits of OpenCV's built-in font, as a fraction of its size."""
 
 
@@ -92,8 +92,16 @@ def disc(pixels: Pixels, centre: Place, radius: float, colour: RGB) -> None:
 
 def box(pixels: Pixels, bounds: tuple[float, float, float, float], colour: RGB) -> None:
     """Fills the rectangle (left, top, right, bottom), in pixels."""
+    height, width = pixels.shape[:2]
     left, top, right, bottom = bounds
-    fill(pixels, [[(left, top), (right, top), (right, bottom), (left, bottom)]], colour)
+    cols, rows = (
+        np.clip(np.minimum(np.arange(size) + 1, high) - np.maximum(np.arange(size), low), 0, 1)
+        for size, low, high in ((width, left, right), (height, top, bottom))
+    )
+    across, down = np.flatnonzero(cols), np.flatnonzero(rows)
+    if across.size and down.size:
+        cover = np.round(255 * np.outer(rows[down], cols[across])).astype(np.uint8)
+        _blend(pixels, cover, int(across[0]), int(down[0]), colour)
 
 
 def text(
@@ -109,7 +117,7 @@ def text(
 
     Args:
         place: of the line's left end, middle or right end (`anchor`), at half the height of capitals; rounded to whole pixels.
-        size: of the font in pixels, at least 6 is used; capitals are 0.7 times as high.
+        size: of the font in pixels, at least 6 is used; capitals are 0.75 times as high.
         halo: width in pixels and colour of a rim around the letters.
     """
     size = _text_size(size)
@@ -127,7 +135,8 @@ def text(
 
 def text_width(words: str, size: float) -> int:
     """Pixels that `words` are wide in a font of `size` pixels."""
-    return cv2.getTextSize((0, 0), words, (0, 0), _FONT, _text_size(size), 400)[2]
+    # The box that OpenCV gives counts the pixel after the last letter.
+    return cv2.getTextSize((0, 0), words, (0, 0), _FONT, _text_size(size), 400)[2] - 1
 
 
 def resize(pixels: Pixels, width: int, height: int, enlarge: bool = False) -> Pixels:

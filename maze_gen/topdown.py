@@ -48,7 +48,8 @@ class TopDown:
         self.smoothing = smoothing
         self._unit = scale * smoothing
         # The outer walls' thickness, and the labels, lie in the margin.
-        self._margin = max(round(self._unit * WALL_WIDTH * 2), smoothing) + (round(0.55 * self._unit) if labels else 0)
+        margin = max(1, round(scale * WALL_WIDTH * 2)) + (round(0.55 * scale) if labels else 0)
+        self._margin = margin * smoothing
         self._plan = _plan(maze, self._unit, self._margin, things, labels)
         self._pixels = self._plan.picture.copy()
         self._bar: tuple[str, float, float] | None = None

@@ -6,6 +6,7 @@ An analysis makes a list of exhibits; `board` hangs them in TensorBoard and `rep
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import matplotlib
@@ -14,10 +15,8 @@ import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from maze_gen.raster import encode_png
-
-Pixels = npt.NDArray[np.uint8]
-"""[height, width, 3]."""
+from experiments.analysis.video import webm
+from maze_gen.raster import Pixels, encode_png
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Film(Exhibit):
     """Moving pictures.
 
     Attributes:
-        frames: T pictures of one size, height and width even; they may be drawn when they are asked for.
+        frames: T pictures of one size; they may be drawn when they are asked for.
         rate: frames a second.
         steps: [T] the agent step of each frame.
     """
@@ -57,6 +56,11 @@ class Film(Exhibit):
     frames: Sequence[Pixels] | npt.NDArray[np.uint8]
     rate: float
     steps: npt.NDArray[np.int64]
+
+    @cached_property
+    def webm(self) -> bytes:
+        """The content of the film as a .webm file, encoded when it is first asked for."""
+        return webm(self.frames, self.rate)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from torch.utils.tensorboard.summary import pr_curve
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from experiments.analysis.items import Cloud, Curves, Detector, Exhibit, Film, Number, Picture, Pixels, Table, png
-from experiments.analysis.video import gif, write_film
+from experiments.analysis.video import gif
 from maze_gen.errors import InputError
+from maze_gen.files import write_whole
 from maze_gen.raster import resize
 
 FRAMES_IN_GIF = 240
@@ -161,7 +162,7 @@ class Board:
         self._encoded(film, gif(film.frames, film.rate, thin), film.frames[0], ", film")
         for index in np.unique(np.linspace(0, len(film.frames) - 1, min(SEQUENCE, len(film.frames))).astype(int)).tolist():
             self._picture(film, film.frames[index], ", step by step", int(film.steps[index]))
-        write_film(self.folder / f"{film.name}.mp4", film)
+        write_whole(self.folder / f"{film.name}.webm", film.webm)
 
     def _curves(self, curves: Curves) -> None:
         for number, (label, (x, y)) in enumerate(curves.lines.items()):

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.analysis.items import Film, Pixels
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
+from maze_gen.raster import Pixels
 
 SUFFIXES = (".mp4", ".webm", ".gif")
 
@@ -133,22 +133,18 @@ class FilmWriter:
         return video
 
 
-def write_film(path: Path, film: Film) -> None:
-    """Writes the film into an .mp4, .webm or .gif file, whole or not at all.
+def webm(frames: Sequence[Pixels] | npt.NDArray[np.uint8], rate: float) -> bytes:
+    """The content of a .webm file.
 
-    Raises:
-        InputError: another ending, or a place that can't be written.
+    Args:
+        frames: T pictures of one size, at least one; each is asked for once.
+        rate: frames a second.
     """
-    with FilmWriter(path, film.rate) as writer:
-        for index in range(len(film.frames)):
-            writer.write(film.frames[index])
-
-
-def mp4(film: Film) -> bytes:
-    """The content of the film as an .mp4 file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "film.mp4"
-        write_film(path, film)
+        path = Path(folder) / "film.webm"
+        with FilmWriter(path, rate) as film:
+            for index in range(len(frames)):
+                film.write(frames[index])
         return path.read_bytes()
 
 
