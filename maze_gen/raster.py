@@ -40,6 +40,7 @@ STROKE_RUN = 8
 
 _SHIFT = 8
 _FONT = cv2.FontFace("sans")
+_WEIGHT = 400
 _CAP_HEIGHT = 0.75
 """Height of capitals and digits of OpenCV's built-in font, as a fraction of its size."""
 
@@ -113,30 +114,30 @@ def text(
     anchor: Literal["left", "middle", "right"] = "left",
     halo: tuple[float, RGB] | None = None,
 ) -> None:
-    """Writes one line in OpenCV's built-in sans-serif font, which has the characters of all European languages.
+    """Writes one line in OpenCV's built-in sans-serif font.
 
     Args:
         place: of the line's left end, middle or right end (`anchor`), at half the height of capitals; rounded to whole pixels.
         size: of the font in pixels, at least 6 is used; capitals are 0.75 times as high.
         halo: width in pixels and colour of a rim around the letters.
     """
-    size = _text_size(size)
+    letters = _text_size(size)
     width = text_width(words, size)
     left = place[0] - {"left": 0.0, "middle": width / 2, "right": width}[anchor]
-    start = (round(left), round(place[1] + _CAP_HEIGHT * size / 2))
+    start = (round(left), round(place[1] + _CAP_HEIGHT * letters / 2))
     if halo is not None:
-        rim = math.ceil(halo[0])
-        mask = np.zeros((2 * int(size) + 2 * rim, width + 2 * rim + int(size)), dtype=np.uint8)
-        cv2.putText(mask, words, (rim, int(1.4 * size) + rim), (255,), _FONT, int(size), 400)
+        rim, baseline = math.ceil(halo[0]), round(1.4 * letters)
+        mask = np.zeros((2 * letters + 2 * rim, width + 2 * rim + letters), dtype=np.uint8)
+        cv2.putText(mask, words, (rim, rim + baseline), (255,), _FONT, letters, _WEIGHT)
         wide = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
-        _blend(pixels, wide, start[0] - rim, start[1] - int(1.4 * size) - rim, halo[1])
-    cv2.putText(pixels, words, start, colour, _FONT, int(size), 400)
+        _blend(pixels, wide, start[0] - rim, start[1] - rim - baseline, halo[1])
+    cv2.putText(pixels, words, start, colour, _FONT, letters, _WEIGHT)
 
 
 def text_width(words: str, size: float) -> int:
     """Pixels that `words` are wide in a font of `size` pixels."""
     # The box that OpenCV gives counts the pixel after the last letter.
-    return cv2.getTextSize((0, 0), words, (0, 0), _FONT, _text_size(size), 400)[2] - 1
+    return cv2.getTextSize((0, 0), words, (0, 0), _FONT, _text_size(size), _WEIGHT)[2] - 1
 
 
 def resize(pixels: Pixels, width: int, height: int, enlarge: bool = False) -> Pixels:
@@ -155,18 +156,6 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     if not found:
         raise InputError(f"a picture of shape {pixels.shape} can't be made into PNG")
     return content.tobytes()
-
-
-def decode_png(content: bytes) -> Pixels:
-    """The pixels of a PNG file's content, without its transparency.
-
-    Raises:
-        InputError: it is no picture.
-    """
-    pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR_RGB) if content else None
-    if pixels is None:
-        raise InputError("the content isn't a picture that can be read: expected PNG")
-    return np.asarray(pixels, dtype=np.uint8)
 
 
 class Layer:

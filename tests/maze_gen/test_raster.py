@@ -6,6 +6,7 @@ import threading
 import zlib
 from collections.abc import Callable
 
+import cv2
 import matplotlib
 import numpy as np
 import numpy.typing as npt
@@ -172,7 +173,7 @@ def test_a_picture_is_resized_by_blocks_and_by_means() -> None:
 def test_png_holds_every_pixel() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
     content = raster.encode_png(pixels)
-    np.testing.assert_array_equal(raster.decode_png(content), pixels)
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR_RGB), pixels)
     # By the format's definition: signature, then chunks; of the pixels only the first is read here.
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II5B", content[16:29]) == (5, 7, 8, 2, 0, 0, 0)
@@ -181,12 +182,6 @@ def test_png_holds_every_pixel() -> None:
     lines = zlib.decompress(content[start + 4 : start + 4 + length])
     assert len(lines) == 7 * (1 + 5 * 3)
     assert lines[1:4] == pixels[0, 0].tobytes()
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture"])
-def test_what_is_no_picture_is_refused(content: bytes) -> None:
-    with pytest.raises(InputError, match="isn't a picture"):
-        raster.decode_png(content)
 
 
 @pytest.mark.parametrize("name", COLORMAPS)
