@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+import numpy.typing as npt
 import torch.multiprocessing  # teaches pickling to send tensors as shared memory
 
 from agents.learning.parameter_store import ParameterStore
@@ -48,9 +49,9 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass
 class _Answer:
-    """A worker's state, as it was between two rounds."""
+    """A worker's state, as it was between two rounds: as arrays, since tensors would be sent as memory that ends with it."""
 
-    state: State
+    arrays: dict[str, npt.NDArray[Any]]
 
 
 class _Member:
@@ -90,7 +91,8 @@ class _Member:
                 if isinstance(message, BaseException):
                     raise message
                 if isinstance(message, _Answer):
-                    self.state, self.answered = message.state, True
+                    self.state = {name: torch.from_numpy(array) for name, array in message.arrays.items()}
+                    self.answered = True
                 else:
                     self.take(message)
                     reports.append(message)
@@ -228,19 +230,23 @@ def _work(spec: WorkerSpec, store: ParameterStore, pipe: Connection, stop_flag: 
                 state = worker.state_dict()
                 if asked.value != answered:
                     answered = asked.value
-                    pipe.send(_Answer(state))
+                    pipe.send(_answer(state))
                 pipe.send(worker.run_round(stop_flag.is_set))
             state = worker.state_dict()
             worker.close()
         except StoppedError:
             pass
-        pipe.send(_Answer(state))
+        pipe.send(_answer(state))
     except (BrokenPipeError, ConnectionResetError):
         sys.exit(0)
     except Exception as error:
         details = "".join(traceback.format_exception(error))
         pipe.send(WorkerError(f"worker {spec.index} raised {type(error).__name__}: {error}\n{details}"))
         sys.exit(1)
+
+
+def _answer(state: State) -> _Answer:
+    return _Answer({name: value.numpy() for name, value in state.items()})
 
 
 def _ordinal(number: int) -> str:
