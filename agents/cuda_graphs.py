@@ -1,7 +1,7 @@
 """Repeated work on the same tensors, recorded as a CUDA graph.
 
-What can be recorded reads and writes tensors at fixed addresses, copies nothing to or from the host, has no data-dependent control
-flow, and changes nothing but tensors: a replay runs none of its Python.
+What can be recorded reads and writes tensors at fixed addresses, copies nothing to or from the host, has no data-dependent
+control flow, and changes nothing but tensors: a replay runs none of its Python.
 """
 
 import contextlib

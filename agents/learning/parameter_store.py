@@ -98,8 +98,8 @@ class ParameterStore:
 class StreamStore(ParameterStore):
     """Parameters and statistics on a GPU, shared by workers of one process that are streams.
 
-    Reads and updates run on the caller's stream, in the order of the calls across streams: no update is lost or partly visible, and
-    the speed of a stream changes no result. The host waits for none of it.
+    Reads and updates run on the caller's stream, in the order of the calls across streams: no update is lost or partly visible,
+    and the speed of a stream changes no result. The host waits for none of it.
     """
 
     def __init__(self, config: TrainConfig, flat: FlatParameters, device: torch.device | str = "cuda") -> None:

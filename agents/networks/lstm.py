@@ -152,7 +152,7 @@ def _kept(starts: Tensor, starts_at: Starts) -> dict[int, Tensor]:
 
 
 def use_masks(model: nn.Module, inside: bool) -> None:
-    """Makes all LSTMs of a model independent of data: episodes may start anywhere, or, unless `inside`, at the first step alone."""
+    """Makes all LSTMs of a model independent of data: episodes may start anywhere or, unless `inside`, at the first step."""
     for module in model.modules():
         if isinstance(module, LSTM):
             module.starts_at = "anywhere" if inside else "first"
