@@ -72,6 +72,22 @@ class Policy:
         self._acted = False
 
     @property
+    def observe(self) -> frozenset[str]:
+        return frozenset({"rgb", "velocity", "depth"} if self.needs_depth else {"rgb", "velocity"})
+
+    def head(self, name: str) -> Tensor | None:
+        return self._said.head(name)
+
+    @property
+    def layers(self) -> dict[str, Tensor]:
+        found = {"encoder": self.encoder}
+        if len(self.state) == 2:
+            found["LSTM"] = self.core
+        if len(self.state) == 4:
+            found |= {"LSTM 1": self.state[0], "LSTM 2": self.core}
+        return found
+
+    @property
     def needs_depth(self) -> bool:
         """Whether the worlds must make `observation.depth` for the agent to see."""
         return self.model.agent.depth_input
