@@ -22,8 +22,8 @@ import tyro
 from agents.checkpoint import load_checkpoint
 from env.batch import BatchEnv
 from env.task import ACTION_NAMES, FRAMES_PER_SECOND, Task
+from experiments.analysis.playback import uniforms
 from experiments.analysis.scene import Score, scene
-from experiments.analysis.trajectories import uniforms
 from experiments.analysis.video import gif
 from experiments.options import TaskOptions, check_writable, command
 from experiments.policies import BASELINES, AgentPlayer, Player

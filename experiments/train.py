@@ -29,7 +29,8 @@ from agents.runtime.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.task import Task
 from experiments.analysis.during_training import LiveAnalysis
-from experiments.decode import decode, summary_of
+from experiments.analysis.playback import Playback
+from experiments.decode import ANALYSIS, decode, summary_of
 from experiments.options import ProgressLine, write_json
 from experiments.run_log import RunLog
 from experiments.train_options import DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
@@ -140,7 +141,7 @@ class _Run:
                 log.show(left)
                 if time.monotonic() - self.saved >= 60 * plan.options.checkpoint_minutes:
                     self.save()
-                live.read_if_due(self.checkpoint)
+                live.start_if_due(self.checkpoint)
         finally:
             live.stop()
 
@@ -259,15 +260,15 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
 
 @dataclass(frozen=True)
 class CommandOptions:
-    """Trains an agent in a task, then reads it.
+    """Trains an agent in a task, then analyses it.
 
     Attributes:
         training: what is trained.
-        reading_episodes: whole episodes in which the trained agent is read (experiments.decode); 0 for none.
+        analysis_episodes: whole episodes in which the trained agent is analysed (experiments.decode); 0 for none.
     """
 
     training: tyro.conf.OmitArgPrefixes[TrainOptions] = field(default_factory=TrainOptions)
-    reading_episodes: int = 50
+    analysis_episodes: int = 50
 
 
 @one_line_errors
@@ -275,23 +276,17 @@ def main() -> int:
     """The command."""
     arguments = sys.argv[1:]
     options = parse_options(CommandOptions, arguments, default=CommandOptions(default_options(arguments)))
-    if options.reading_episodes == 1 or options.reading_episodes < 0:
-        raise InputError(f"--reading-episodes {options.reading_episodes}: expected 0 for none, or at least 2")
+    if options.analysis_episodes == 1 or options.analysis_episodes < 0:
+        raise InputError(f"--analysis-episodes {options.analysis_episodes}: expected 0 for none, or at least 2")
     result = train_or_explain(options.training)
     if result is None:
         return 1
-    if options.reading_episodes and not result.interrupted:
+    if options.analysis_episodes and not result.interrupted:
         checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
         with ProgressLine() as progress:
-            exhibits = decode(
-                checkpoint,
-                result.folder / "reading",
-                episodes=options.reading_episodes,
-                report=report,
-                backend=checkpoint.backend,
-                progress=progress,
-            )
-        print(f"{summary_of(exhibits)}\nreport: {report}")
+            playback = Playback(checkpoint.task, options.analysis_episodes, 1, checkpoint.backend, progress=progress)
+            items = decode(checkpoint, playback, result.folder / ANALYSIS, report)
+        print(f"{summary_of(items)}\nreport: {report}")
     print(f"checkpoint: {result.checkpoint}")
     print(f"go on with: python -m experiments.train --resume {result.folder}")
     return 130 if result.interrupted else 0

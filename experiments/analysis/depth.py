@@ -97,8 +97,8 @@ def _samples(trajectories: Trajectories, heads: dict[str, npt.NDArray], truth: n
         return Picture(
             SECTION,
             "predicted and true depth",
-            "Four moments: the view, the true classes of its middle (4 x 16 pixels), and the predictions of the agent's heads. D1 "
-            "reads the features of one picture; D2 reads the last LSTM.",
+            "Four moments: the view, the true classes of its middle (4 x 16 pixels), and the predictions of the agent's heads. "
+            "D1 reads the features of one picture; D2 reads the last LSTM.",
             pixels_of(made),
             key=True,
         )
@@ -117,7 +117,8 @@ def _by_pixel(heads: dict[str, npt.NDArray], truth: npt.NDArray, usual: npt.NDAr
         return Picture(
             SECTION,
             "depth accuracy by pixel",
-            "Accuracy in each pixel of the middle of the view, 4 rows of 16 pixels. Distant pixels, in the middle, are the hardest.",
+            "Accuracy in each pixel of the middle of the view, 4 rows of 16 pixels. Distant pixels, in the middle, are the "
+            "hardest.",
             pixels_of(made),
         )
 

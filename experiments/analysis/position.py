@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from experiments.analysis.head_outputs import POSTERIOR
 from experiments.analysis.decoders import DecoderResult, Kind, decode, own_decoder_result
+from experiments.analysis.head_outputs import POSTERIOR
 from experiments.analysis.items import AGENT, CHANCE, CONTROL, Curves, Item, Number, Picture, Pixels, Table, figure, pixels_of
 from experiments.analysis.measures import Curve, binned, entropy, heading_class, path_error, visits
 from experiments.analysis.playback import Progress, silent
@@ -51,7 +51,7 @@ def decode_positions(trajectories: Trajectories, progress: Progress = silent, th
     targets = {"position": (trajectories.cell, cells), "heading": (heading_class(trajectories.heading), 8)}
     if goal_moves:
         targets["goal"] = (trajectories.goal_cell, cells)
-    jobs = [(target, layer, kind) for target in targets for layer in layers for kind in KINDS]
+    jobs: list[tuple[str, str, Kind]] = [(target, layer, kind) for target in targets for layer in layers for kind in KINDS]
 
     def run(job: tuple[str, str, Kind]) -> DecoderResult:
         target, layer, kind = job
@@ -63,7 +63,9 @@ def decode_positions(trajectories: Trajectories, progress: Progress = silent, th
     results = dict(zip(jobs, map_in_threads(run, jobs, threads), strict=True))
     posterior = trajectories.signals.get(POSTERIOR)
     own = None if posterior is None else own_decoder_result(f"position, {OWN}", posterior, trajectories.cell)
-    found = {target: [result for job, result in results.items() if job[0] == target] for target in ("position", "heading", "goal")}
+    found = {
+        target: [result for job, result in results.items() if job[0] == target] for target in ("position", "heading", "goal")
+    }
     best = own or results["position", list(layers)[-1], "linear"]
     return PositionResults(best, found["position"], found["heading"], found["goal"], own)
 
@@ -107,9 +109,7 @@ def position_items(trajectories: Trajectories, results: PositionResults) -> list
     return items + confusion_pictures(SECTION, trajectories, best)
 
 
-def errors_of(
-    trajectories: Trajectories, result: DecoderResult, predicted: npt.NDArray | None = None
-) -> npt.NDArray[np.int32]:
+def errors_of(trajectories: Trajectories, result: DecoderResult, predicted: npt.NDArray | None = None) -> npt.NDArray[np.int32]:
     """[R, T] cells of path between the predicted cell and the true one, in the test episodes.
 
     Args:

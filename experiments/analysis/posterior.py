@@ -67,7 +67,7 @@ class PosteriorPath:
         self.views = trajectories.pictures[episode]
 
     @property
-    def seconds(self) -> npt.NDArray[np.float64]:
+    def seconds(self) -> npt.NDArray[np.floating]:
         """[T] time since the episode's start."""
         return np.arange(self.trajectories.steps) * self.trajectories.step_seconds
 

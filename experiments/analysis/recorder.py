@@ -31,6 +31,7 @@ CUDA_BLOCK = 128
 ATTEMPTS = 3
 """Times that a block is played before its simulators are given up."""
 
+
 class Probe(Protocol):
     """Reads signals from a policy and its worlds at every step, after the policy acted and before the worlds step.
 
@@ -66,7 +67,7 @@ def record(
     make_policy: PolicyFactory,
     *,
     probe: Probe | None = None,
-    pictures: Pictures = Pictures(),  # noqa: B008 - frozen
+    pictures: Pictures = Pictures(),
     steps: int | None = None,
 ) -> Trajectories:
     """Plays the episodes of `playback`.
