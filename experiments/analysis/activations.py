@@ -35,7 +35,7 @@ class ActivationProbe(HeadProbe):
         agent = agent_of(policy)
         found: dict[str, Any] = {LAYER + name: values.half() for name, values in agent.layers.items()}
         found[VALUE] = agent.value
-        found[TRUE_DEPTH] = classes_of_distance(to_numpy(env.observation.depth_target)).reshape(-1, PIXELS)
+        found[TRUE_DEPTH] = classes_of_distance(to_numpy(env.observation["depth_target"])).reshape(-1, PIXELS)
         if agent.cell_state is not None:
             found[CELL_STATE] = agent.cell_state.half()
         logits = position_logits(agent, env)

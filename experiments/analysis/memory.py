@@ -16,7 +16,7 @@ from agents.networks.actor_critic import keep_state
 from env.batch import BatchEnv
 from experiments.analysis.playback import to_numpy
 from experiments.analysis.statistics import Estimate, estimate_mean
-from experiments.analysis.trajectories import RESPAWN_LEAP, Trajectories
+from experiments.analysis.trajectories import Trajectories
 from experiments.analysis.trips import capped_seconds
 from experiments.policies import AgentPlayer, PolicyFactory
 from maze_gen.errors import InputError
@@ -44,29 +44,27 @@ class ErasedAgent(AgentPlayer):
     def __init__(self, checkpoint: Checkpoint, num_envs: int, erasure: Erasure) -> None:
         super().__init__(checkpoint, num_envs)
         self.erasure: Erasure = erasure
-        self._position: npt.NDArray[np.float32] | None = None
         self._step = 0
 
     def reset_rows(self, rows: npt.NDArray[np.bool_]) -> None:
         super().reset_rows(rows)
-        self._step, self._position = 0, None
+        self._step = 0
 
     def act(self, env: BatchEnv, uniforms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        erased = self._rows_to_erase(to_numpy(env.privileged.position))
+        erased = self._rows_to_erase(env)
         state = self.policy.state
         if erased.any() and state:
             self.policy.state = keep_state(state, torch.from_numpy(erased).to(state[0].device))
         self._step += 1
         return super().act(env, uniforms)
 
-    def _rows_to_erase(self, position: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    def _rows_to_erase(self, env: BatchEnv) -> npt.NDArray[np.bool_]:
+        if self._step == 0:
+            # The state is initial, and the outcome may be that of an earlier episode.
+            return np.zeros(env.num_envs, dtype=bool)
         if self.erasure == "respawn":
-            before, self._position = self._position, position.copy()
-            if before is None:
-                return np.zeros(len(position), dtype=bool)
-            return np.linalg.norm(position - before, axis=1) > RESPAWN_LEAP
-        every = 1 if self.erasure == "always" else self.erasure
-        return np.full(len(position), self._step % every == 0)
+            return to_numpy(env.outcome.statistics["respawns"]) > 0
+        return np.full(env.num_envs, self.erasure == "always" or self._step % self.erasure == 0)
 
 
 def erased_agent(checkpoint: Checkpoint, erasure: Erasure) -> PolicyFactory:

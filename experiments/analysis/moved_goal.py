@@ -13,6 +13,7 @@ import numpy.typing as npt
 from agents.checkpoint import Checkpoint
 from env.backends import make_batch
 from env.batch import BatchEnv
+from env.navigation import FRAMES_PER_SECOND
 from env.task import Task
 from experiments.analysis.items import AGENT, QUIET, Item, Number, Picture, Pixels, figure, pixels_of
 from experiments.analysis.playback import Playback, acting, to_numpy
@@ -58,7 +59,7 @@ def play_second_episodes(checkpoint: Checkpoint, playback: Playback, keep_state:
     moved, seed = with_moving_goal(playback.task), playback.seed
 
     def worlds(task: Task, observe: frozenset[str]) -> BatchEnv:
-        return make_batch(task, BLOCK, depth="depth" in observe, device=playback.device)
+        return make_batch(task, BLOCK, observe=observe, device=playback.device)
 
     def run(block: int) -> tuple[npt.NDArray, ...]:
         streams = np.arange(block * BLOCK, (block + 1) * BLOCK)
@@ -81,10 +82,10 @@ def _episode(
     goals = np.zeros((len(streams), steps), dtype=np.uint8)
     goal_cell = np.zeros(len(streams), dtype=np.int32)
     for step, actions in acting(env, policy, seed, streams, steps, reset_policy):
-        goal_cell[:] = to_numpy(env.privileged.goal_cell)
-        position[:, step] = to_numpy(env.privileged.position)
+        goal_cell[:] = to_numpy(env.privileged["goal_cell"])
+        position[:, step] = to_numpy(env.privileged["position"])
         env.step(actions)
-        goals[:, step] = to_numpy(env.outcome.goals)
+        goals[:, step] = to_numpy(env.outcome.statistics["goals"])
     return position, goals, goal_cell
 
 
@@ -135,7 +136,7 @@ def moved_goal_items(checkpoint: Checkpoint, playback: Playback) -> list[Item]:
 
 
 def _plot(groups: dict[str, SecondEpisodes], chosen: dict[str, npt.NDArray[np.bool_]], task: Task) -> Pixels:
-    seconds = np.arange(task.episode_steps) * task.action_repeat / 60
+    seconds = np.arange(task.episode_steps) * task.action_repeat / FRAMES_PER_SECOND
     with figure(13, 3.8, 1, 2) as (made, (left, right)):
         for name, colour in ((KEPT, AGENT), (EMPTY, QUIET)):
             goals = np.cumsum(groups[name].goals[chosen[name]], axis=1)

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from env.backends import make_batch
 from env.batch import BatchEnv
-from env.engine.engine import Engine
 from experiments.analysis.playback import Playback, acting, to_numpy
 from experiments.analysis.threads import map_in_threads
 from experiments.analysis.trajectories import Trajectories
@@ -89,20 +88,12 @@ def record(
     def play(start: int) -> None:
         rows = min(block_rows, playback.episodes - start) if playback.backend == "lab" else block_rows
         policy = make_policy(rows)
-        with _make_worlds(playback, rows, policy, probe, bool(pictures)) as env:
+        observe = policy.observe | (probe.observe if probe else frozenset()) | ({"rgb"} if pictures else frozenset())
+        with make_batch(playback.task, rows, observe=observe, backend=playback.backend, device=playback.device) as env:
             recorder.play(start, env, policy)
 
     map_in_threads(play, range(0, playback.episodes, block_rows), 1 if playback.device == "cuda" else playback.threads)
     return recorder.trajectories
-
-
-def _make_worlds(playback: Playback, rows: int, policy: Player, probe: Probe | None, pictures: bool) -> BatchEnv:
-    """Worlds that make what policy, probe and recorder read, and no more."""
-    observe = policy.observe | (probe.observe if probe else frozenset()) | ({"rgb"} if pictures else set())
-    depth, depth_target = "depth" in observe, "depth_target" in observe
-    if playback.backend == "embedded":
-        return Engine(playback.task, rows, depth=depth, depth_target=depth_target, rgb="rgb" in observe)
-    return make_batch(playback.task, rows, backend=playback.backend, depth=depth, depth_target=depth_target)
 
 
 class _Recorder:
@@ -147,11 +138,11 @@ class _Recorder:
         facts = env.privileged
         for step, actions in acting(env, policy, kept.seed, streams, kept.steps):
             if step == 0:
-                kept.maze[rows] = to_numpy(facts.maze)[:n]
-            kept.position[rows, step] = to_numpy(facts.position)[:n]
-            kept.heading[rows, step] = to_numpy(facts.heading)[:n]
-            kept.cell[rows, step] = to_numpy(facts.cell)[:n]
-            kept.goal_cell[rows, step] = to_numpy(facts.goal_cell)[:n]
+                kept.maze[rows] = to_numpy(facts["maze"])[:n]
+            kept.position[rows, step] = to_numpy(facts["position"])[:n]
+            kept.heading[rows, step] = to_numpy(facts["heading"])[:n]
+            kept.cell[rows, step] = to_numpy(facts["cell"])[:n]
+            kept.goal_cell[rows, step] = to_numpy(facts["goal_cell"])[:n]
             kept.action[rows, step] = to_numpy(actions)[:n]
             if self.probe:
                 for name, values in self.probe.read(env, policy).items():
@@ -159,8 +150,8 @@ class _Recorder:
             self._keep_pictures(env, rows, step)
             env.step(actions)
             kept.reward[rows, step] = to_numpy(env.outcome.reward)[:n]
-            kept.goals[rows, step] = to_numpy(env.outcome.goals)[:n]
-            if not to_numpy(facts.seconds).all():
+            kept.goals[rows, step] = to_numpy(env.outcome.statistics["goals"])[:n]
+            if not to_numpy(facts["seconds"]).all():
                 # A row that began again would draw other random numbers: the whole block is repeated.
                 self.done -= step * n
                 return False
@@ -183,7 +174,7 @@ class _Recorder:
         thumbnail = kept.thumbnails is not None and step % kept.thumbnail_stride == 0
         if not full and not thumbnail:
             return
-        pictures = to_numpy(env.observation.rgb)
+        pictures = to_numpy(env.observation["rgb"])
         for episode in full:
             kept.pictures[episode][step] = pictures[episode - rows.start]
         if kept.thumbnails is not None and thumbnail:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from env.task import FRAMES_PER_SECOND, Task
+from env.navigation import FRAMES_PER_SECOND
+from env.task import Task
 
 LAYER = "layer/"
 """Prefix of the signals that are layers of the network; the layer's own name follows."""
