@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from experiments import evaluate
-from experiments.analysis.comparison import AgentRuns, compare, picture
+from experiments.analysis.comparison import AgentRuns, compare
+from experiments.analysis.comparison_plot import comparison_plot
 from experiments.analysis.metrics import Result
 from tests.experiments.synthetic import ring_task, untrained
 
@@ -33,6 +34,10 @@ FIGURES = {
     "latency_later_s",
     "position_accuracy",
     "loop_closure_f1",
+    "memory_worth",
+    "memory_worth_goals",
+    "memory_worth_trip_s",
+    "trips",
     "returns",
 }
 
@@ -197,5 +202,5 @@ def test_figures_of_a_comparison_by_hand() -> None:
     assert found.improvement["good", "poor"].value == 0.5
     at_a_quarter = found.profiles["good"][0][np.searchsorted(np.linspace(0, 1.2, 61), 0.25)]
     assert at_a_quarter == 0.5
-    assert picture(found).ndim == 3
+    assert comparison_plot(found).ndim == 3
     assert json.dumps(found.as_json(), allow_nan=False)

@@ -7,7 +7,8 @@ import pytest
 import experiments
 from agents.checkpoint import load_checkpoint
 from env.registry import make_task
-from experiments.evaluate import evaluate
+from experiments.analysis.evaluation import evaluate
+from experiments.analysis.playback import Playback
 
 AGENTS = sorted((Path(experiments.__file__).parent / "pretrained").glob("*.safetensors"))
 EPISODES = 20
@@ -25,6 +26,6 @@ def test_it_knows_its_task(path: Path):
     checkpoint = load_checkpoint(path)
     task = make_task(path.stem, observation_size=checkpoint.task.observation_size)
     assert [maze.digest for maze in checkpoint.task.mazes] == [maze.digest for maze in task.mazes]
-    found = evaluate(checkpoint, [task], episodes=EPISODES, seed=0)
+    found = evaluate(checkpoint, Playback(task, EPISODES))
     agent, random = found.results[0], found.baselines["random"][0]
     assert agent.returns.mean() > LEAST[path.stem] > 20 > random.returns.mean()

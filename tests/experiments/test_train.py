@@ -150,7 +150,7 @@ def test_processes_learn_the_toy_too(tmp_path):
 
 def command(*arguments: str, **named) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", "--reading-episodes", "0", *arguments],
+        [sys.executable, "-m", "experiments.train", "--analysis-episodes", "0", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -317,8 +317,8 @@ def test_a_device_has_a_number_of_workers():
 def test_a_training_ends_with_a_reading(tmp_path, monkeypatch, capsys):
     read = []
 
-    def decode(checkpoint, logdir, **options):
-        read.append((checkpoint.agent_name, logdir, options["episodes"], options["report"]))
+    def decode(checkpoint, playback, logdir, report):
+        read.append((checkpoint.agent_name, logdir, playback.episodes, report))
         return [Number("1 Position", "a figure", "words", 0.5, {"chance": 0.1}, key=True)]
 
     monkeypatch.setattr("experiments.train.decode", decode)
@@ -327,14 +327,14 @@ def test_a_training_ends_with_a_reading(tmp_path, monkeypatch, capsys):
     for episodes in (7, 0):
         again = ("--resume", folder) if read else ()
         chosen = ("--frames", 400) if read else options
-        monkeypatch.setattr("sys.argv", ["train", *map(str, (*chosen, *again)), "--reading-episodes", str(episodes)])
+        monkeypatch.setattr("sys.argv", ["train", *map(str, (*chosen, *again)), "--analysis-episodes", str(episodes)])
         assert main() == 0
-    assert read == [("nav-d1d2l", folder / "reading", 7, folder / "report.html")]
+    assert read == [("nav-d1d2l", folder / "analysis", 7, folder / "report.html")]
     assert "Position: a figure 0.5 (chance 0.1)" in capsys.readouterr().out
 
 
 def test_a_reading_of_one_episode_is_refused_before_the_training(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["train", "--run-dir", str(tmp_path / "run"), "--reading-episodes", "1"])
+    monkeypatch.setattr("sys.argv", ["train", "--run-dir", str(tmp_path / "run"), "--analysis-episodes", "1"])
     assert main() == 2
-    assert capsys.readouterr().err.startswith("error: --reading-episodes 1: expected 0 for none")
+    assert capsys.readouterr().err.startswith("error: --analysis-episodes 1: expected 0 for none")
     assert not (tmp_path / "run").exists()
