@@ -14,7 +14,8 @@ from experiments.analysis.playback import Playback
 from experiments.decode import ANALYSIS, decode, summary_of
 from experiments.evaluate import tasks_to_evaluate
 from experiments.options import ProgressLine, write_json
-from experiments.train import TrainOptions, default_options, train_or_explain
+from experiments.train import TrainOptions, train_or_explain
+from experiments.train_options import train_arguments
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 
@@ -35,8 +36,8 @@ class QuickstartOptions:
 @one_line_errors
 def main() -> int:
     """The command."""
-    arguments = sys.argv[1:]
-    options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default_options(arguments)))
+    arguments, default = train_arguments(sys.argv[1:])
+    options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default))
     if options.episodes < 2:
         raise InputError(f"--episodes {options.episodes}: expected at least 2: some to fit decoders on, others to test them")
     run = train_or_explain(options.training)

@@ -30,7 +30,7 @@ def agent_of(policy: Player) -> Policy:
 def position_logits(policy: Policy, env: BatchEnv) -> Tensor | None:
     """[N, cells] logits of the agent's own position decoder; None without one, or where it was made for another maze size."""
     logits = policy.head("position")
-    return logits if logits is not None and logits.shape[1] == env.task.cells else None
+    return logits if logits is not None and logits.shape[1] == env.spec.extent("cells") else None
 
 
 class HeadProbe:

@@ -9,10 +9,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from agents.checkpoint import Checkpoint
-from agents.networks.actor_critic import keep_state
 from env.batch import BatchEnv
 from experiments.analysis.playback import to_numpy
 from experiments.analysis.statistics import Estimate, estimate_mean
@@ -52,9 +50,8 @@ class ErasedAgent(AgentPlayer):
 
     def act(self, env: BatchEnv, uniforms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         erased = self._rows_to_erase(env)
-        state = self.policy.state
-        if erased.any() and state:
-            self.policy.state = keep_state(state, torch.from_numpy(erased).to(state[0].device))
+        if erased.any():
+            self.policy.erase_state(erased)
         self._step += 1
         return super().act(env, uniforms)
 
