@@ -2,16 +2,18 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from agents.checkpoint_formats import FORMATS, HISTORY, upgraded
 from agents.config import TrainConfig
 from env.registry import TASKS, generated_counterpart, make_task, task_from_file
 from env.task import Task
 from env.task_io import digest_of
 from experiments.options import write_json
 from experiments.reproduction.paper import paper_task
+from maze_gen.config_io import from_json, to_json
 from maze_gen.errors import InputError
 from maze_gen.maze import Geometry
 
@@ -83,7 +85,24 @@ class Conditions:
     device: Literal["cpu", "cuda"] = "cpu"
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain JSON, as `grid.json` and `evaluation.json` have it."""
+        return to_json(self)
+
+
+def present_conditions(conditions: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Conditions as JSON of this or an earlier version, in the form of this version.
+
+    Args:
+        origin: the file that they were read from.
+
+    Raises:
+        InputError: the settings are none of a known version.
+    """
+    settings = conditions["settings"]
+    if "loss_weight" not in settings:
+        settings = upgraded({"format": FORMATS[0], "config": settings}, origin)["config"]
+    read = from_json(TrainConfig, settings, f"{origin}: settings", HISTORY[TrainConfig])
+    return {"backend": "embedded", "device": "cpu", **conditions, "settings": to_json(read)}
 
 
 @dataclass(frozen=True)
@@ -215,7 +234,7 @@ def open_grid(out: Path, conditions: Conditions, tasks: list[GridTask], runs: li
             written.
     """
     path = out / GRID
-    wanted = json.loads(json.dumps(conditions.as_json()))
+    wanted = conditions.as_json()
     if path.exists():
         grid = _read(path)
         differing = _differences(grid.conditions, wanted)
@@ -224,7 +243,7 @@ def open_grid(out: Path, conditions: Conditions, tasks: list[GridTask], runs: li
     else:
         grid = Grid(out, wanted, {}, [], [])
     for task in tasks:
-        row = json.loads(json.dumps(task.as_json()))
+        row = task.as_json()
         known = grid.tasks.setdefault(task.label, row)
         if known["digest"] != row["digest"]:
             raise InputError(f"{out} holds a grid whose {task.label} has other mazes: give another --out, or the same mazes")
@@ -240,7 +259,8 @@ def _read(path: Path) -> Grid:
         content = json.loads(path.read_text(encoding="utf-8"))
         # Earlier versions called the runs cells.
         runs = [Run(str(label), str(agent), int(seed)) for label, agent, seed in content.get("runs") or content["cells"]]
-        return Grid(path.parent, dict(content["conditions"]), dict(content["tasks"]), runs, list(content["commands"]))
+        conditions = present_conditions(content["conditions"], str(path))
+        return Grid(path.parent, conditions, dict(content["tasks"]), runs, list(content["commands"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the description of a grid ({error})") from error
 

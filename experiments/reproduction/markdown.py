@@ -78,6 +78,8 @@ def _option(name: str, value: Any) -> str:
     spelled = name.replace("_", "-")
     if isinstance(value, bool):
         return spelled if value else f"no-{spelled}"
+    if isinstance(value, dict):
+        value = ",".join(f"{key}={number_of}" for key, number_of in value.items())
     return f"{spelled} {value}"
 
 

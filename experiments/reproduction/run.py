@@ -13,7 +13,7 @@ from experiments.analysis.playback import Playback, Progress, silent
 from experiments.benchmarks.measurement import machine
 from experiments.options import write_json
 from experiments.policies import BASELINES
-from experiments.reproduction.grid import Conditions, Run
+from experiments.reproduction.grid import Conditions, Run, present_conditions
 from experiments.train import train
 from experiments.train_options import TrainOptions
 from maze_gen.errors import InputError
@@ -117,7 +117,7 @@ def read_finished(run: Run, folder: Path, conditions: dict[str, Any]) -> Finishe
     try:
         results = [Result.from_json(form) for form in content["results"]]
         done = FinishedRun(run, folder, content["frames"], content["seconds"], content["machine"], results)
-        same = content["conditions"] == conditions
+        same = present_conditions(content["conditions"], str(path)) == conditions
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not an evaluation of a grid's run ({error})") from error
     if not same:

@@ -30,7 +30,7 @@ CORRIDOR = "*******\n*A   G*\n*******"
 WINDING = "*********\n*G      *\n******* *\n*       *\n* *******\n*       *\n*********\n"
 """Its goal has cells far from it; in generated mazes of its size some goals have none."""
 ROOM = "*********\n*      G*\n*********"
-SMALL = ("--serial", "--workers", 1, "--envs", 4, "--chunk", 5, "--minibatches", 1, "--epochs", 1)
+SMALL = ("--serial", "--workers", 1, "--num-envs", 4, "--unroll-length", 5, "--minibatches", 1, "--epochs", 1)
 STEP = 4 * 5 * 4
 """Frames of a chunk of all environments."""
 
@@ -265,7 +265,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
         (["--budget", "-5m"], "--budget"),
         (["--seeds", "0"], "--seeds 0: expected at least 1"),
         (["--episodes", "0"], "--episodes 0: expected at least 1"),
-        (["--workers", "0"], "--workers 0: expected at least 1"),
+        (["--workers", "0"], "--workers 0: expected"),
         (["--agents", "ff", "nav-d7"], "agent 'nav-d7': expected one of"),
         (["--agents", "ff", "ff"], "ff is given twice"),
         (["--tasks", "moon"], "task 'moon': expected one of"),
