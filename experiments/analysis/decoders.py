@@ -19,6 +19,8 @@ Kind = Literal["linear", "one hidden layer"]
 
 HIDDEN = 128
 PASSES = 12
+LEAST_UPDATES = 300
+"""Few steps get more passes, so that a short playback is fitted as well as a long one."""
 BATCH = 512
 LEARNING_RATES: dict[Kind, float] = {"linear": 2e-2, "one hidden layer": 5e-3}
 WEIGHT_DECAY = 1e-4
@@ -73,8 +75,7 @@ def fit(features: npt.NDArray, labels: npt.NDArray, classes: int, kind: Kind = "
         decoder = Decoder(inputs, classes, kind)
         optimizer = torch.optim.AdamW(decoder.parameters(), lr=LEARNING_RATES[kind], weight_decay=WEIGHT_DECAY)
         batches = -(-len(targets) // BATCH)
-        # Few steps get more passes, so that a short playback is fitted as well as a long one.
-        passes = max(PASSES, 300 // batches)
+        passes = max(PASSES, LEAST_UPDATES // batches)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=passes * batches)
         for _ in range(passes):
             for chosen in torch.randperm(len(targets)).split(BATCH):
