@@ -124,7 +124,7 @@ class _Frames(Sequence[Pixels]):
             axes.set_position((0.07, 46 / height_all, 0.91, (curve - 58) / height_all))
             made.text(gap / width_all, 1 - 20 / height_all, "view", fontsize=10)
             made.text(self.map_at[1] / width_all, 1 - 20 / height_all, "posterior over cells", fontsize=10)
-            _entropy_curve(axes, path, QUIET, {"linewidth": 1.0})
+            _entropy_curve(axes, path, AGENT, {"linewidth": 1.0})
             axes.tick_params(labelsize=8)
             axes.set_xlabel("seconds of the episode", fontsize=8)
             axes.set_ylabel(ENTROPY_LABEL, fontsize=8)
