@@ -60,10 +60,10 @@ class Curve:
 def binned(x: npt.NDArray, y: npt.NDArray, edges: npt.ArrayLike, fewest: int = 1) -> Curve:
     """Mean of `y` in bins of `x`, both of any equal shape; NaN in bins of fewer than `fewest` values."""
     bounds = np.asarray(edges, dtype=np.float64)
-    place = np.searchsorted(bounds, x.ravel(), side="right") - 1
-    inside = (place >= 0) & (place < len(bounds) - 1)
-    count = np.bincount(place[inside], minlength=len(bounds) - 1)
-    total = np.bincount(place[inside], weights=y.ravel()[inside], minlength=len(bounds) - 1)
+    index = np.searchsorted(bounds, x.ravel(), side="right") - 1
+    inside = (index >= 0) & (index < len(bounds) - 1)
+    count = np.bincount(index[inside], minlength=len(bounds) - 1)
+    total = np.bincount(index[inside], weights=y.ravel()[inside], minlength=len(bounds) - 1)
     return Curve(bounds, np.divide(total, count, out=np.full(len(count), np.nan), where=count >= fewest), count)
 
 

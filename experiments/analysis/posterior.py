@@ -110,15 +110,15 @@ class _Frames(Sequence[Pixels]):
 
     def __init__(self, path: PosteriorPath, steps: npt.NDArray[np.int64]) -> None:
         self.path, self.steps = path, steps
-        place = path.map(0)
-        self.zoom = max(1, round(max(place.shape[0], 168) / path.views.shape[1]))
+        plan = path.map(0)
+        self.zoom = max(1, round(max(plan.shape[0], 168) / path.views.shape[1]))
         view = self.zoom * path.views.shape[1]
         # Height and width are even, as video codecs want them.
-        top, gap, curve, height = 28, 12, 130, max(view, place.shape[0])
-        size = np.array([top + height + curve, view + place.shape[1] + 3 * gap])
+        top, gap, curve, height = 28, 12, 130, max(view, plan.shape[0])
+        size = np.array([top + height + curve, view + plan.shape[1] + 3 * gap])
         height_all, width_all = (size + size % 2).tolist()
         self.view_at = (top + (height - view) // 2, gap)
-        self.map_at = (top + (height - place.shape[0]) // 2, view + 2 * gap)
+        self.map_at = (top + (height - plan.shape[0]) // 2, view + 2 * gap)
         with figure(width_all / 100, height_all / 100) as (made, axes):
             made.set_layout_engine("none")
             axes.set_position((0.07, 46 / height_all, 0.91, (curve - 58) / height_all))

@@ -1,6 +1,7 @@
 """Results of evaluations: their figures, their JSON of this and of earlier versions, and their tables."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ TRIPS = (
 )
 
 
-def made(**changes: object) -> Result:
+def made(**changes: Any) -> Result:
     values: dict = {
         "task": "ring",
         "split": "fixed",

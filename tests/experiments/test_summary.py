@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ ROW = {"label": "static-small", "task": "static-small", "mazes": 1, "pool": None
 CONDITIONS = Conditions(Budget(frames=4000), "fast", PRESETS["fast"], 2, 4, False)
 
 
-def result(returns: list[float], split: str = "fixed", **changes: object) -> Result:
+def result(returns: list[float], split: str = "fixed", **changes: Any) -> Result:
     values: dict = {
         "goals": 2.0,
         "goal_episodes": 0.5,
