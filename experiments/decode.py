@@ -6,6 +6,7 @@ Any checkpoint can be analysed: decoders are fitted after training, on features 
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -88,7 +89,7 @@ def run(options: DecodeOptions) -> None:
         print(f"report: {options.report}")
 
 
-def summary_of(items: list[Item]) -> str:
+def summary_of(items: Sequence[Item]) -> str:
     """The key numbers, one per line."""
     lines = []
     for item in items:

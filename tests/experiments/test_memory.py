@@ -51,7 +51,7 @@ def erased_steps(checkpoint: Checkpoint, erasure: Erasure, steps: int) -> tuple[
         assert not state[torch.from_numpy(rows)].any()
         assert state[torch.from_numpy(~rows)].any() or rows.all()
 
-    policy.policy.erase_state = note
+    policy.policy.erase_state = note  # type: ignore[method-assign]
     with make_batch(checkpoint.task, 3, observe=policy.observe) as env:
         for step, actions in acting(env, policy, 5, np.arange(3), steps):
             env.step(actions)
