@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from agents.checkpoint import load_checkpoint
+from env.backends import make_batch
 from env.batch import Arrays
 from env.engine.engine import Engine
 from env.registry import make_task
@@ -15,7 +16,7 @@ from env.task import Task
 from experiments.analysis import recorder
 from experiments.analysis.activations import record_activations
 from experiments.analysis.playback import Playback, uniforms
-from experiments.analysis.recorder import Pictures, record
+from experiments.analysis.recorder import BLOCK, Pictures, record
 from experiments.analysis.trajectories import Trajectories
 from experiments.policies import OraclePlayer, RandomPlayer
 from maze_gen.errors import InputError
@@ -134,3 +135,21 @@ def test_pictures_and_thumbnails_are_those_of_the_step(tmp_path: Path) -> None:
 def test_no_episode_is_refused() -> None:
     with pytest.raises(InputError, match="episodes is 0"):
         record(Playback(ring_task(), 0), RandomPlayer)
+
+
+def test_recorded_arrays_are_those_of_the_worlds_step_by_step() -> None:
+    """Played once more by hand, row by row of the block that the recorder plays."""
+    found = record(Playback(ring_task(2), 2, seed=6), RandomPlayer)
+    policy = RandomPlayer(BLOCK)
+    with make_batch(ring_task(2), BLOCK, observe=()) as env:
+        env.reset(6, np.arange(BLOCK))
+        for step in range(30):
+            facts = {name: values.copy() for name, values in env.privileged.items()}
+            actions = policy.act(env, uniforms(6, np.arange(BLOCK), step))
+            env.step(actions)
+            for name in ("position", "heading", "cell", "goal_cell"):
+                np.testing.assert_array_equal(getattr(found, name)[:, step], facts[name][:2], err_msg=name)
+            np.testing.assert_array_equal(found.action[:, step], actions[:2])
+            np.testing.assert_array_equal(found.reward[:, step], env.outcome.reward[:2])
+            np.testing.assert_array_equal(found.goals[:, step], env.outcome.statistics["goals"][:2])
+    assert found.goals.sum() > 0 or found.reward.sum() == 0
