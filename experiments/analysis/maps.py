@@ -19,14 +19,14 @@ TRUE_POSITION = (208, 60, 42)
 """Colour of the agent, or of a ring, where it truly is."""
 
 
-def plan_of(maze: Maze, size: Size = "medium", smoothing: int = 2, things: Things = "none") -> TopDown:
+def plan_of(maze: Maze, size: Size = "medium", things: Things = "none") -> TopDown:
     """An empty map of a maze, to draw on.
 
     Args:
         things: whether the maze's own goal, fruit and spawn are drawn.
     """
     narrow, wide = SCALES[size]
-    return TopDown(maze, narrow if maze.cols <= 12 else wide, things=things, smoothing=smoothing)
+    return TopDown(maze, narrow if maze.cols <= 12 else wide, things=things)
 
 
 def heat_map(maze: Maze, values: npt.NDArray, colours: str = "viridis", high: float | None = None) -> Pixels:
@@ -34,12 +34,12 @@ def heat_map(maze: Maze, values: npt.NDArray, colours: str = "viridis", high: fl
     return plan_of(maze, things="maze").heat(values, colours, low=0, high=high, colour_bar=True).array()
 
 
-def posterior_plan(maze: Maze, posterior: npt.NDArray, size: Size = "medium", smoothing: int = 2) -> TopDown:
+def posterior_plan(maze: Maze, posterior: npt.NDArray, size: Size = "medium") -> TopDown:
     """A map with probabilities [cells] in blue, to draw on.
 
     The square root makes probabilities of a few percent visible.
     """
-    return plan_of(maze, size, smoothing).heat(np.sqrt(posterior), "Blues", low=0, high=1, opacity=1.0)
+    return plan_of(maze, size).heat(np.sqrt(posterior), "Blues", low=0, high=1, opacity=1.0)
 
 
 def path_map(trajectories: Trajectories, episode: int, values: npt.NDArray | None = None, width: float = 0.08) -> Pixels:

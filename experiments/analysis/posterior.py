@@ -71,10 +71,10 @@ class PosteriorPath:
         """[T] time since the episode's start."""
         return np.arange(self.trajectories.steps) * self.trajectories.step_seconds
 
-    def map(self, step: int, smoothing: int = 1) -> Pixels:
+    def map(self, step: int) -> Pixels:
         """The posterior, the true position, the path of the last two seconds, and the goal."""
         trajectories = self.trajectories
-        plan = posterior_plan(self.maze, self.posterior[step], "small", smoothing)
+        plan = posterior_plan(self.maze, self.posterior[step], "small")
         plan.goal(divmod(int(trajectories.goal_cell[self.episode, step]), self.maze.cols))
         positions = trajectories.position[self.episode]
         first = max(0, step - TRAIL)
@@ -165,7 +165,7 @@ def _after_respawn(section: str, path: PosteriorPath) -> Picture:
             panel.axis("off")
         for (left, right), step in zip(axes.reshape(-1, 2), steps, strict=False):
             left.imshow(path.views[step], interpolation="nearest")
-            right.imshow(path.map(step, smoothing=2))
+            right.imshow(path.map(step))
             after = (step - steps[0]) * path.trajectories.step_seconds
             left.set_title(f"after {after:.1f} s", fontsize=12)
             right.set_title(f"entropy {path.bits[step]:.1f} bits", fontsize=12)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.analysis.items import Film, Item, Number, Picture, Table, png
-from experiments.analysis.video import mp4
 from experiments.options import write_file
 from experiments.tables import html_table
 
@@ -70,7 +69,7 @@ def _content(item: Item) -> str:
         case Picture():
             return f'{head}<img alt="{html.escape(item.name)}" src="{_data("image/png", png(item.pixels))}">'
         case Film():
-            source = _data("video/mp4", mp4(item))
+            source = _data("video/webm", item.webm)
             return f'{head}<video controls loop autoplay muted playsinline src="{source}"></video>'
         case Table():
             return head + html_table([item.header, *item.rows])
