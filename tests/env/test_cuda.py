@@ -59,6 +59,18 @@ for step in range(STEPS):
         other.reset_rows(mask)
         compare()
 assert one.observation["rgb"].std() > 10 or SIZE == 0
+copy = other.clone()
+state = one.state_arrays()
+for name, array in copy.state_arrays().items():
+    np.testing.assert_array_equal(array, state[name], err_msg=name)
+other.close()
+other = copy
+compare()
+one.reset_rows(one.outcome.truncated)
+other.reset_rows(one.outcome.truncated)
+one.step(actions)
+other.step(actions)
+compare()
 other.close()
 print("the same")
 """
@@ -168,3 +180,9 @@ def test_gpu_equals_cpu() -> None:
                     assert got.is_cuda
                     np.testing.assert_array_equal(expected, got.cpu().numpy(), err_msg=name)
         other.check()
+        with other.clone() as copy, one.clone() as expected:
+            for _ in range(20):
+                actions = rng.integers(0, 8, n)
+                expected.step(actions)
+                copy.step(torch.from_numpy(actions).cuda())
+                np.testing.assert_array_equal(expected.observation["rgb"], copy.observation["rgb"].cpu().numpy())
