@@ -97,6 +97,17 @@ def test_a_copy_has_a_life_of_its_own() -> None:
     other.close()
 
 
+def test_a_copy_keeps_its_seed() -> None:
+    with Engine(task_of(), 4) as engine, Engine(task_of(), 4) as expected:
+        engine.reset(1)
+        expected.reset(1)
+        with engine.clone() as other:
+            engine.reset(2)
+            for each in (other, expected):
+                each.reset_rows(np.ones(4, dtype=bool))
+            assert_equal(other, expected)
+
+
 def test_what_was_not_started_or_is_closed_is_copied_as_such() -> None:
     with Engine(task_of(), 2) as fresh, fresh.clone() as other:
         with pytest.raises(InputError, match="before reset"):
