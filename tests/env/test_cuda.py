@@ -185,4 +185,5 @@ def test_gpu_equals_cpu() -> None:
                 actions = rng.integers(0, 8, n)
                 expected.step(actions)
                 copy.step(torch.from_numpy(actions).cuda())
-                np.testing.assert_array_equal(expected.observation["rgb"], copy.observation["rgb"].cpu().numpy())
+                rgb: Any = copy.observation["rgb"]
+                np.testing.assert_array_equal(expected.observation["rgb"], rgb.cpu().numpy())

@@ -79,13 +79,13 @@ def test_values_that_no_recording_has(tmp_path: Path, name: str, index: tuple[in
     arrays = small_trace()
     arrays[name] = arrays[name].copy()
     arrays[name][index] = value
-    np.savez(tmp_path / "odd.npz", **arrays)
+    np.savez(tmp_path / "odd.npz", allow_pickle=False, **arrays)
     with pytest.raises(InputError, match=message):
         recording.read_trace(tmp_path / "odd.npz")
 
 
 def test_nothing_to_compare_is_a_failure(tmp_path: Path) -> None:
-    np.savez(tmp_path / "none.npz", **small_trace() | {"exact": np.zeros(2, dtype=bool)})
+    np.savez(tmp_path / "none.npz", allow_pickle=False, **small_trace() | {"exact": np.zeros(2, dtype=bool)})
     result = run(str(tmp_path / "none.npz"))
     assert result.returncode == 2
     assert "no frame is marked exact" in result.stderr
@@ -97,7 +97,7 @@ def test_poses_inside_walls_are_refused(tmp_path: Path, position: tuple[float, f
     arrays = small_trace() | {"exact": np.array([False, True])}
     arrays["pos"] = arrays["pos"].copy()
     arrays["pos"][0, :2] = position
-    np.savez(tmp_path / "wall.npz", **arrays)
+    np.savez(tmp_path / "wall.npz", allow_pickle=False, **arrays)
     trace = recording.read_trace(tmp_path / "wall.npz")
     with pytest.raises(InputError, match=r"wall.npz: frame 0: row 0: position .* is not clear of all walls"):
         replay.replay(trace)
