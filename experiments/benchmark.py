@@ -10,7 +10,7 @@ from experiments.benchmarks.measurement import Measurement, machine
 from experiments.benchmarks.options import BenchmarkOptions
 from experiments.options import check_writable, command, write_json
 
-PARTS = ("engine", "train")
+PARTS = ("engine", "train", "drawing")
 
 
 def run(options: BenchmarkOptions) -> int:

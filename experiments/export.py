@@ -30,7 +30,7 @@ def run(options: ExportOptions) -> None:
         raise InputError(f"--out {options.out}: expected a name that ends in .safetensors")
     checkpoint = load_checkpoint(options.checkpoint)
     check_writable(options.out)
-    save_checkpoint(options.out, replace(checkpoint, statistics={}))
+    save_checkpoint(options.out, replace(checkpoint, statistics={}, workers={}, log={}))
     print(f"{options.out}: {checkpoint.agent_name} of {checkpoint.task.name}, {options.out.stat().st_size / 1e6:.1f} MB")
 
 

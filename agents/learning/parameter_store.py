@@ -53,6 +53,12 @@ class ParameterStore:
         self._progress.share_memory_()
         self.optimizer.share_memory()
 
+    def recover_lock(self) -> None:
+        """Releases the lock where a process that is gone held it: nobody else holds it that long."""
+        if self._lock is not None:
+            self._lock.acquire(timeout=LOCK_SECONDS)
+            self._lock.release()
+
     def set_progress(self, fraction: float) -> None:
         """Says which fraction of the training's budget is spent; the learning-rate schedule follows it."""
         self._progress.fill_(min(max(fraction, 0.0), 1.0))

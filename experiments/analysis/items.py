@@ -3,20 +3,20 @@
 An analysis makes a list of exhibits; `board` hangs them in TensorBoard and `report` prints them on a page.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
-Pixels = npt.NDArray[np.uint8]
-"""[height, width, 3]."""
+from experiments.analysis.video import webm
+from maze_gen.raster import Pixels, encode_png
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Film(Exhibit):
     """Moving pictures.
 
     Attributes:
-        frames: T pictures of one size, height and width even; they may be drawn when they are asked for.
+        frames: T pictures of one size; they may be drawn when they are asked for.
         rate: frames a second.
         steps: [T] the agent step of each frame.
     """
@@ -56,6 +56,11 @@ class Film(Exhibit):
     frames: Sequence[Pixels] | npt.NDArray[np.uint8]
     rate: float
     steps: npt.NDArray[np.int64]
+
+    @cached_property
+    def webm(self) -> bytes:
+        """The content of the film as a .webm file, encoded when it is first asked for."""
+        return webm(self.frames, self.rate)
 
 
 @dataclass(frozen=True)
@@ -166,13 +171,11 @@ def figure(width: float, height: float, rows: int = 1, cols: int = 1, **options:
 
 def pixels_of(made: Figure) -> Pixels:
     """The figure's picture."""
-    buffer = io.BytesIO()
-    made.savefig(buffer, format="png")
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    canvas = FigureCanvasAgg(made)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def png(pixels: Pixels) -> bytes:
     """The picture as a PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return encode_png(pixels)

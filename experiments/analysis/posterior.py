@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from experiments.analysis.decoders import Reading, entropy
 from experiments.analysis.items import AGENT, CHANCE, INK, QUIET, Exhibit, Film, Picture, Pixels, figure, pixels_of
 from experiments.analysis.trajectories import Recording
-from maze_gen.icons import text_font
 from maze_gen.topdown import TopDown
 
 FILM_RATE = 7.5
@@ -166,8 +165,13 @@ def _beside(
     whole.paste(eye, (gap, head))
     whole.paste(Image.fromarray(place), (height + 2 * gap, head + (height - place.shape[0]) // 2))
     draw = ImageDraw.Draw(whole)
-    draw.text((gap, 5), "what it sees", fill=INK, font=text_font(13))
-    draw.text((height + 2 * gap, 5), f"where it believes it is: {bits[step]:.1f} bits of doubt", fill=INK, font=text_font(13))
+    draw.text((gap, 5), "what it sees", fill=INK, font=ImageFont.load_default(13))
+    draw.text(
+        (height + 2 * gap, 5),
+        f"where it believes it is: {bits[step]:.1f} bits of doubt",
+        fill=INK,
+        font=ImageFont.load_default(13),
+    )
     top, bottom = head + height + gap + 12, whole.height - 8
     left, right = gap, width - gap
 
@@ -180,5 +184,7 @@ def _beside(
     line = [(across(index), bottom - (bottom - top) * float(bits[index]) / most) for index in range(len(bits))]
     draw.line(line, fill="#c9d7f3", width=1)
     draw.line(line[: step + 1], fill=AGENT, width=2)
-    draw.text((left, top - 16), f"doubt, 0 to {most:.1f} bits; {step * step_seconds:.1f} s", fill=QUIET, font=text_font(12))
+    draw.text(
+        (left, top - 16), f"doubt, 0 to {most:.1f} bits; {step * step_seconds:.1f} s", fill=QUIET, font=ImageFont.load_default(12)
+    )
     return np.asarray(whole)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.analysis.items import Exhibit, Film, Number, Picture, Table, png
-from experiments.analysis.video import mp4
 from experiments.options import write_file
 
 NARROW = 800
@@ -72,7 +71,7 @@ def _exhibit(exhibit: Exhibit) -> str:
         case Picture():
             return f'{head}<img alt="{html.escape(exhibit.name)}" src="{_data("image/png", png(exhibit.pixels))}">'
         case Film():
-            source = _data("video/mp4", mp4(exhibit))
+            source = _data("video/webm", exhibit.webm)
             return f'{head}<video controls loop autoplay muted playsinline src="{source}"></video>'
         case Table():
             lines = [("th", exhibit.header), *(("td", row) for row in exhibit.rows)]

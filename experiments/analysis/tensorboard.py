@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[attr-defined]  (made at run time)
 from tensorboard.plugins.image.metadata import create_summary_metadata as image_metadata
 from tensorboard.plugins.scalar.metadata import create_summary_metadata as scalar_metadata
@@ -18,8 +17,10 @@ from torch.utils.tensorboard.summary import pr_curve
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from experiments.analysis.items import Cloud, Curves, Detector, Exhibit, Film, Number, Picture, Pixels, Table, png
-from experiments.analysis.video import gif, write_film
+from experiments.analysis.video import gif
 from maze_gen.errors import InputError
+from maze_gen.files import write_whole
+from maze_gen.raster import resize
 
 FRAMES_IN_GIF = 240
 SEQUENCE = 60
@@ -161,7 +162,7 @@ class Board:
         self._encoded(film, gif(film.frames, film.rate, thin), film.frames[0], ", film")
         for index in np.unique(np.linspace(0, len(film.frames) - 1, min(SEQUENCE, len(film.frames))).astype(int)).tolist():
             self._picture(film, film.frames[index], ", step by step", int(film.steps[index]))
-        write_film(self.folder / f"{film.name}.mp4", film)
+        write_whole(self.folder / f"{film.name}.webm", film.webm)
 
     def _curves(self, curves: Curves) -> None:
         for number, (label, (x, y)) in enumerate(curves.lines.items()):
@@ -174,7 +175,7 @@ class Board:
         if cloud.thumbnails is not None:
             # TensorBoard takes one sheet of at most 8192 x 8192 pixels with all thumbnails.
             size = min(cloud.thumbnails.shape[1], 8192 // int(np.ceil(np.sqrt(len(cloud.points)))))
-            small = [np.asarray(Image.fromarray(picture).resize((size, size))) for picture in cloud.thumbnails]
+            small = [resize(picture, size, size) for picture in cloud.thumbnails]
             pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 255
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

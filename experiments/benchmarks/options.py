@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-Part = Literal["engine", "train"]
+Part = Literal["engine", "train", "drawing"]
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Measures speed: of the engine alone, and of acting, learning and both.
+    """Measures speed: of the engine alone, of acting, learning and both, and of drawing scenes and films.
 
     Attributes:
-        parts: what to measure: engine, train; both where none is named.
+        parts: what to measure: engine, train, drawing; all where none is named.
         json: a file for the measurements.
         device: where the engine, or all of training, is computed: cpu or cuda.
         num_envs: worlds in the engine's batch; on the GPU several numbers are measured instead.
