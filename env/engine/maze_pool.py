@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.textures.atlas import texture_number
-from env.navigation import APPLE, STRAWBERRY, drawn_apples, fruit_slots
+from env.navigation import APPLE, STRAWBERRY, drawn_apples
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, STEPS, THEMES, Cell, Maze
@@ -70,7 +70,7 @@ def pack(task: Task) -> Pool:
     fruit = [_fruit(task, maze) for maze in task.mazes]
     spawns = [maze.spawns or _open_cells(maze) for maze in task.mazes]
     drawn = [drawn_apples(int(maze.open.sum())) if task.fruit == "episode" else 0 for maze in task.mazes]
-    most_fruit = fruit_slots(task)
+    most_fruit = task.fruit_slots
     count = len(task.mazes)
     pool = Pool(
         faces=np.stack([_faces(maze) for maze in task.mazes]),
