@@ -138,7 +138,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "sessions": checkpoint.sessions,
         "versions": checkpoint.versions,
     }
-    groups = ((PARAMETERS, checkpoint.parameters), (OPTIMIZER, checkpoint.statistics), (TASK, mazes))
+    arrays = {name: torch.from_numpy(array) for name, array in mazes.items()}
+    groups = ((PARAMETERS, checkpoint.parameters), (OPTIMIZER, checkpoint.statistics), (TASK, arrays))
     tensors = {prefix + name: part.contiguous() for prefix, group in groups for name, part in group.items()}
     write_whole(path, safetensors.torch.save(tensors, {"knossos": json.dumps(content, allow_nan=False)}))
 
@@ -192,7 +193,7 @@ def _checkpoint(path: Path, content: dict[str, Any], tensors: dict[str, Tensor])
             agent_name=name,
             config=from_json(TrainConfig, content["config"], origin),
             preset=str(content["preset"]),
-            task=read_task(content["task"], group(TASK), origin),
+            task=read_task(content["task"], {name: part.numpy() for name, part in group(TASK).items()}, origin),
             backend=str(content["backend"]),
             seed=int(content["seed"]),
             frames=int(content["frames"]),

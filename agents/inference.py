@@ -12,7 +12,7 @@ from agents.model import AgentModel
 from agents.networks.actor_critic import Inputs, Outputs, keep_state
 from agents.rollout import choose
 from env.batch import BatchEnv
-from env.task import NUM_ACTIONS
+from env.navigation import NUM_ACTIONS
 from maze_gen.errors import InputError
 
 
@@ -103,7 +103,7 @@ class Policy:
         reward = torch.zeros(self.num_envs)
         if self._acted:
             reward = torch.where(starts, reward, torch.from_numpy(env.outcome.reward))
-        inputs = Inputs(self._images(env), torch.from_numpy(env.observation.velocity), reward, self._action)
+        inputs = Inputs(self._images(env), torch.from_numpy(env.observation["velocity"]), reward, self._action)
         outputs, self.state = self.model.network.step(inputs, self.state)
         drawn = torch.as_tensor(np.asarray(uniforms, np.float32)).view(-1, 1)
         action = choose(outputs.logits.log_softmax(1), drawn)
@@ -115,11 +115,11 @@ class Policy:
 
     def _images(self, env: BatchEnv) -> Tensor:
         seen = env.observation
-        images = torch.from_numpy(seen.rgb)
+        images = torch.from_numpy(seen["rgb"])
         if self.needs_depth:
-            if seen.depth is None:
-                raise InputError("this agent sees depth: make the worlds with depth=True")
-            images = torch.cat((images, torch.from_numpy(seen.depth).unsqueeze(-1)), -1)
+            if "depth" not in seen:
+                raise InputError("this agent sees depth: make the worlds with 'depth' among what they observe")
+            images = torch.cat((images, torch.from_numpy(seen["depth"]).unsqueeze(-1)), -1)
         return images
 
     @property

@@ -15,7 +15,7 @@ from agents.precision import Precision, products_in, resolve
 from agents.rng import RandomStream
 from auxiliary.loss import Recorder
 from env.batch import BatchEnv
-from env.task import NUM_ACTIONS
+from env.navigation import NUM_ACTIONS
 from env.tensors import TensorWorlds
 
 
@@ -121,8 +121,10 @@ class Actor:
         channels = 4 if model.agent.depth_input else 3
         self.rollout = allocate(chunk, N, size, channels, self.recorders, self.state, device)
         self.present = Inputs(
-            torch.zeros(N, size, size, channels, dtype=torch.uint8, device=device) if channels == 4 else worlds.rgb,
-            worlds.velocity,
+            torch.zeros(N, size, size, channels, dtype=torch.uint8, device=device)
+            if channels == 4
+            else worlds.observation["rgb"],
+            worlds.observation["velocity"],
             torch.zeros(N, device=device),
             torch.zeros(N, NUM_ACTIONS, device=device),
         )
@@ -148,9 +150,8 @@ class Actor:
     def _observe(self) -> None:
         """Takes the present observation over from the worlds, where it isn't their own."""
         if self.present.images.shape[-1] == 4:
-            assert self.worlds.depth is not None
-            self.present.images[..., :3] = self.worlds.rgb
-            self.present.images[..., 3] = self.worlds.depth
+            self.present.images[..., :3] = self.worlds.observation["rgb"]
+            self.present.images[..., 3] = self.worlds.observation["depth"]
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> tuple[Rollout, list[Finished]]:
         """Acts for a chunk with the model's present parameters.
@@ -214,7 +215,7 @@ class Actor:
             present.reward.copy_(worlds.reward)
             present.action.zero_().scatter_(1, action.unsqueeze(1), 1)
             self._observe()
-            self.endings.add(worlds.reward, worlds.goals)
+            self.endings.add(worlds.reward, worlds.statistics["goals"])
             self._end(t, state)
         if self.final_observations:
             self.final_observations.value(network, rollout.ended, rollout.next_value)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from env.task import Task
+from env.task import OBSERVATION_SIZES, Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
 from maze_gen.generator import GeneratorConfig
@@ -17,7 +17,6 @@ Split = Literal["fixed", "train", "heldout"]
 TRAINING_MAZES = 1000
 """Mazes in the pool of a procedural task, unless `make_task` is asked for another number."""
 HELDOUT_MAZES = 100
-OBSERVATION_SIZES = (84, 42)
 
 
 @dataclass(frozen=True)
@@ -88,21 +87,23 @@ def make_task(
     splits = ("fixed", "train", "heldout") if row.layout else ("train", "heldout")
     if split is not None and split not in splits:
         raise InputError(f"split {split!r} of task {name}: expected one of {', '.join(splits)}")
+    chosen = split or own
+    count = mazes or (HELDOUT_MAZES if chosen == "heldout" else TRAINING_MAZES)
+    if row.layout:
+        pool, pool_split = (catalogue_maze(row.layout),), "fixed"
+    else:
+        assert chosen != "fixed"
+        pool, pool_split = mazes_of_split(GeneratorConfig(row.rows, row.cols), chosen, 0, count), chosen
     task = Task(
         name=name,
-        mazes=(catalogue_maze(row.layout),) if row.layout else (),
+        mazes=pool,
         episode_seconds=row.episode_seconds,
+        split=pool_split,
         goal=row.goal,
         fruit=row.fruit,
         observation_size=observation_size,
     )
-    chosen = split or own
-    if chosen == "fixed":
-        return task
-    count = mazes or (HELDOUT_MAZES if chosen == "heldout" else TRAINING_MAZES)
-    if row.layout:
-        return generated_counterpart(task, chosen, count)
-    return replace(task, mazes=mazes_of_split(GeneratorConfig(row.rows, row.cols), chosen, 0, count), split=chosen)
+    return generated_counterpart(task, chosen, count) if row.layout and chosen != "fixed" else task
 
 
 def generated_counterpart(task: Task, split: Literal["train", "heldout"] = "heldout", mazes: int = HELDOUT_MAZES) -> Task:

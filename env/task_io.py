@@ -1,4 +1,4 @@
-"""A task as plain tensors and JSON, so that a checkpoint brings its own mazes: any layout, any pool, the look of every wall."""
+"""A task as plain arrays and JSON, so that a checkpoint brings its own mazes: any layout, any pool, the look of every wall."""
 
 import dataclasses
 import hashlib
@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from env.task import Rewards, Task
 from maze_gen.errors import InputError
@@ -21,10 +20,10 @@ def digest_of(task: Task) -> str:
     return hashlib.sha256("".join(maze.digest for maze in task.mazes).encode()).hexdigest()
 
 
-def record_task(task: Task) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The rules as JSON, the M mazes as tensors.
+def record_task(task: Task) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """The rules as JSON, the M mazes as arrays.
 
-    The tensors: `open` [M, R, C] uint8, `walls` and `faces` [M, R, C, 4] uint8, `theme` [M] int32, and `things` [K, 4] int16
+    The arrays: `open` [M, R, C] uint8, `walls` and `faces` [M, R, C, 4] uint8, `theme` [M] int32, and `things` [K, 4] int16
     (maze, index into `ROLES`, row, column), in the mazes' own order.
     """
     rules = {
@@ -43,23 +42,23 @@ def record_task(task: Task) -> tuple[dict[str, Any], dict[str, Tensor]]:
         for cell in getattr(maze, name)
     ]
     tensors = {
-        "open": torch.from_numpy(np.stack([maze.open for maze in task.mazes]).astype(np.uint8)),
-        "walls": torch.from_numpy(np.stack([maze.walls for maze in task.mazes]).astype(np.uint8)),
-        "faces": torch.from_numpy(np.stack([maze.decoration.faces for maze in task.mazes]).copy()),
-        "theme": torch.tensor([maze.decoration.theme for maze in task.mazes], dtype=torch.int32),
-        "things": torch.tensor(things, dtype=torch.int16).reshape(-1, 4),
+        "open": np.stack([maze.open for maze in task.mazes]).astype(np.uint8),
+        "walls": np.stack([maze.walls for maze in task.mazes]).astype(np.uint8),
+        "faces": np.stack([maze.decoration.faces for maze in task.mazes]),
+        "theme": np.array([maze.decoration.theme for maze in task.mazes], dtype=np.int32),
+        "things": np.array(things, dtype=np.int16).reshape(-1, 4),
     }
     return rules, tensors
 
 
-def read_task(rules: Mapping[str, Any], tensors: Mapping[str, Tensor], origin: str) -> Task:
+def read_task(rules: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], origin: str) -> Task:
     """The task that `record_task` recorded.
 
     Raises:
         InputError: something is missing, or the mazes aren't those of the digest; `origin` says where they came from.
     """
     try:
-        arrays = {name: tensors[name].numpy() for name in ("open", "walls", "faces", "theme", "things")}
+        arrays = {name: tensors[name] for name in ("open", "walls", "faces", "theme", "things")}
         things: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for index, role, row, col in arrays["things"].tolist():
             things.setdefault((index, role), []).append((row, col))

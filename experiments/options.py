@@ -4,7 +4,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -55,9 +55,9 @@ class TaskOptions:
             raise InputError("which task? give --task NAME or --maze-file FILE")
         return make_task(self.task, split=self.split, observation_size=observation_size)
 
-    def batch(self, task: Task, num_envs: int, *, depth: bool = False, depth_target: bool = False) -> BatchEnv:
+    def batch(self, task: Task, num_envs: int, observe: Collection[str] | None = None) -> BatchEnv:
         """A batch of `num_envs` worlds of `task` on the chosen backend, on one thread."""
-        return make_batch(task, num_envs, backend=self.backend, depth=depth, depth_target=depth_target)
+        return make_batch(task, num_envs, backend=self.backend, observe=observe)
 
 
 def command(options: type[Options], body: Callable[[Options], int | None]) -> Callable[[], int]:

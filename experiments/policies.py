@@ -10,7 +10,7 @@ from agents.checkpoint import Checkpoint
 from agents.inference import Policy
 from env.batch import BatchEnv
 from env.engine import oracle
-from env.task import NUM_ACTIONS
+from env.navigation import NUM_ACTIONS
 
 
 class Player(Protocol):
@@ -74,7 +74,7 @@ class OraclePlayer:
         rows, cols = task.mazes[0].rows, task.mazes[0].cols
         if self._walls is None:
             self._walls = np.stack([oracle.walls_of(maze) for maze in task.mazes])
-        targets = list(zip(facts.maze.tolist(), facts.goal_cell.tolist(), strict=True))
+        targets = list(zip(facts["maze"].tolist(), facts["goal_cell"].tolist(), strict=True))
         if targets != self._targets or self._stacked is None:
             self._targets = targets
             distinct = sorted(set(targets))
@@ -84,19 +84,19 @@ class OraclePlayer:
             }
             self._stacked = np.stack([self._fields[target] for target in distinct])
             self._index[:] = [distinct.index(target) for target in targets]
-        goal_row, goal_col = np.divmod(facts.goal_cell, cols)
+        goal_row, goal_col = np.divmod(facts["goal_cell"], cols)
         goal = np.stack([goal_col + 0.5, rows - goal_row - 0.5], axis=1).astype(np.float32) * np.float32(100)
         oracle.plan(
             self._actions,
             self._walls,
-            facts.maze,
+            facts["maze"],
             self._stacked,
             self._index,
             rows,
             cols,
-            facts.position,
-            facts.heading,
-            env.observation.velocity,
+            facts["position"],
+            facts["heading"],
+            env.observation["velocity"],
             goal,
             task.action_repeat,
         )

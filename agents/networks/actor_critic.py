@@ -10,7 +10,7 @@ from torch.nn import functional
 from agents.config import AgentConfig
 from agents.networks.lstm import LSTM
 from agents.precision import product_dtype, whole_precision
-from env.task import NUM_ACTIONS
+from env.navigation import NUM_ACTIONS
 from maze_gen.errors import InputError
 
 FEATURES = 256

@@ -28,7 +28,7 @@ class WorkerSpec:
     """What makes a worker; it can be sent to another process.
 
     Attributes:
-        make_env: makes (task, N) worlds, told whether depth and depth targets are wanted, as `env.backends.make_batch` is.
+        make_env: makes (task, N) worlds that observe what `observe` names, as `env.backends.make_batch` does.
         seed: of the training.
         index: of the worker, from 0.
         sessions: how often the training was resumed; worlds can't be saved, so every session plays other episodes.
@@ -79,7 +79,7 @@ class Worker:
         self.store = store
         config = spec.config
         model = AgentModel(spec.agent, spec.task, config)
-        self.env = spec.make_env(spec.task, config.envs, depth=model.needs_depth, depth_target=model.needs_depth_target)
+        self.env = spec.make_env(spec.task, config.envs, observe=model.observe)
         device = TensorWorlds(self.env).device
         self.model = model.to(device)
         if capture is not None:

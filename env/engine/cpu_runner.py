@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from env.batch import checked_rows
 from env.engine.cpu_kernels import BEGIN, LOOK, STEP, check_actions, kernels, maze_checker
 from env.engine.crew import Crew, Work
 from env.engine.maze_pool import Pool
 from env.engine.packed_arguments import table_of
 from env.engine.render import image as render
 from env.engine.state import World
-from env.task import NUM_ACTIONS, Task
+from env.navigation import NUM_ACTIONS
+from env.task import Task
 from maze_gen.errors import InputError
 
 
@@ -56,10 +58,7 @@ class CpuRunner:
 
     def reset_rows(self, rows: npt.ArrayLike) -> None:
         """Starts the next episodes of the rows where `rows` is True."""
-        mask = np.asarray(rows)
-        if mask.shape != (self._num_envs,) or mask.dtype != np.bool_:
-            raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {self._num_envs} booleans")
-        self._world.inputs.mask[:] = mask
+        self._world.inputs.mask[:] = checked_rows(rows, self._num_envs)
         self._crew.run(BEGIN, episodes_on=1)
 
     def step(self, actions: npt.ArrayLike) -> None:

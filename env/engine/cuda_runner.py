@@ -22,7 +22,7 @@ from env.engine.compile import CudaKernel
 from env.engine.compile import cuda as compile_for_gpu
 from env.engine.render import image as render
 from env.engine.state import World
-from env.task import NUM_ACTIONS
+from env.navigation import NUM_ACTIONS
 from maze_gen.errors import InputError
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]

@@ -11,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.textures.atlas import texture_number
+from env.navigation import APPLE, STRAWBERRY, drawn_apples, fruit_slots
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.maze import Cell, Maze
-
-APPLE, STRAWBERRY, GOAL = 1, 2, 3
-"""Kinds of item."""
 
 MAX_CELLS = 65534
 
@@ -79,8 +77,8 @@ def pack(task: Task) -> Pool:
     goals = [_goal_cells(task, index) for index in range(len(task.mazes))]
     fruit = [_fruit(task, maze) for maze in task.mazes]
     spawns = [maze.spawns or _open_cells(maze) for maze in task.mazes]
-    drawn = [int(0.1 * (int(maze.open.sum()) - 1) + 0.5) if task.fruit == "episode" else 0 for maze in task.mazes]
-    room = max(1, *drawn, *(len(things) for things in fruit))
+    drawn = [drawn_apples(int(maze.open.sum())) if task.fruit == "episode" else 0 for maze in task.mazes]
+    room = fruit_slots(task)
     count = len(task.mazes)
     pool = Pool(
         faces=np.stack([_faces(maze) for maze in task.mazes]),

@@ -12,14 +12,12 @@ class View:
     """An engine that stands where it is told.
 
     Attributes:
-        target: [N, 4, 16] float32, see `env.batch.Observation.depth_target`; written in place.
+        target: [N, 4, 16] float32, see `env.navigation.navigation_spec`; written in place.
     """
 
     def __init__(self, task: Task, num_envs: int) -> None:
-        self._engine = FrameEngine(task, num_envs, depth_target=True, rgb=False)
-        target = self._engine.observation.depth_target
-        assert target is not None
-        self.target = target
+        self._engine = FrameEngine(task, num_envs, observe={"depth_target"})
+        self.target = self._engine.observation["depth_target"]
 
     def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
         """Starts the same episodes as the simulators: the mazes are theirs, and so is where the agents start."""

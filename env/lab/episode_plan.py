@@ -14,13 +14,13 @@ import numpy.typing as npt
 from env.engine import philox as random
 from env.engine.compile import cpu, cpu_kernel
 from env.engine.engine import Engine
-from env.engine.maze_pool import APPLE, GOAL, STRAWBERRY
 from env.engine.motion import FULL_TURN
 from env.engine.state import UNREACHABLE
 from env.engine.textures.atlas import texture_number
 from env.lab.simulator import Episode
 from env.lab.texture_files import textures_folder
-from env.task import FRAMES_PER_SECOND, Task
+from env.navigation import APPLE, FRAMES_PER_SECOND, GOAL, STRAWBERRY
+from env.task import Task
 from maze_gen.maze import Maze
 
 LEVEL = Path(__file__).with_name("level.lua")

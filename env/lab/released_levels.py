@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from env.engine.maze_pool import APPLE, GOAL
 from env.lab.simulator import Episode, Simulator, SimulatorError, cache_folder, require_lab
+from env.navigation import APPLE, GOAL
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole

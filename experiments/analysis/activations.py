@@ -68,8 +68,7 @@ class ActivationProbe:
     def read(self, env: BatchEnv, player: Player) -> dict[str, npt.ArrayLike]:
         assert isinstance(player, AgentPlayer)
         policy = player.policy
-        target = env.observation.depth_target
-        assert target is not None
+        target = env.observation["depth_target"]
         chances = policy.logits.softmax(1)
         found: dict[str, npt.ArrayLike] = {
             ENCODER: policy.encoder.numpy(),

@@ -65,14 +65,14 @@ def play_second_episodes(
         torch.set_num_threads(1)
         streams = np.arange(block * BLOCK, (block + 1) * BLOCK)
         player = AgentPlayer(checkpoint, BLOCK)
-        depth = checkpoint.agent.depth_input
-        with make_batch(task, BLOCK, depth=depth) as first, make_batch(moved, BLOCK, depth=depth) as second:
+        observe = {"rgb", "velocity", *(["depth"] if checkpoint.agent.depth_input else [])}
+        with make_batch(task, BLOCK, observe=observe) as first, make_batch(moved, BLOCK, observe=observe) as second:
             _, goals = _episode(player, first, seed, streams)
-            old = first.privileged.goal_cell.copy()
+            old = first.privileged["goal_cell"].copy()
             if not keep_memory:
                 player.reset_rows(np.ones(BLOCK, dtype=bool))
             second.reset(seed + 1, streams)
-            new = second.privileged.goal_cell.copy()
+            new = second.privileged["goal_cell"].copy()
             position, later = _episode(player, second, seed + 1, streams)
         return [position, later, old, new, np.asarray(goals.any(axis=1))]
 
@@ -90,9 +90,9 @@ def _episode(player: AgentPlayer, env: BatchEnv, seed: int, streams: npt.NDArray
     goals = np.zeros((len(streams), steps), dtype=np.uint8)
     env.reset(seed, streams)
     for step in range(steps):
-        position[:, step] = env.privileged.position
+        position[:, step] = env.privileged["position"]
         env.step(player.act(env, uniforms(seed, streams, step)))
-        goals[:, step] = env.outcome.goals
+        goals[:, step] = env.outcome.statistics["goals"]
     return position, goals
 
 

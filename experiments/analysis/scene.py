@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from env.batch import STRAWBERRY_FLAG, BatchEnv
+from env.batch import BatchEnv
+from env.navigation import STRAWBERRY_FLAG
 from maze_gen.icons import text_font
 from maze_gen.topdown import TopDown
 
@@ -36,25 +37,25 @@ def scene(env: BatchEnv, row: int, score: Score, trail: list[tuple[float, float]
         who: the player's name.
     """
     task, facts = env.task, env.privileged
-    maze = task.mazes[int(facts.maze[row])]
+    maze = task.mazes[int(facts["maze"][row])]
     scale = max(8, min(VIEW // maze.rows, 720 // maze.cols))
     canvas = TopDown(maze, scale, things="none", smoothing=1)
-    fruit = [int(cell) for cell in facts.fruit_cells[row] if cell >= 0]
+    fruit = [int(cell) for cell in facts["fruit_cells"][row] if cell >= 0]
     canvas.apples([divmod(cell, maze.cols) for cell in fruit if not cell & STRAWBERRY_FLAG])
     canvas.strawberries([divmod(cell - STRAWBERRY_FLAG, maze.cols) for cell in fruit if cell & STRAWBERRY_FLAG])
-    canvas.goal(divmod(int(facts.goal_cell[row]), maze.cols))
+    canvas.goal(divmod(int(facts["goal_cell"][row]), maze.cols))
     if trail:
         canvas.path(trail[-TRAIL:], colour=(90, 140, 230), width=0.08)
-    canvas.agent(float(facts.position[row, 0]), float(facts.position[row, 1]), float(facts.heading[row]))
+    canvas.agent(float(facts["position"][row, 0]), float(facts["position"][row, 1]), float(facts["heading"][row]))
     place = canvas.array()
-    view = Image.fromarray(env.observation.rgb[row]).resize((VIEW, VIEW), Image.Resampling.NEAREST)
+    view = Image.fromarray(env.observation["rgb"][row]).resize((VIEW, VIEW), Image.Resampling.NEAREST)
     height = HEAD + max(VIEW, place.shape[0]) + GAP
     width = VIEW + place.shape[1] + 3 * GAP
     whole = Image.new("RGB", (width + width % 2, height + height % 2), _BACKGROUND)
     whole.paste(view, (GAP, HEAD))
     whole.paste(Image.fromarray(place), (VIEW + 2 * GAP, HEAD))
     draw = ImageDraw.Draw(whole)
-    left = max(0.0, task.episode_seconds - float(facts.seconds[row]))
+    left = max(0.0, task.episode_seconds - float(facts["seconds"][row]))
     draw.text((GAP, HEAD // 2), f"score {score.reward:g}", fill=_INK, font=text_font(24), anchor="lm")
     draw.text((GAP + 150, HEAD // 2), f"goals {score.goals}", fill=_INK, font=text_font(24), anchor="lm")
     draw.text((GAP + VIEW, HEAD // 2), f"{left:.1f} s left", fill=_INK, font=text_font(24), anchor="rm")

@@ -20,8 +20,8 @@ import torch
 
 from env.backends import make_batch
 from env.batch import BatchEnv
-from env.engine.engine import Engine
-from env.task import FRAMES_PER_SECOND, Task
+from env.navigation import FRAMES_PER_SECOND
+from env.task import Task
 from experiments.policies import Player, PolicyFactory
 from maze_gen.errors import InputError
 
@@ -181,10 +181,8 @@ def record(
         torch.set_num_threads(1)
         rows = BLOCK if backend == "embedded" else min(LAB_BLOCK, episodes - start)
         player = make_player(rows)
-        if backend == "embedded":
-            env: BatchEnv = Engine(task, rows, depth=depth, depth_target=depth_target, rgb=player.sees or work.looks)
-        else:
-            env = make_batch(task, rows, backend=backend, depth=depth, depth_target=depth_target)
+        wanted = {"rgb": player.sees or work.looks, "velocity": True, "depth": depth, "depth_target": depth_target}
+        env = make_batch(task, rows, backend=backend, observe={name for name, made in wanted.items() if made})
         with env:
             work.play(start, env, player)
 
@@ -250,22 +248,22 @@ class _Work:
         env.reset(kept.seed, streams)
         player.reset_rows(np.ones(env.num_envs, dtype=bool))
         facts = env.privileged
-        kept.maze[rows] = facts.maze[:n]
+        kept.maze[rows] = facts["maze"][:n]
         for step in range(kept.steps):
             actions = player.act(env, uniforms(kept.seed, streams, step))
-            kept.position[rows, step] = facts.position[:n]
-            kept.heading[rows, step] = facts.heading[:n]
-            kept.cell[rows, step] = facts.cell[:n]
-            kept.goal_cell[rows, step] = facts.goal_cell[:n]
+            kept.position[rows, step] = facts["position"][:n]
+            kept.heading[rows, step] = facts["heading"][:n]
+            kept.cell[rows, step] = facts["cell"][:n]
+            kept.goal_cell[rows, step] = facts["goal_cell"][:n]
             kept.action[rows, step] = actions[:n]
             if self.probe:
                 for name, values in self.probe.read(env, player).items():
                     kept.readings[name][rows, step] = np.asarray(values)[:n]
-            self._look(env.observation.rgb, rows, step)
+            self._look(env.observation.get("rgb"), rows, step)
             env.step(actions)
             kept.reward[rows, step] = env.outcome.reward[:n]
-            kept.goals[rows, step] = env.outcome.goals[:n]
-            if not facts.seconds.all():
+            kept.goals[rows, step] = env.outcome.statistics["goals"][:n]
+            if not facts["seconds"].all():
                 # A row that began again would get other chances: all do, for the same numbers.
                 self.done -= step * n
                 return False
@@ -275,7 +273,9 @@ class _Work:
             raise RuntimeError(f"an episode of {kept.task.name} went on after its {kept.steps} steps")
         return True
 
-    def _look(self, pictures: npt.NDArray[np.uint8], rows: slice, step: int) -> None:
+    def _look(self, pictures: npt.NDArray[np.uint8] | None, rows: slice, step: int) -> None:
+        if pictures is None:
+            return
         kept = self.recording
         for episode, frames in kept.pictures.items():
             if rows.start <= episode < rows.stop:

@@ -18,8 +18,8 @@ from agents.rollout import choose
 from agents.runtime.processes import started_like_workers
 from agents.runtime.worker import Worker, WorkerSpec, initial_model
 from env.backends import make_batch
+from env.navigation import NUM_ACTIONS
 from env.registry import make_task
-from env.task import NUM_ACTIONS
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions
 from experiments.benchmarks.train_cuda import measure_cuda

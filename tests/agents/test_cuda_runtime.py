@@ -198,7 +198,7 @@ rollouts = []
 for device, capture in (("cpu", None), ("cuda", as_it_is)):
     torch.manual_seed(0)
     model = AgentModel(AGENTS["nav-d1d2l"], task, TrainConfig())
-    engine = Engine(task, 2, depth_target=True, device=device)
+    engine = Engine(task, 2, observe={"rgb", "velocity", "depth_target"}, device=device)
     actor = Actor(engine, model, 2, NumpyStream(np.random.SeedSequence(0)), False, capture)
     actor.reset(0, 0)
     actor.run()

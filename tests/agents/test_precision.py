@@ -27,7 +27,7 @@ def gradient(agent: AgentConfig, config: TrainConfig) -> tuple[torch.Tensor, lis
     model = AgentModel(agent, task, config)
     flat = FlatParameters(model)
     learner = Learner(model, flat, ParameterStore(config, flat), config, NumpyStream(np.random.SeedSequence(0)))
-    with make_batch(task, config.envs, depth=model.needs_depth, depth_target=model.needs_depth_target) as env:
+    with make_batch(task, config.envs, observe=model.observe) as env:
         actor = Actor(env, model, config.chunk, NumpyStream(np.random.SeedSequence(1)))
         actor.reset(seed=5, first_stream=0)
         rollout, _ = actor.run()

@@ -21,7 +21,7 @@ def make_actor(chunk, num_envs=4, shorter: npt.ArrayLike = 0, stagger=False, age
     assert task.episode_steps == STEPS
     torch.manual_seed(0)
     model = AgentModel(AGENTS[agent], task, TrainConfig())
-    env = CountingEnv(task, num_envs, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=shorter)
+    env = CountingEnv(task, num_envs, observe=model.observe, shorter=shorter)
     actor = Actor(env, model, chunk, NumpyStream(np.random.SeedSequence(0)), stagger)
     actor.reset(0, 0)
     return actor, env, model
@@ -137,9 +137,8 @@ def test_actions_follow_their_probabilities():
 def test_depth_is_the_fourth_channel_of_an_agent_that_sees_it():
     task = counting_task()
     model = AgentModel(AgentConfig("nav", depth_input=True), task, TrainConfig())
-    env = CountingEnv(task, 2, depth=True)
-    assert env.observation.depth is not None
-    env.observation.depth[:] = 77
+    env = CountingEnv(task, 2, observe=("rgb", "velocity", "depth"))
+    env.observation["depth"][:] = 77
     actor = Actor(env, model, 3, NumpyStream(np.random.SeedSequence(0)))
     actor.reset(0, 0)
     rollout, _ = actor.run()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from agents.checkpoint import load_checkpoint
-from env.batch import Observation
+from env.batch import Arrays
 from env.engine.engine import Engine
 from env.registry import make_task
 from env.task import Task
@@ -48,11 +48,11 @@ class Mortal(Engine):
         self._deaths = deaths
         self._calls = 0
 
-    def step(self, actions: npt.ArrayLike) -> Observation:
+    def step(self, actions: npt.ArrayLike) -> Arrays:
         seen = super().step(actions)
         self._calls += 1
         if self._calls in self._deaths:
-            self.privileged.seconds[0] = 0
+            self.privileged["seconds"][0] = 0
         return seen
 
 
