@@ -19,7 +19,6 @@ refuse_hidden("env")
 
 # Imported after the check, whose error says more than the one that this would end in.
 from env.navigation import FRAMES_PER_SECOND  # noqa: E402
-
 from env.registry import TASKS  # noqa: E402
 from env.task import Task  # noqa: E402
 

@@ -27,8 +27,8 @@ def refuse_hidden(*packages: str) -> None:
                 f"Knossos' package {name!r} should lie in {PROJECT}, but isn't there: install Knossos anew", name=name
             )
         raise ImportError(
-            f"{other} hides the package {name!r} of Knossos, which lies in {PROJECT / name}: rename that file or folder, or start "
-            "Python from another folder",
+            f"{other} hides the package {name!r} of Knossos, which lies in {PROJECT / name}: rename that file or folder, or "
+            "start Python from another folder",
             name=name,
             path=str(other),
         )

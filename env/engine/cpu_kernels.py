@@ -103,6 +103,8 @@ def _compile(example: World) -> SimpleNamespace:
         """Does one row's part of a piece of work, and draws what the row sees."""
         if what == BEGIN and not world.inputs.mask[row]:
             return
+        if what == STEP and world.state.ready[row] == 0:
+            return
         frames = 0
         if what == STEP:
             frames = step_row(world.pool, world.state, world.rules, world.facts, row, world.inputs.actions[row])
@@ -197,9 +199,14 @@ def _compile(example: World) -> SimpleNamespace:
 
 
 @cpu_kernel
-def check_actions(actions, ready, choices):
-    """The first row whose action is out of range or whose episode is over; -1 where there is none."""
+def check_actions(actions, ready, choices, hold_ended):
+    """The first row whose action is out of range or whose episode is over; -1 where there is none.
+
+    With `hold_ended` rows whose episode is over are passed by.
+    """
     for row in range(actions.shape[0]):
+        if ready[row] == 0 and hold_ended:
+            continue
         if actions[row] < 0 or actions[row] >= choices or ready[row] == 0:
             return row
     return -1

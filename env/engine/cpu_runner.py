@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import checked_rows
+from env.batch import Episodes, checked_rows
 from env.engine.cpu_kernels import BEGIN, LOOK, STEP, check_actions, kernels, maze_checker
 from env.engine.crew import Crew, Work
 from env.engine.maze_pool import Pool
 from env.engine.packed_arguments import table_of
 from env.engine.render import image as render
-from env.engine.state import World
+from env.engine.state import World, allocate_picture
 from env.navigation import NUM_ACTIONS
 from env.task import Task
 from maze_gen.errors import InputError
@@ -50,7 +50,7 @@ class CpuRunner:
 
     def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
         """Starts episode 0 of every row."""
-        self._world.rules.seed[0] = seed
+        self._world.state.seed[:] = seed
         self._world.state.stream[:] = streams
         self._world.state.episode[:] = 0
         self._world.inputs.mask[:] = True
@@ -61,8 +61,8 @@ class CpuRunner:
         self._world.inputs.mask[:] = checked_rows(rows, self._num_envs)
         self._crew.run(BEGIN, episodes_on=1)
 
-    def step(self, actions: npt.ArrayLike) -> None:
-        """Plays one agent step of every row.
+    def step(self, actions: npt.ArrayLike, hold_ended: bool = False) -> None:
+        """Plays one agent step of every row; see `env.batch.BatchEnv.step`.
 
         Raises:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
@@ -75,12 +75,29 @@ class CpuRunner:
             )
         np.copyto(self._world.inputs.actions, chosen, casting="same_kind")
         ready = self._world.state.ready
-        row = check_actions(self._world.inputs.actions, ready, NUM_ACTIONS)
+        row = check_actions(self._world.inputs.actions, ready, NUM_ACTIONS, hold_ended)
         if row >= 0:
             if not ready[row]:
                 raise InputError(f"row {row}: its episode was truncated; call reset_rows before the next step")
             raise InputError(f"row {row}: action {chosen[row]} is out of range, expected [0, {NUM_ACTIONS})")
         self._crew.run(STEP)
+
+    def seek(self, episodes: Episodes) -> None:
+        """Makes the next `reset_rows` start these episodes."""
+        state, rows = self._world.state, episodes.rows
+        state.seed[rows] = episodes.seeds[rows]
+        state.stream[rows] = episodes.streams[rows]
+        state.episode[rows] = episodes.numbers[rows] - 1
+
+    def pictures(self, size: int) -> npt.NDArray[np.uint8]:
+        """[N, size, size, 3] uint8: what every row sees now."""
+        picture = allocate_picture(self._num_envs, size, ("rgb",), self.zeros)
+        world = self._world._replace(picture=picture)
+        table, scratches = table_of(world), [render.allocate_scratch(size)]
+        crew = Crew(1, _work(self._kernels.advance, table, scratches))
+        crew.run(LOOK)
+        crew.close()
+        return picture.rgb
 
     def draw(self) -> None:
         """Draws what every row sees now."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from numba import cuda
 from numba.cuda.core import config  # type: ignore[import-not-found]
 
+from env.batch import Episodes
 from env.engine import rules
 from env.engine.compile import CudaKernel
 from env.engine.compile import cuda as compile_for_gpu
@@ -163,7 +164,7 @@ class CudaRunner:
 
     def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
         """Starts episode 0 of every row."""
-        self._set(self._world.rules.seed, np.array([seed], dtype=np.int64))
+        self._set(self._world.state.seed, np.full(self._num_envs, seed, dtype=np.int64))
         self._set(self._world.state.stream, streams)
         self._set(self._world.state.episode, np.zeros(self._num_envs, dtype=np.int64))
         self._set(self._fault, np.zeros(1, dtype=np.int64))
@@ -180,7 +181,17 @@ class CudaRunner:
         self._set(self._world.inputs.mask, rows)
         self._begin(1)
 
-    def step(self, actions: Any) -> None:
+    def seek(self, episodes: Episodes) -> None:
+        """Makes the next `reset_rows` start these episodes."""
+        state, rows = self._world.state, episodes.rows
+        for array, values in (
+            (state.seed, episodes.seeds),
+            (state.stream, episodes.streams),
+            (state.episode, episodes.numbers - 1),
+        ):
+            self._set(array, np.where(rows, values, self._on_host(array)))
+
+    def step(self, actions: Any, hold_ended: bool = False) -> None:
         """Plays one agent step of every row.
 
         Actions on the host are checked first. Actions on the GPU are checked there: a row whose action is out of range or whose
@@ -189,6 +200,8 @@ class CudaRunner:
         Raises:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
         """
+        if hold_ended:
+            raise InputError("hold_ended: a GPU's rows are stepped together; start ended episodes before the next step")
         if self._is_tensor(actions):
             self._expect_rows("actions", actions)
             self._set(self._world.inputs.actions, actions)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import Arrays, BatchEnv, Outcome, checked_streams
+from env.batch import Arrays, BatchEnv, Episodes, Outcome, checked_streams
 from env.engine.cpu_runner import CpuRunner, check_mazes
 from env.engine.maze_pool import Pool, pack
 from env.engine.motion import cosines
@@ -108,10 +108,10 @@ class Engine(BatchEnv):
         self._started = True
         return self.observation
 
-    def step(self, actions: npt.ArrayLike) -> Arrays:
+    def step(self, actions: npt.ArrayLike, hold_ended: bool = False) -> Arrays:
         self._refuse_closed("step")
         self._refuse_unstarted("step")
-        self._runner.step(actions)
+        self._runner.step(actions, hold_ended)
         return self.observation
 
     def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
@@ -119,6 +119,16 @@ class Engine(BatchEnv):
         self._refuse_unstarted("reset_rows")
         self._runner.reset_rows(rows)
         return self.observation
+
+    def seek(self, episodes: Episodes) -> None:
+        self._refuse_closed("seek")
+        self._refuse_unstarted("seek")
+        self._runner.seek(episodes)
+
+    def pictures(self, size: int) -> npt.NDArray[np.uint8]:
+        self._refuse_closed("pictures")
+        self._refuse_unstarted("pictures")
+        return self._runner.pictures(size) if isinstance(self._runner, CpuRunner) else super().pictures(size)
 
     def check(self) -> None:
         """Waits for the device, and raises what `step` couldn't raise without waiting.

@@ -108,7 +108,7 @@ def build(jit: Jit) -> SimpleNamespace:
         for place in range(places):
             if is_spawn(pool, state, rules, row, place):
                 count += 1
-        words = draw(rules.seed[0], state.stream[row], state.episode[row], random.SPAWN, state.spawns[row])
+        words = draw(state.seed[row], state.stream[row], state.episode[row], random.SPAWN, state.spawns[row])
         state.spawns[row] += 1
         left = below(words[0], count)
         chosen = 0
@@ -149,7 +149,7 @@ def build(jit: Jit) -> SimpleNamespace:
     @jit
     def lay_out(pool, state, rules, row):
         """Draws the maze, the goal and the fruit of the episode."""
-        seed = rules.seed[0]
+        seed = state.seed[row]
         stream = state.stream[row]
         episode = state.episode[row]
         words = draw(seed, stream, episode, random.MAZE, 0)

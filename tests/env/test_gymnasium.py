@@ -8,11 +8,11 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from env.registration import IDS, register_environments
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from env.backends import make_batch
-from env.registration import IDS, register_environments
 from env.registry import make_task
 from env.single import KnossosEnv
 from env.vector import KnossosVectorEnv
