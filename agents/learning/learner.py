@@ -9,9 +9,11 @@ from torch import Tensor
 
 from agents.config import TrainConfig
 from agents.cuda_graphs import Capture
-from agents.learning.losses import Targets, generalised_advantages, objective
+from agents.learning.losses import Targets, agent_loss
 from agents.learning.parameter_store import Store
+from agents.learning.returns import generalised_advantages, step_discounts
 from agents.model import AgentModel, FlatParameters
+from agents.networks.distributions import Categorical
 from agents.precision import products_in, resolve
 from agents.rng import RandomStream
 from agents.rollout import Rollout
@@ -118,7 +120,7 @@ class Learner:
                 self.draws.uniforms(uniforms)
             figures = self._gradient_of(rollout, targets, rows)
             length = self.store.push(self.flat.gradients)
-            told.names = [*self.names, ("", "gradient length")]
+            told.names = [*self.names, ("", "grad_norm")]
             told.gradients.append(torch.cat((figures, length.double().view(1))))
         return told
 
@@ -128,8 +130,9 @@ class Learner:
             rollout.reward,
             rollout.value,
             rollout.next_value,
+            # Episodes end on time only.
+            step_discounts(config.discount, torch.zeros_like(rollout.ended)),
             rollout.ended,
-            config.discount,
             config.advantage_decay,
         )
         value = advantage + rollout.value
@@ -179,7 +182,7 @@ class Learner:
             targets.advantage[:, rows],
             targets.value[:, rows],
         )
-        total, means = objective(config, outputs.logits, outputs.value, chosen)
+        total, means = agent_loss(config, Categorical(outputs.logits), outputs.value, chosen)
         told: dict[tuple[str, str], Tensor] = {}
         for name, auxiliary in self.model.auxiliary.items():
             batch = self._auxiliary_batch(name, auxiliary, rollout, outputs.encoder, outputs.core, rows)

@@ -1,47 +1,23 @@
-"""What the policy and the value learn from: returns, advantages, and the two objectives that plug in."""
+"""The agent's own loss: of the policy, by one of two objectives, of the value, and of the policy's entropy."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from agents.config import TrainConfig
-
-
-def generalised_advantages(
-    reward: Tensor, value: Tensor, next_value: Tensor, ended: Tensor, discount: float, decay: float
-) -> Tensor:
-    """Advantages as in arXiv 1506.02438, equation 16, over sequences that may hold ends of episodes.
-
-    With r, V and V' the reward, the value before and the value after a step: δ = r + γ V' − V, and A(t) = δ(t) + γ λ A(t+1),
-    where the sum stops at the end of an episode. Episodes end on time only, so V' of their last step is the value of their last
-    observation, never 0. λ = 1 gives n-step returns: A + V = r(t) + γ r(t+1) + … + γⁿ V'.
-
-    Args:
-        reward, value, next_value: [T, N] float.
-        ended: [T, N] bool, the episode ended with this step.
-
-    Returns:
-        [T, N] float.
-    """
-    delta = reward + discount * next_value - value
-    carried = (~ended).to(delta.dtype) * (discount * decay)
-    advantage = torch.empty_like(delta)
-    following = torch.zeros_like(delta[0])
-    for t in reversed(range(len(delta))):
-        torch.addcmul(delta[t], carried[t], following, out=advantage[t])
-        following = advantage[t]
-    return advantage
+from agents.networks.distributions import ActionDistribution
 
 
 @dataclass
 class Targets:
-    """What the objective compares the network's output with, each [T, B].
+    """What the outputs of the network are compared with, each [T, B].
 
     Attributes:
-        action: int64, what was done.
-        log_probability: float32, of the action by the policy that acted.
+        action: [T, B] int64 ([T, B, K] for actions of K parts), the actions taken.
+        log_probability: float32, of the action under the policy that acted, μ.
         advantage: float32.
         value: float32, the return that the value should predict.
     """
@@ -52,34 +28,56 @@ class Targets:
     value: Tensor
 
 
-Figures = dict[str, Tensor]
-"""Means over the batch, detached, for TensorBoard."""
+Metrics = dict[str, Tensor]
+"""Means over the batch, detached scalars, for TensorBoard."""
+
+PolicyLoss = Callable[[Tensor, Targets, float], tuple[Tensor, Metrics]]
+"""(log π(a) [T, B], targets, clip range) → the mean loss, a scalar, and metrics of its own."""
 
 
-def objective(config: TrainConfig, logits: Tensor, value: Tensor, targets: Targets) -> tuple[Tensor, Figures]:
-    """The loss of policy, value and entropy, mean over steps.
+def actor_critic_loss(log_prob: Tensor, targets: Targets, clip_range: float) -> tuple[Tensor, Metrics]:
+    """−log π(a) A, mean over steps (arXiv 1602.01783, algorithm S3); `clip_range` has no effect."""
+    return -(log_prob * targets.advantage).mean(), {}
 
-    `actor-critic`: −log π(a) A (arXiv 1602.01783, algorithm S3). `clipped`: −min(ρ A, clip(ρ, 1 − ε, 1 + ε) A) with ρ the
-    ratio to the policy that acted (arXiv 1707.06347, equation 7). Both add value_cost · ½ (R − V)² − entropy_cost · H(π).
+
+def clipped_surrogate_loss(log_prob: Tensor, targets: Targets, clip_range: float) -> tuple[Tensor, Metrics]:
+    """−min(ρ A, clip(ρ, 1 − ε, 1 + ε) A) with ρ = π(a) / μ(a), mean over steps (arXiv 1707.06347, equation 7).
+
+    Metrics: `clip_fraction`, how often |ρ − 1| > ε; `approx_kl`, the mean of ρ − 1 − log ρ, an estimate of KL(μ ‖ π) that is
+    never negative.
+    """
+    ratio = (log_prob - targets.log_probability).exp()
+    clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
+    loss = -torch.minimum(ratio * targets.advantage, clipped * targets.advantage).mean()
+    with torch.no_grad():
+        clip_fraction = ((ratio - 1).abs() > clip_range).to(ratio.dtype).mean()
+        approx_kl = (ratio - 1 - ratio.log()).mean()
+    return loss, {"clip_fraction": clip_fraction, "approx_kl": approx_kl}
+
+
+OBJECTIVES: Mapping[str, PolicyLoss] = MappingProxyType({"actor-critic": actor_critic_loss, "clipped": clipped_surrogate_loss})
+"""Losses of the policy by name. A new objective is a function and a row here."""
+
+
+def value_loss(value: Tensor, target: Tensor) -> Tensor:
+    """½ (R − V)², mean over steps; value and target are [T, B]."""
+    return 0.5 * (target - value).square().mean()
+
+
+def agent_loss(config: TrainConfig, distribution: ActionDistribution, value: Tensor, targets: Targets) -> tuple[Tensor, Metrics]:
+    """The loss of policy, value and entropy, mean over steps: policy loss + value_cost · ½ (R − V)² − entropy_cost · H(π).
 
     Args:
-        logits: [T, B, 8].
+        distribution: the policy π, of [T, B] steps.
         value: [T, B].
+
+    Returns:
+        A scalar; and the metrics `policy_loss`, `value_loss`, `entropy`, and those of the objective.
     """
-    log_policy = functional.log_softmax(logits, -1)
-    log_probability = log_policy.gather(-1, targets.action.unsqueeze(-1)).squeeze(-1)
-    entropy = -(log_policy.exp() * log_policy).sum(-1).mean()
-    value_loss = 0.5 * (targets.value - value).square().mean()
-    figures: Figures = {}
-    if config.objective == "clipped":
-        ratio = (log_probability - targets.log_probability).exp()
-        clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-        policy_loss = -torch.minimum(ratio * targets.advantage, clipped * targets.advantage).mean()
-        with torch.no_grad():
-            figures["clipped share"] = ((ratio - 1).abs() > config.clip).to(ratio.dtype).mean()
-            figures["divergence from the acting policy"] = (ratio - 1 - ratio.log()).mean()
-    else:
-        policy_loss = -(log_probability * targets.advantage).mean()
-    loss = policy_loss + config.value_cost * value_loss - config.entropy_cost * entropy
-    figures |= {"policy loss": policy_loss.detach(), "value loss": value_loss.detach(), "entropy": entropy.detach()}
-    return loss, figures
+    log_prob = distribution.log_prob(targets.action)
+    entropy = distribution.entropy(targets.action).mean()
+    value_error = value_loss(value, targets.value)
+    policy, metrics = OBJECTIVES[config.objective](log_prob, targets, config.clip)
+    loss = policy + config.value_cost * value_error - config.entropy_cost * entropy
+    means = {"policy_loss": policy.detach(), "value_loss": value_error.detach(), "entropy": entropy.detach()}
+    return loss, metrics | means

@@ -1,4 +1,4 @@
-"""Optimisers whose statistics lie in shared memory, so that all workers' gradients go through the same ones."""
+"""Optimisers of one flat vector of parameters. All workers share their statistics, which lie in shared memory."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -10,15 +10,15 @@ from torch.optim.adam import adam
 from agents.config import TrainConfig
 
 Rates = Sequence[tuple[int, float]]
-"""Learning rates of stretches of the parameters, one after the other: (how many parameters, rate)."""
+"""Learning rates of consecutive segments of the parameters: (number of parameters, rate), together all P of them."""
 
 
 class SharedOptimizer(ABC):
     """Applies gradients to one flat vector of parameters, in place.
 
     Attributes:
-        statistics: [P] float tensors by name, and the number of updates; in shared memory after `share_memory`, and what a
-            checkpoint saves.
+        statistics: [P] float tensors by name, and the number of updates, an int64 scalar; in shared memory after
+            `share_memory`. Checkpoints save them under these names.
     """
 
     def __init__(self, names: tuple[str, ...], size: int, dtype: torch.dtype, device: torch.device | str) -> None:
@@ -31,16 +31,17 @@ class SharedOptimizer(ABC):
 
     @abstractmethod
     def apply(self, parameters: Tensor, gradient: Tensor, rates: Rates) -> None:
-        """One update.
+        """Applies one update.
 
         Args:
-            parameters: [P], changed in place.
-            gradient: [P], may be overwritten.
-            rates: of all P.
+            parameters: [P] float, changed in place.
+            gradient: [P] float, may be overwritten.
+            rates: learning rates of all P parameters.
         """
 
 
-def _stretches(rates: Rates) -> Iterator[tuple[slice, float]]:
+def _segments(rates: Rates) -> Iterator[tuple[slice, float]]:
+    """Each segment as a slice of the parameters, with its learning rate."""
     first = 0
     for size, rate in rates:
         yield slice(first, first + size), rate
@@ -48,62 +49,75 @@ def _stretches(rates: Rates) -> Iterator[tuple[slice, float]]:
 
 
 class SharedAdam(SharedOptimizer):
-    """Adam with bias correction: torch's, which takes one pass over the parameters."""
+    """Adam with bias correction (arXiv 1412.6980, algorithm 1), by torch's fused kernel: one pass over the parameters.
 
-    def __init__(self, size: int, epsilon: float, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
+    Args:
+        size: P, the number of parameters.
+        eps: ε, added to the root of the mean square.
+        dtype, device: of the statistics.
+    """
+
+    def __init__(self, size: int, eps: float, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
         super().__init__(("mean", "square"), size, dtype, device)
-        self.epsilon = epsilon
-        self.decays = (0.9, 0.999)
+        self.eps = eps
+        self.betas = (0.9, 0.999)
 
     def apply(self, parameters: Tensor, gradient: Tensor, rates: Rates) -> None:
-        first, second = self.decays
+        beta1, beta2 = self.betas
         updates = self.statistics["updates"]
-        for part, rate in _stretches(rates):
+        for part, rate in _segments(rates):
             adam(
                 [parameters[part]],
                 [gradient[part]],
                 [self.statistics["mean"][part]],
                 [self.statistics["square"][part]],
                 [],
-                # Torch counts this update itself. The count stays a tensor: on a GPU nobody waits to hear it.
+                # Torch counts this update itself, in a copy. The count stays a tensor, so that a GPU isn't synchronised.
                 [updates.float()],
                 fused=True,
                 amsgrad=False,
-                beta1=first,
-                beta2=second,
+                beta1=beta1,
+                beta2=beta2,
                 lr=rate,
                 weight_decay=0.0,
-                eps=self.epsilon,
+                eps=self.eps,
                 maximize=False,
             )
         updates.add_(1)
 
 
 class SharedRMSProp(SharedOptimizer):
-    """RMSProp without momentum, not centred, as `torch.optim.RMSprop`: the change is g / (√(mean g²) + ε)."""
+    """RMSProp without momentum, not centred, as `torch.optim.RMSprop`: the change is −rate · g / (√(mean g²) + ε).
+
+    Args:
+        size: P, the number of parameters.
+        alpha: α, the decay of the mean square.
+        eps: ε, added to the root of the mean square.
+        dtype, device: of the statistics.
+    """
 
     def __init__(
         self,
         size: int,
-        decay: float,
-        epsilon: float,
+        alpha: float,
+        eps: float,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(("square",), size, dtype, device)
-        self.decay = decay
-        self.epsilon = epsilon
+        self.alpha = alpha
+        self.eps = eps
         self.root = torch.empty(0, dtype=dtype)
 
     def apply(self, parameters: Tensor, gradient: Tensor, rates: Rates) -> None:
         self.statistics["updates"].add_(1)
         square = self.statistics["square"]
-        square.mul_(self.decay).addcmul_(gradient, gradient, value=1 - self.decay)
+        square.mul_(self.alpha).addcmul_(gradient, gradient, value=1 - self.alpha)
         if self.root.shape != square.shape:
             self.root = torch.empty_like(square)
         torch.sqrt(square, out=self.root)
-        self.root.add_(self.epsilon)
-        for part, rate in _stretches(rates):
+        self.root.add_(self.eps)
+        for part, rate in _segments(rates):
             parameters[part].addcdiv_(gradient[part], self.root[part], value=-rate)
 
 
@@ -116,9 +130,16 @@ def make_optimizer(
     return SharedRMSProp(size, config.optimizer_decay, config.optimizer_epsilon, dtype, device)
 
 
-def clip_gradient(gradient: Tensor, longest: float) -> Tensor:
-    """Scales `gradient` down to the length `longest` where it is longer (0 leaves it); returns its length before, a scalar."""
-    length = gradient.norm()
-    if longest:
-        gradient.mul_((length.new_full((), longest, dtype=torch.float64) / length).clamp_(max=1))
-    return length
+def clip_grad_norm(gradient: Tensor, max_norm: float) -> Tensor:
+    """Scales `gradient` in place to the norm `max_norm` where its norm is larger; 0 leaves it as it is.
+
+    Args:
+        gradient: [P] float.
+
+    Returns:
+        The norm before, a scalar.
+    """
+    norm = gradient.norm()
+    if max_norm:
+        gradient.mul_((norm.new_full((), max_norm, dtype=torch.float64) / norm).clamp_(max=1))
+    return norm

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from agents.config import TrainConfig
-from agents.learning.optimizers import Rates, clip_gradient, make_optimizer
+from agents.learning.optimizers import Rates, clip_grad_norm, make_optimizer
 from agents.model import FlatParameters
 
 LOCK_SECONDS = 2.0
@@ -58,7 +58,7 @@ class ParameterStore:
 
     def push(self, gradients: Tensor) -> Tensor:
         # The decoder's gradient changes only the decoder: it takes no part in the length that is clipped.
-        length = clip_gradient(gradients[: self.agent_size], self.config.gradient_norm)
+        length = clip_grad_norm(gradients[: self.agent_size], self.config.gradient_norm)
         rates = self._learning_rates()
         with self._updating():
             self.optimizer.apply(self.parameters, gradients, rates)

@@ -65,7 +65,7 @@ class Engine(BatchEnv):
         self._runner = runner = _runner(num_envs, device, threads)
         n, size = num_envs, task.observation_size
         rows, cols = task.mazes[0].rows, task.mazes[0].cols
-        fruit = pool.fruit_places.shape[1]
+        fruit = pool.fruit_squares.shape[1]
         state = allocate_state(n, rows * cols, 1 + fruit, runner.zeros)
         facts = allocate_facts(n, fruit, runner.zeros)
         picture = allocate_picture(n, size, self.observe, runner.zeros)

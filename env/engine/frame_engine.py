@@ -8,8 +8,8 @@ import numpy.typing as npt
 from env.engine.cpu_kernels import kernels
 from env.engine.engine import Engine
 from env.engine.motion import turn_of_pixels
-from env.engine.packed_arguments import table_of
-from env.engine.render.image import allocate_scratch
+from env.engine.packed_arguments import pack_arguments
+from env.engine.render.buffers import allocate_buffers
 
 
 class Orders(NamedTuple):
@@ -55,7 +55,7 @@ class FrameEngine(Engine):
         if clock is not None:
             state.clock[:] = np.asarray(clock, dtype=np.int32)
         look_to = np.asarray(heading, dtype=np.int32) & 65535
-        kernels(self._world).place(table_of(self._world), look_to)
+        kernels(self._world).place(pack_arguments(self._world), look_to)
         self._runner.draw()
 
     def remove_goals(self) -> None:
@@ -67,8 +67,8 @@ class FrameEngine(Engine):
     def planar_depth(self, size: int = 84) -> npt.NDArray[np.float32]:
         """[N, size, size] float32, planar depth in units of every pixel of what the agents see now, without items."""
         depth = np.zeros((self.num_envs, size, size), dtype=np.float32)
-        scratch = allocate_scratch(size)
-        kernels(self._world).measure_depth(table_of(self._world), table_of(scratch), depth)
+        buffers = allocate_buffers(size)
+        kernels(self._world).measure_depth(pack_arguments(self._world), pack_arguments(buffers), depth)
         return depth
 
     def play_frame(
@@ -98,7 +98,7 @@ class FrameEngine(Engine):
         given = [np.array(np.broadcast_to(np.asarray(value), n), dtype=np.int32) for value in (duration, heading)]
         turns = np.array([turn_of_pixels(int(count)) for count in pixels], dtype=np.float32)
         orders = Orders(turns, whole[0], whole[1], given[0], given[1], np.zeros(n, dtype=np.int32))
-        kernels(self._world).play_frames(table_of(self._world), orders)
+        kernels(self._world).play_frames(pack_arguments(self._world), orders)
         if draw:
             self._runner.draw()
         return orders.own_duration

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from agents.config import AGENTS, AgentConfig, TrainConfig
-from agents.learning.losses import generalised_advantages
+from agents.learning.returns import generalised_advantages, step_discounts
 from agents.model import AgentModel
 from agents.networks.actor_critic import BYTE_SCALE, MIDDLE_BYTE
 from agents.rng import NumpyStream
@@ -99,7 +99,8 @@ def test_a_truncation_inside_a_chunk_bootstraps_from_its_last_observation():
         torch.testing.assert_close(rollout.value, time)
         torch.testing.assert_close(rollout.next_value, time + 1)
         assert (rollout.next_value[rollout.ended].round() == STEPS).all()
-        advantage = generalised_advantages(rollout.reward, rollout.value, rollout.next_value, rollout.ended, 0.9, 0.0)
+        discount = step_discounts(0.9, torch.zeros_like(rollout.ended))
+        advantage = generalised_advantages(rollout.reward, rollout.value, rollout.next_value, discount, rollout.ended, 0.0)
         torch.testing.assert_close(advantage, time + 1 + 0.9 * (time + 1) - time)
 
 

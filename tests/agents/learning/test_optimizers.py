@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from agents.config import TrainConfig
-from agents.learning.optimizers import SharedAdam, SharedRMSProp, clip_gradient
+from agents.learning.optimizers import SharedAdam, SharedRMSProp, clip_grad_norm
 from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
 from agents.runtime.worker import initial_model
@@ -56,11 +56,11 @@ def test_follows_torch(name, stretches):
 
 def test_a_gradient_is_shortened_only_where_it_is_too_long():
     gradient = torch.tensor([3.0, 4.0])
-    assert float(clip_gradient(gradient, 10.0)) == pytest.approx(5.0)
+    assert float(clip_grad_norm(gradient, 10.0)) == pytest.approx(5.0)
     assert gradient.tolist() == [3.0, 4.0]
-    assert float(clip_gradient(gradient, 0.0)) == pytest.approx(5.0)
+    assert float(clip_grad_norm(gradient, 0.0)) == pytest.approx(5.0)
     assert gradient.tolist() == [3.0, 4.0]
-    clip_gradient(gradient, 1.0)
+    clip_grad_norm(gradient, 1.0)
     torch.testing.assert_close(gradient, torch.tensor([0.6, 0.8]))
 
 
