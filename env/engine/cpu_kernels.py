@@ -198,17 +198,32 @@ def maze_checker() -> Any:
 
         Returns:
             (0, -1) if so; (1, square) for a needed square that cannot be reached; (2, goal) for a goal that every spawn is too
-            near to. `needed` is uint8 [M, R*C], `distance` and `queue` are buffers of one row.
+            near to. `needed` is uint8 [M, R*C], goals and spawns among it; `distance` and `queue` are buffers of three rows.
         """
+        walls = Walls(pool.faces, maze, rows, cols)
+        # Passages lead both ways: what is reached from one goal is reached from all, and a goal is as far from a spawn as that from
+        # it. So the paths from two spawns at opposite ends settle most goals; only the others are searched from.
+        origin = int(pool.goal_squares[maze, 0])
+        for search in range(3):
+            flood_fill(walls, origin, distance, queue, search)
+            most = -1
+            for square in range(rows * cols):
+                reached = int(distance[search, (rows - 1 - square // cols) * cols + square % cols])
+                if needed[maze, square] != 0 and reached == 65535:
+                    return 1, square
+                if pool.spawn[maze, square] != 0 and reached > most:
+                    most = reached
+                    origin = square
         for candidate in range(pool.goal_count[maze]):
             goal = int(pool.goal_squares[maze, candidate])
-            flood_fill(Walls(pool.faces, maze, rows, cols), goal, distance, queue, 0)
+            cell = (rows - 1 - goal // cols) * cols + goal % cols
+            if max(int(distance[1, cell]), int(distance[2, cell])) >= spawn_distance:
+                continue
+            flood_fill(walls, goal, distance, queue, 0)
             far = False
             for square in range(rows * cols):
                 reached = int(distance[0, (rows - 1 - square // cols) * cols + square % cols])
-                if needed[maze, square] != 0 and reached == 65535:
-                    return 1, square
-                if pool.spawn[maze, square] != 0 and reached != 65535 and reached >= spawn_distance:
+                if pool.spawn[maze, square] != 0 and reached >= spawn_distance:
                     far = True
             if not far:
                 return 2, goal

@@ -129,8 +129,8 @@ def check_mazes(task: Task, pool: Pool) -> None:
         needed[maze, squares[: pool.goal_count[maze]]] = 1
         fruit = pool.fruit_squares[maze]
         needed[maze, fruit[fruit >= 0]] = 1
-    distance = np.zeros((1, rows * cols), dtype=np.uint16)
-    queue = np.zeros((1, rows * cols), dtype=np.uint16)
+    distance = np.zeros((3, rows * cols), dtype=np.uint16)
+    queue = np.zeros((3, rows * cols), dtype=np.uint16)
     for maze in range(len(task.mazes)):
         fault, square = maze_checker()(pool, needed, maze, rows, cols, task.spawn_distance, distance, queue)
         if fault:
