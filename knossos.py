@@ -33,16 +33,16 @@ IDS = {gymnasium_id(name): name for name in TASKS}
 
 
 def register_environments() -> None:
-    """Registers every id that isn't registered yet."""
+    """Registers every id; one that is registered already is replaced."""
     for identifier, name in IDS.items():
-        if identifier not in gymnasium.registry:
-            gymnasium.register(
-                identifier,
-                entry_point="env.single:KnossosEnv",
-                vector_entry_point="env.vector:KnossosVectorEnv",
-                max_episode_steps=-(-TASKS[name].episode_seconds * FRAMES_PER_SECOND // Task.action_repeat),
-                kwargs={"task": name},
-            )
+        gymnasium.registry.pop(identifier, None)
+        gymnasium.register(
+            identifier,
+            entry_point="env.single:KnossosEnv",
+            vector_entry_point="env.vector:KnossosVectorEnv",
+            max_episode_steps=-(-TASKS[name].episode_seconds * FRAMES_PER_SECOND // Task.action_repeat),
+            kwargs={"task": name},
+        )
 
 
 register_environments()

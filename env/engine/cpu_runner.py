@@ -92,7 +92,9 @@ class CpuRunner:
         """[N, size, size, 3] uint8: what every row sees now."""
         picture = allocate_picture(self._num_envs, size, ("rgb",), self.zeros)
         world = self._world._replace(picture=picture)
-        pool = ThreadPool(1, _work(kernels(world).advance, world, [allocate_buffers(size)]))
+        # The pool knows the arrays' addresses only: this keeps them alive.
+        buffers = [allocate_buffers(size)]
+        pool = ThreadPool(1, _work(kernels(world).advance, world, buffers))
         pool.run(DRAW)
         pool.close()
         return picture.rgb
