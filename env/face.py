@@ -55,13 +55,20 @@ class FaceSettings(Settings, total=False):
     render_size: int | None
 
 
+class UnknownSettingError(InputError, TypeError):
+    """A keyword argument that no face has; a `TypeError` too, as Python's own, for libraries that try arguments out."""
+
+
 def named_task(task: str | Task | None, settings: Settings) -> Task:
     """The task that a face's arguments name.
 
     Raises:
         InputError: an unknown setting, task, split or size; settings that exclude each other; a file that can't be used.
     """
-    refuse_unknown(settings, Settings.__annotations__, "setting")
+    try:
+        refuse_unknown(settings, Settings.__annotations__, "keyword argument")
+    except InputError as error:
+        raise UnknownSettingError(str(error)) from None
     pool = [name for name in ("split", "mazes") if settings.get(name) is not None]
     path = settings.get("maze_file")
     if isinstance(task, Task):
@@ -99,7 +106,7 @@ def refuse_unknown(given: Any, known: Any, what: str) -> None:
         if name not in known:
             near = difflib.get_close_matches(str(name), list(known), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected among {', '.join(known)}"
-            raise InputError(f"unknown {what} {name!r}: {hint}")
+            raise InputError(f"unexpected {what} {name!r}: {hint}")
 
 
 def _task_names() -> tuple[str, ...]:
@@ -172,15 +179,13 @@ def open_worlds(task: str | Task | None, num_envs: int, threads: int, **settings
 class Clonable:
     """A face that can be copied and pickled: it goes on from the same state, with worlds of its own.
 
-    What doesn't change, the task above all, is shared by a copy.
+    `copy.deepcopy` shares the task, which never changes, and copies the rest; the worlds copy and pickle themselves.
     """
 
     batch: BatchEnv
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Clonable":
-        clone = object.__new__(type(self))
-        memo[id(self)] = clone
-        memo[id(self.batch)] = self.batch.clone()
+        clone = memo[id(self)] = object.__new__(type(self))
         memo[id(self.batch.task)] = self.batch.task
         for name, value in vars(self).items():
             setattr(clone, name, copy.deepcopy(value, memo))

@@ -172,8 +172,8 @@ def test_bad_settings_raise_with_their_value(arguments: dict, named: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"options": {"mazes": 3}}, "unknown option of reset 'mazes': did you mean 'maze'"),
-        ({"options": {"reset_mask": np.array([True])}}, "unknown option of reset 'reset_mask'"),
+        ({"options": {"mazes": 3}}, "unexpected option of reset 'mazes': did you mean 'maze'"),
+        ({"options": {"reset_mask": np.array([True])}}, "unexpected option of reset 'reset_mask'"),
         ({"options": {"maze": 1}}, "options\\['maze'\\] = 1: expected a maze from 0 to 0"),
         ({"options": {"maze": 0.5}}, "0.5"),
         ({"seed": -1}, "seed -1"),

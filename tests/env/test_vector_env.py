@@ -185,7 +185,7 @@ def test_lists_of_seeds_are_those_of_single_worlds() -> None:
         ({"options": {"reset_mask": np.ones(2, bool)}}, "3 booleans"),
         ({"options": {"reset_mask": np.zeros(3, bool)}}, "at least one True"),
         ({"options": {"reset_mask": [1, 0, 1]}}, "3 booleans"),
-        ({"options": {"mask": np.ones(3, bool)}}, "unknown option of reset 'mask'"),
+        ({"options": {"mask": np.ones(3, bool)}}, "unexpected option of reset 'mask'"),
         ({"options": {"maze": [0, 1]}}, "3 of them"),
     ],
 )
@@ -203,7 +203,7 @@ def test_bad_resets_raise_with_their_value(arguments: dict, named: str) -> None:
         ({"autoreset_mode": "Never"}, "'Never': expected one of 'NextStep', 'SameStep', 'Disabled'"),
         ({"max_episode_steps": 0}, "max_episode_steps 0"),
         ({"max_episode_steps": 2.5}, "2.5"),
-        ({"thread": 2}, "unknown setting 'thread'"),
+        ({"thread": 2}, "unexpected keyword argument 'thread'"),
         ({"num_envs": 0}, "num_envs 0"),
     ],
 )
