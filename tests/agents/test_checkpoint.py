@@ -36,7 +36,7 @@ def make_checkpoint(agent="nav-d1d2l", preset="fast") -> Checkpoint:
     task = dataclasses.replace(
         counting_task(), name="my maze", mazes=(read_maze(MAZE, "thin"), other), goal="episode", split="train"
     )
-    flat = FlatParameters(initial_model(agent_config(agent), task, config, seed=3))
+    flat = FlatParameters(initial_model(agent_config(agent), task.spec(), config, seed=3))
     store = ParameterStore(config, flat)
     store.push(torch.ones_like(flat.values))
     return Checkpoint(
@@ -93,8 +93,8 @@ def test_a_loaded_agent_acts_as_the_saved_one(tmp_path):
         for t in range(10):
             actions = policy.act(env, uniforms[t])
             env.step(actions)
-            assert policy.position_logits is not None
-            steps.append((actions.tolist(), policy.value.tolist(), policy.position_logits.tolist()))
+            assert policy.head("position") is not None
+            steps.append((actions.tolist(), policy.value.tolist(), policy.head("position").tolist()))
         chosen.append(steps)
     assert chosen[0] == chosen[1]
 

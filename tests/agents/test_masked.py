@@ -26,7 +26,7 @@ from tests.agents.worlds import CountingEnv, counting_task
 
 N = 4
 SHORTER = np.array([0, 3, 7, 14])
-CONFIG = TrainConfig(envs=N, chunk=10, precision="float32")
+CONFIG = TrainConfig(num_envs=N, unroll_length=10, precision="float32")
 """In half precision, what rounds elsewhere can be a last digit apart, and that is much."""
 
 
@@ -37,27 +37,27 @@ def draws(seed: int) -> NumpyStream:
 def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool = False):
     """An actor and a learner of their own parameters, the same ones at every call."""
     torch.manual_seed(0)
-    model = AgentModel(AGENTS[agent], env.task, config)
+    model = AgentModel(AGENTS[agent], env.task.spec(), config)
     if capture is not None:
-        use_masks(model, ends_inside(env.task, config.chunk))
+        use_masks(model, ends_inside(env.task, config.unroll_length))
     flat = FlatParameters(model)
     store = ParameterStore(config, flat)
-    actor = Actor(env, model, config.chunk, draws(1), stagger, capture)
+    actor = Actor(env, model, config.unroll_length, draws(1), stagger, capture)
     actor.reset(3, 0)
     return actor, Learner(model, flat, store, config, draws(2), capture), store
 
 
-def counting(agent: str, kind: type[CountingEnv] = CountingEnv, chunk: int = CONFIG.chunk) -> CountingEnv:
+def counting(agent: str, kind: type[CountingEnv] = CountingEnv, chunk: int = CONFIG.unroll_length) -> CountingEnv:
     """Where whole chunks make an episode, the rows' first episodes are shorter by whole chunks, as `Actor` cuts them."""
     task = counting_task()
-    model = AgentModel(AGENTS[agent], task, CONFIG)
+    model = AgentModel(AGENTS[agent], task.spec(), CONFIG)
     shorter = SHORTER if ends_inside(task, chunk) else SHORTER // chunk * chunk
     return kind(task, N, observe=model.observe, shorter=shorter)
 
 
 def engine(agent: str, config: TrainConfig) -> BatchEnv:
     task = dataclasses.replace(make_task("static-small", observation_size=42), episode_seconds=1)
-    model = AgentModel(AGENTS[agent], task, config)
+    model = AgentModel(AGENTS[agent], task.spec(), config)
     return make_batch(task, N, observe=model.observe)
 
 
@@ -93,7 +93,7 @@ def assert_same_chunks(one, other, chunks: int) -> None:
 @pytest.mark.parametrize("chunk", [1, 3, 4, 5, 15, 40])
 def test_masks_do_what_looking_does(chunk):
     """Ends inside chunks, at their edges, several in one chunk; episodes have 15 steps, and rows end at different times."""
-    config = dataclasses.replace(CONFIG, chunk=chunk, epochs=1)
+    config = dataclasses.replace(CONFIG, unroll_length=chunk, epochs=1)
     pair = [make(capture, config, "nav-d1d2l", counting("nav-d1d2l", chunk=chunk)) for capture in (None, as_it_is)]
     assert_same_chunks(*pair, chunks=max(2, min(12, 32 // chunk)))
 
@@ -186,7 +186,7 @@ class TapedEnv(CountingEnv):
 @pytest.mark.parametrize("agent", ["nav-d1d2l", "nav-r", "nav-rgbd"])
 def test_a_recording_of_a_chunk_is_good_for_every_chunk(agent, chunk):
     """Replayed operations do what the Python did: nothing depends on Python's state, or on what a tensor held when recorded."""
-    config = dataclasses.replace(CONFIG, chunk=chunk, epochs=1)
+    config = dataclasses.replace(CONFIG, unroll_length=chunk, epochs=1)
     one = make(as_it_is, config, agent, counting(agent, chunk=chunk))
     other = make(Taped, config, agent, counting(agent, TapedEnv, chunk))
     # The CPU's own kernel of an LSTM leaves nothing for a backward when it is called again outside of autograd.
@@ -259,7 +259,7 @@ def test_nothing_crosses_to_the_host_within_a_round(monkeypatch, agent, changes)
     """Tensors of the device "meta" have no contents: whoever asks for them, or mixes them with the host's, gets an error."""
     monkeypatch.setattr("agents.runtime.worker.TorchStream", DistantDraws)
     config = dataclasses.replace(CONFIG, **changes)
-    store = ParameterStore(config, FlatParameters(AgentModel(AGENTS[agent], counting_task(), config)), device="meta")
+    store = ParameterStore(config, FlatParameters(AgentModel(AGENTS[agent], counting_task().spec(), config)), device="meta")
     worker = Worker(WorkerSpec(AGENTS[agent], config, counting_task(), DistantEnv, 0, 0), store, as_it_is)
     with NothingCrosses():
         for _ in range(2):
@@ -274,7 +274,7 @@ def test_nothing_crosses_to_the_host_within_a_round(monkeypatch, agent, changes)
 def test_a_device_is_asked_where_nothing_is_masked():
     """The error that the test above relies on."""
     config, agent = CONFIG, AGENTS["nav"]
-    model = AgentModel(agent, counting_task(), config).to("meta")
+    model = AgentModel(agent, counting_task().spec(), config).to("meta")
     actor = Actor(DistantEnv(counting_task(), N), model, 4, DistantDraws(0, "meta"))
     with pytest.raises(RuntimeError, match="meta"):
         actor.act()

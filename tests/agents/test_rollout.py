@@ -20,7 +20,7 @@ def make_actor(chunk, num_envs=4, shorter: npt.ArrayLike = 0, stagger=False, age
     task = counting_task()
     assert task.episode_steps == STEPS
     torch.manual_seed(0)
-    model = AgentModel(AGENTS[agent], task, TrainConfig())
+    model = AgentModel(AGENTS[agent], task.spec(), TrainConfig())
     env = CountingEnv(task, num_envs, observe=model.observe, shorter=shorter)
     actor = Actor(env, model, chunk, NumpyStream(np.random.SeedSequence(0)), stagger)
     actor.reset(0, 0)
@@ -137,7 +137,7 @@ def test_actions_follow_their_probabilities():
 
 def test_depth_is_the_fourth_channel_of_an_agent_that_sees_it():
     task = counting_task()
-    model = AgentModel(AgentConfig("nav", depth_input=True), task, TrainConfig())
+    model = AgentModel(AgentConfig("nav", depth_input=True), task.spec(), TrainConfig())
     env = CountingEnv(task, 2, observe=("rgb", "velocity", "depth"))
     env.observation["depth"][:] = 77
     actor = Actor(env, model, 3, NumpyStream(np.random.SeedSequence(0)))

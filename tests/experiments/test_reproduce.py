@@ -15,7 +15,7 @@ import pytest
 
 from agents.checkpoint import CHECKPOINT, load_checkpoint
 from agents.config import TrainConfig
-from agents.runtime.processes import WorkerError
+from agents.runtime.errors import WorkerError
 from env.task import Task
 from experiments import reproduce
 from experiments.reproduction import run as cell

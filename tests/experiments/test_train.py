@@ -37,7 +37,7 @@ TOY = """
 """Three cells, the goal in the last: reached again as often as time allows."""
 TOY_TASK = Task("toy", (read_maze(TOY),), episode_seconds=8, spawn_distance=1, observation_size=42)
 
-SMALL = TrainConfig(envs=4, chunk=5, minibatches=1, epochs=1)
+SMALL = TrainConfig(num_envs=4, unroll_length=5, minibatches=1, epochs=1)
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def evaluate(checkpoint: Path, episodes: int = 16) -> float:
 
 def toy_score(folder: Path, seed: int, serial: bool) -> float:
     """Mean return in the toy after training; 26 untrained. Much entropy and a short horizon make it sure and fast."""
-    settings = TrainConfig(envs=16, chunk=20, learning_rate=1e-3, entropy_cost=0.03, discount=0.95)
+    settings = TrainConfig(num_envs=16, unroll_length=20, learning_rate=1e-3, entropy_cost=0.03, discount=0.95)
     workers = 1 if serial else 2
     chosen = options(folder, agent="nav-d2", settings=settings, frames=100_000, serial=serial, workers=workers, seed=seed)
     return evaluate(train(chosen, TOY_TASK).checkpoint)

@@ -21,7 +21,7 @@ T, N = 4, 3
 def make(agent: AgentConfig, config: TrainConfig):
     task = counting_task()
     torch.manual_seed(0)
-    model = AgentModel(agent, task, config).double()
+    model = AgentModel(agent, task.spec(), config).double()
     flat = FlatParameters(model)
     learner = Learner(model, flat, ParameterStore(config, flat), config, NumpyStream(np.random.SeedSequence(0)))
     return model, flat, learner
@@ -56,7 +56,7 @@ HEADS = ("depth-encoder", "depth-core", "loop-closure")
 @pytest.mark.parametrize("core", ["feedforward", "lstm", "nav"])
 @pytest.mark.parametrize("depth_form", ["classes", "regression"])
 def test_the_gradient_is_the_losss_slope(objective, core, depth_form):
-    config = TrainConfig(objective=objective, envs=N, chunk=T, entropy_cost=0.1, depth_form=depth_form)
+    config = TrainConfig(objective=objective, num_envs=N, unroll_length=T, entropy_cost=0.1, depth_form=depth_form)
     model, flat, learner = make(AgentConfig(core, HEADS), config)
     rollout, targets = random_rollout(model)
 
@@ -81,7 +81,7 @@ def test_the_gradient_is_the_losss_slope(objective, core, depth_form):
 
 @pytest.mark.parametrize("core", ["feedforward", "nav"])
 def test_the_decoder_sends_no_gradient_to_the_agent(core):
-    config = TrainConfig(envs=N, chunk=T)
+    config = TrainConfig(num_envs=N, unroll_length=T)
     model, flat, _ = make(AgentConfig(core), config)
     rollout, _ = random_rollout(model)
     outputs = model.network.unroll(rollout.inputs, rollout.state, rollout.starts)
@@ -94,7 +94,7 @@ def test_the_decoder_sends_no_gradient_to_the_agent(core):
 
 def test_the_weights_count():
     """Each auxiliary loss enters the sum with its own weight."""
-    config = TrainConfig(envs=N, chunk=T)
+    config = TrainConfig(num_envs=N, unroll_length=T)
     model, _, learner = make(AgentConfig("nav", (*HEADS, "position")), config)
     rollout, targets = random_rollout(model)
     loss, told = learner._loss(rollout, targets, torch.arange(N))
