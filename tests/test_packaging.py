@@ -35,7 +35,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(place, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(place, source / name)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(source),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return next(folder.glob("*.whl"))
@@ -74,7 +85,16 @@ def test_a_wheel_fits_every_python_that_it_names(wheel: Path) -> None:
 
 def test_the_metadata_is_complete(wheel: Path) -> None:
     found = metadata(wheel)
-    for field in ("Name", "Version", "Summary", "Author", "License", "Project-URL", "Description-Content-Type", "Requires-Python"):
+    for field in (
+        "Name",
+        "Version",
+        "Summary",
+        "Author",
+        "License",
+        "Project-URL",
+        "Description-Content-Type",
+        "Requires-Python",
+    ):
         assert found[field], field
     assert found["License"] == "Apache-2.0"
     assert "# Knossos" in str(found.get_payload())

@@ -1,8 +1,8 @@
 """Machine code of the CPU's kernels on disk, so that a process that finds it there compiles nothing.
 
-The cache is optional. Where its folder cannot be used (no home folder, no permission, a full disk, another user's folder), kernels
-are compiled without it and one warning names the folder. An entry that is empty, cut or damaged does not match its checksum: it is
-compiled again and rewritten.
+The cache is optional. Where its folder cannot be used (no home folder, no permission, a full disk, another user's folder),
+kernels are compiled without it and one warning names the folder. An entry that is empty, cut or damaged does not match its
+checksum: it is compiled again and rewritten.
 """
 
 import contextlib
@@ -93,7 +93,7 @@ class KernelCache(_Cache):
         constants = [value for value in captured if isinstance(value, (int, float, str, np.generic))]
         # The folder's name stands for the engine's sources only, and kernels of other modules are cached too.
         key = (signature, codegen.magic_tuple(), constants, self._function.__qualname__, _source_digest(code.co_filename))
-        return folder / f"{self._function.__name__}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.code"
+        return folder / f"{self._function.__name__}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.nbc"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -33,7 +33,8 @@ def cpu(function: Callable[..., Any]) -> Any:
 def inner(function: Callable[..., Any]) -> Any:
     """Compiles a device function for the CPU that only compiled functions call.
 
-    It has no wrapper that converts arguments from Python; for functions of many arrays, wrappers took a third of the compile time.
+    It has no wrapper that converts arguments from Python; for functions of many arrays, wrappers took a third of the compile
+    time.
     """
     options: dict[str, Any] = {**_OPTIONS, "forceinline": True, "no_cpython_wrapper": True}
     return numba.njit(**options)(function)

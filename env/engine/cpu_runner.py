@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import Episodes, checked_rows
+from env.batch import Episodes, checked_actions, checked_rows
 from env.engine.cpu_kernels import DRAW, START, STEP, check_actions, kernels, maze_checker
 from env.engine.maze_pool import Pool
 from env.engine.packed_arguments import pack_arguments
@@ -45,20 +45,32 @@ class CpuRunner:
         size = max(world.picture.rgb.shape[1], world.picture.depth.shape[1], 1)
         # Packed arguments hold addresses: these keep the arrays alive.
         self._buffers = [allocate_buffers(size) for _ in range(self._threads)]
-        self._pool = ThreadPool(self._threads, _work(kernels(world).advance, world, self._buffers))
+        self._workers = ThreadPool(self._threads, _work(kernels(world).advance, world, self._buffers))
 
-    def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
-        """Starts episode 0 of every row."""
+    @staticmethod
+    def read(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A copy of an array for the host."""
+        return array.copy()
+
+    @staticmethod
+    def write(array: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
+        """Copies values of the host into an array."""
+        array[...] = values
+
+    def reset(
+        self, seed: npt.NDArray[np.int64] | int, streams: npt.NDArray[np.int64], episodes: npt.NDArray[np.int64] | int = 0
+    ) -> None:
+        """Starts an episode of every row, the first of its stream unless `episodes` [N] numbers it."""
         self._world.state.seed[:] = seed
         self._world.state.stream[:] = streams
-        self._world.state.episode[:] = 0
+        self._world.state.episode[:] = episodes
         self._world.inputs.mask[:] = True
-        self._pool.run(START)
+        self._workers.run(START)
 
     def reset_rows(self, rows: npt.ArrayLike) -> None:
         """Starts the next episodes of the rows where `rows` is True."""
         self._world.inputs.mask[:] = checked_rows(rows, self._num_envs)
-        self._pool.run(START, episode_increment=1)
+        self._workers.run(START, episode_increment=1)
 
     def step(self, actions: npt.ArrayLike, hold_ended: bool = False) -> None:
         """Plays one agent step of every row; see `env.batch.BatchEnv.step`.
@@ -66,20 +78,14 @@ class CpuRunner:
         Raises:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
         """
-        chosen = np.asarray(actions)
-        if chosen.shape != (self._num_envs,) or chosen.dtype.kind not in "iu":
-            raise InputError(
-                f"actions have shape {chosen.shape} and type {chosen.dtype}, expected {self._num_envs} integers in "
-                f"[0, {NUM_ACTIONS})"
-            )
+        chosen, ready = np.asarray(actions), self._world.state.ready
+        # The compiled check is faster; the other one names what is wrong.
+        if chosen.shape != ready.shape or chosen.dtype.kind not in "iu":
+            checked_actions(chosen, ready, NUM_ACTIONS)
         np.copyto(self._world.inputs.actions, chosen, casting="same_kind")
-        ready = self._world.state.ready
-        row = check_actions(self._world.inputs.actions, ready, NUM_ACTIONS, hold_ended)
-        if row >= 0:
-            if not ready[row]:
-                raise InputError(f"row {row}: its episode was truncated; call reset_rows before the next step")
-            raise InputError(f"row {row}: action {chosen[row]} is out of range, expected [0, {NUM_ACTIONS})")
-        self._pool.run(STEP)
+        if check_actions(self._world.inputs.actions, ready, NUM_ACTIONS, hold_ended) >= 0:
+            checked_actions(np.where(hold_ended & (ready == 0), 0, chosen), ready | hold_ended, NUM_ACTIONS)
+        self._workers.run(STEP)
 
     def seek(self, episodes: Episodes) -> None:
         """Makes the next `reset_rows` start these episodes."""
@@ -101,14 +107,14 @@ class CpuRunner:
 
     def draw(self) -> None:
         """Draws what every row sees now."""
-        self._pool.run(DRAW)
+        self._workers.run(DRAW)
 
     def check(self) -> None:
         """Does nothing: `step` raises at once."""
 
     def close(self) -> None:
         """Ends the threads."""
-        self._pool.close()
+        self._workers.close()
 
 
 def _work(advance: Any, world: World, buffers: list[Buffers]) -> Work:

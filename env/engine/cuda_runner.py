@@ -17,7 +17,7 @@ import numpy.typing as npt
 from numba import cuda
 from numba.cuda.core import config  # type: ignore[import-not-found]
 
-from env.batch import Episodes
+from env.batch import Episodes, checked_actions, checked_rows
 from env.engine import compile as compilers
 from env.engine import rules
 from env.engine.compile import CudaKernel
@@ -116,7 +116,7 @@ class CudaRunner:
     def bring(self, array: npt.NDArray[Any]) -> Any:
         """Copies a NumPy array to the GPU."""
         copy = self.zeros(array.shape, array.dtype)
-        self._set(copy, array)
+        self.write(copy, array)
         return copy
 
     def shown(self, array: Any) -> Any:
@@ -127,23 +127,37 @@ class CudaRunner:
         """Keeps the arrays that the kernels work on."""
         self._world = world
 
-    def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
-        """Starts episode 0 of every row."""
-        self._set(self._world.state.seed, np.full(self._num_envs, seed, dtype=np.int64))
-        self._set(self._world.state.stream, streams)
-        self._set(self._world.state.episode, np.zeros(self._num_envs, dtype=np.int64))
-        self._set(self._fault, np.zeros(1, dtype=np.int64))
-        self._set(self._world.inputs.mask, np.ones(self._num_envs, dtype=np.bool_))
+    def read(self, array: Any) -> npt.NDArray[Any]:
+        """A copy of an array for the host."""
+        return array.copy() if SIMULATED else self._tensors[id(array)].cpu().numpy()
+
+    def write(self, array: Any, values: Any) -> None:
+        """Copies values, of the host or a tensor, into an array."""
+        if SIMULATED:
+            array[...] = values
+            return
+        import torch
+
+        self._tensors[id(array)].copy_(values if self._is_tensor(values) else torch.from_numpy(np.array(values)))
+
+    def reset(
+        self, seed: npt.NDArray[np.int64] | int, streams: npt.NDArray[np.int64], episodes: npt.NDArray[np.int64] | int = 0
+    ) -> None:
+        """Starts an episode of every row, the first of its stream unless `episodes` [N] numbers it."""
+        self.write(self._world.state.seed, np.broadcast_to(np.asarray(seed, dtype=np.int64), self._num_envs))
+        self.write(self._world.state.stream, streams)
+        self.write(self._world.state.episode, np.broadcast_to(np.asarray(episodes, dtype=np.int64), self._num_envs))
+        self.write(self._fault, np.zeros(1, dtype=np.int64))
+        self.write(self._world.inputs.mask, np.ones(self._num_envs, dtype=np.bool_))
         self._start(0)
 
     def reset_rows(self, rows: Any) -> None:
         """Starts the next episodes of the rows where `rows` is True; a tensor on the GPU is not copied to the host."""
-        if not self._is_tensor(rows):
-            rows = np.asarray(rows)
-            if rows.dtype != np.bool_:
-                raise InputError(f"rows have type {rows.dtype}, expected booleans")
-        self._expect_rows("rows", rows)
-        self._set(self._world.inputs.mask, rows)
+        if self._is_tensor(rows):
+            self._expect_rows("rows", rows)
+        else:
+            rows = checked_rows(rows, self._num_envs)
+        self.write(self._world.inputs.mask, rows)
         self._start(1)
 
     def seek(self, episodes: Episodes) -> None:
@@ -154,7 +168,7 @@ class CudaRunner:
             (state.stream, episodes.streams),
             (state.episode, episodes.numbers - 1),
         ):
-            self._set(array, np.where(rows, values, self._on_host(array)))
+            self.write(array, np.where(rows, values, self.read(array)))
 
     def step(self, actions: Any, hold_ended: bool = False) -> None:
         """Plays one agent step of every row.
@@ -169,20 +183,10 @@ class CudaRunner:
             raise InputError("hold_ended: a GPU's rows are stepped together; start ended episodes before the next step")
         if self._is_tensor(actions):
             self._expect_rows("actions", actions)
-            self._set(self._world.inputs.actions, actions)
+            self.write(self._world.inputs.actions, actions)
             self._play()
             return
-        chosen = np.asarray(actions)
-        self._expect_rows("actions", chosen)
-        if chosen.dtype.kind not in "iu":
-            raise InputError(f"actions have type {chosen.dtype}, expected integers in [0, {NUM_ACTIONS})")
-        wrong = np.flatnonzero((chosen < 0) | (chosen >= NUM_ACTIONS))
-        if len(wrong):
-            raise InputError(f"row {wrong[0]}: action {chosen[wrong[0]]} is out of range, expected [0, {NUM_ACTIONS})")
-        over = np.flatnonzero(self._on_host(self._world.state.ready) == 0)
-        if len(over):
-            raise InputError(f"row {over[0]}: its episode was truncated; call reset_rows before the next step")
-        self._set(self._world.inputs.actions, chosen.astype(np.int64))
+        self.write(self._world.inputs.actions, checked_actions(actions, self.read(self._world.state.ready), NUM_ACTIONS))
         self._play()
 
     def check(self) -> None:
@@ -191,7 +195,7 @@ class CudaRunner:
         Raises:
             InputError: a row was stepped with an action out of range, or past its truncation.
         """
-        fault = int(self._on_host(self._fault)[0])
+        fault = int(self.read(self._fault)[0])
         if fault:
             raise InputError(
                 f"row {fault - 1}: a step with an action out of range, expected [0, {NUM_ACTIONS}), or past a truncation"
@@ -233,17 +237,6 @@ class CudaRunner:
 
     def _is_tensor(self, array: Any) -> bool:
         return not SIMULATED and hasattr(array, "__cuda_array_interface__")
-
-    def _set(self, array: Any, values: Any) -> None:
-        if SIMULATED:
-            array[...] = values
-            return
-        import torch
-
-        self._tensors[id(array)].copy_(values if self._is_tensor(values) else torch.from_numpy(np.array(values)))
-
-    def _on_host(self, array: Any) -> npt.NDArray[Any]:
-        return array if SIMULATED else self._tensors[id(array)].cpu().numpy()
 
 
 def _stream() -> Any:

@@ -1,7 +1,8 @@
 """The mazes of a task, packed into a few arrays that the device functions read.
 
-The engine numbers the squares of the grid from the bottom: square = iy * cols + ix with ix = floor(x / 100) and iy = floor(y / 100),
-so that a position gives its square without the maze. Cells, everywhere outside of the engine, count from the top: row * cols + col.
+The engine numbers the squares of the grid from the bottom: square = iy * cols + ix with ix = floor(x / 100) and
+iy = floor(y / 100), so that a position gives its square without the maze. Cells, everywhere outside of the engine, count from the
+top: row * cols + col.
 """
 
 from typing import Any, NamedTuple
@@ -39,7 +40,7 @@ class Pool(NamedTuple):
         spawn: [M, R*C] uint8, 1 for a cell where an agent may start.
         goal_squares: [M, G] int32, where the goal may be; the first `goal_count` of a row count.
         goal_count: [M] int32.
-        fruit_squares: [M, F] int32, the maze's own fruit, -1 for none; F is also large enough for the fruit that an episode draws.
+        fruit_squares: [M, F] int32, the maze's own fruit, -1 for none; F is the most fruit of an episode, own or drawn.
         fruit_kinds: [M, F] uint8, APPLE or STRAWBERRY.
         apples_drawn: [M] int32, apples that an episode draws where the task draws them.
     """
@@ -142,8 +143,8 @@ def _check_maze(task: Task, index: int) -> None:
         if len(wrong):
             row, col = wrong[0]
             raise InputError(
-                f"{_of(task, index)}: the cell in row {row}, column {col} has no wall to the {SIDE_NAMES[side]}, where no open cell "
-                "leads back"
+                f"{_of(task, index)}: the cell in row {row}, column {col} has no wall to the {SIDE_NAMES[side]}, where "
+                "no open cell leads back"
             )
     things = {"spawn": maze.spawns, "apple": maze.apples, "strawberry": maze.strawberries, "goal": maze.goals}
     for name, cells in things.items():

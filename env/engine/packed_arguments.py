@@ -1,8 +1,8 @@
 """One integer array that stands for all arrays of a world.
 
-Numba takes about 0.2 µs to unbox an array argument, and a step has 50 of them: too much for a batch of 64 worlds, and other threads
-wait for the interpreter's lock all the while. So a kernel takes one array of the addresses and shapes of all the others, and unpacks
-it in compiled code.
+Numba takes about 0.2 µs to unbox an array argument, and a step has 50 of them: too much for a batch of 64 worlds, and other
+threads wait for the interpreter's lock all the while. So a kernel takes one array of the addresses and shapes of all the
+others, and unpacks it in compiled code.
 """
 
 from collections.abc import Callable, Iterator

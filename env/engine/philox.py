@@ -1,7 +1,7 @@
 """Counter-based random numbers: Philox 4x32-10 (Salmon and others 2011), a pure function of a key and a counter.
 
-The key is the seed; the counter is (stream, episode, purpose and index). So a number does not depend on what was drawn before, and
-is the same on every device.
+The key is the seed; the counter is (stream, episode, purpose and index). So a number does not depend on what was drawn before,
+and is the same on every device.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """The rules of an episode: its start, frames, items, the respawn after the goal, and its end by time.
 
-They are those of the paper's tasks, as the project's reference page on DeepMind Lab states them; each function works on one row of
-the state.
+They are those of the paper's tasks, as the project's reference page on DeepMind Lab states them; each function works on one row
+of the state.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """Planar depth: of a pixel, as DeepMind Lab's byte, and along the 64 rays of the depth target, as device functions.
 
 A pixel shows the wall of its column where that is nearer than the plane that its row meets: the floor below the horizon, and
-above it the ceiling or, under an open sky, the level of the walls' tops, beyond which is sky. So planar depth needs one ray for each
-column. Items have no depth.
+above it the ceiling or, under an open sky, the level of the walls' tops, beyond which is sky. So planar depth needs one ray for
+each column. Items have no depth.
 """
 
 from types import SimpleNamespace
@@ -20,8 +20,8 @@ ABOVE_EYE = 48.875
 NEAR = 4.0
 """Distance of DeepMind Lab's near plane, in units, where a depth byte is 0."""
 FAR = 1100.0
-"""Distance in units where a depth byte becomes 255, in `thin` mazes: the far plane that the paper's depth classes assume. DeepMind
-Lab's own changes from frame to frame. Under an open sky there is none."""
+"""Distance in units where a depth byte becomes 255, in `thin` mazes: the far plane that the paper's depth classes assume.
+DeepMind Lab's own changes from frame to frame. Under an open sky there is none."""
 SKY_DISTANCE = 1e6
 """Planar depth of the sky, in units; its depth byte is 254."""
 TARGET_SIZE = 84

@@ -1,8 +1,8 @@
 """Floor and ceiling: the texture coordinates of a row of the picture, as device functions.
 
 A row of the picture meets its plane at one depth, so its pixels sample the plane along a straight line in even steps. Texture
-coordinates are fixed-point numbers: the column of a texel, shifted up by the bits of its mipmap level, begins at bit 16 of `u`, its
-row at bit 16 of `v`. Higher bits overflow, which repeats the texture in every cell.
+coordinates are fixed-point numbers: the column of a texel, shifted up by the bits of its mipmap level, begins at bit 16 of `u`,
+its row at bit 16 of `v`. Higher bits overflow, which repeats the texture in every cell.
 """
 
 import math

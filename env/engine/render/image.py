@@ -5,8 +5,8 @@ then writes `depth[row]` from that (where no picture is wanted, `measure` comes 
 `depth_target[row]`, or `target_from_buffers` from the depths of a picture of 84 x 84. The buffers come from
 `env.engine.render.buffers.allocate_buffers`, one for each thread.
 
-On a GPU each thread draws one column: `paint_column` returns the column's depth, which `paint_depth_column` takes; `target_column`
-writes one of the 16 columns of the target.
+On a GPU each thread draws one column: `paint_column` returns the column's depth, which `paint_depth_column` takes;
+`target_column` writes one of the 16 columns of the target.
 
 Row i of n looks up by 1 - (2 i + 1) / n at depth 1, column j to the right by (2 j + 1) / n - 1. The CPU draws in passes over
 vectors of pixels: where the columns meet walls, which texel every pixel shows, the texels' colours, items, and last the channels.

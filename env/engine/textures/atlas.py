@@ -1,8 +1,8 @@
 """Every texture of the project, generated from seeds, in one array that the device functions read.
 
-A texture has a slot of 5,504 texels: its mipmap levels one after the other, 64 x 64, 32 x 32, ... 1 x 1, each level in column order,
-texel (u, v) of a level of 2^b x 2^b at (u << b) + v; u grows to the right, v downwards. A texel is 8 bits of red, green and blue from
-the lowest byte on, and 255 in the top byte where it is opaque, which makes the int32 negative.
+A texture has a slot of 5,504 texels: its mipmap levels one after the other, 64 x 64, 32 x 32, ... 1 x 1, each level in column
+order, texel (u, v) of a level of 2^b x 2^b at (u << b) + v; u grows to the right, v downwards. A texel is 8 bits of red, green
+and blue from the lowest byte on, and 255 in the top byte where it is opaque, which makes the int32 negative.
 
 Slots: for each theme 70 walls (0 unused, 1 plain, 2 to 5 coloured, 6 to 69 landmarks), then a floor and a ceiling for each
 theme, the sky (three slots that hold 256 columns of 64 texels), and the three items.

@@ -1,6 +1,7 @@
 """Sprites of the apple, the strawberry and the goal: [64, 64, 3] floats in [0, 1] and their cover [64, 64], rows from the top.
 
-Each has a colour that nothing else in a maze has, so that it is recognised from ten cells away, where it is two or three pixels wide.
+Each has a colour that nothing else in a maze has, so that it is recognised from ten cells away, where it is two or three pixels
+wide.
 """
 
 import numpy as np

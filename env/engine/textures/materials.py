@@ -1,7 +1,7 @@
 """Procedural textures of walls, floors, ceilings and the sky; floats in [0, 1], rows from the top.
 
-Walls and planes are [64, 64, 3] and repeat: walls horizontally, floors and ceilings in both directions. Each of the five themes has
-materials of its own. No wall is red and no floor is bright, so that the goal and fruit stand out.
+Walls and planes are [64, 64, 3] and repeat: walls horizontally, floors and ceilings in both directions. Each of the five themes
+has materials of its own. No wall is red and no floor is bright, so that the goal and fruit stand out.
 """
 
 import numpy as np
