@@ -201,8 +201,8 @@ def maze_checker() -> Any:
             near to. `needed` is uint8 [M, R*C], goals and spawns among it; `distance` and `queue` are buffers of three rows.
         """
         walls = Walls(pool.faces, maze, rows, cols)
-        # Passages lead both ways: what is reached from one goal is reached from all, and a goal is as far from a spawn as that from
-        # it. So the paths from two spawns at opposite ends settle most goals; only the others are searched from.
+        # Passages lead both ways: what is reached from one goal is reached from all, and a path is as long backwards. So the
+        # distances from two spawns at opposite ends settle most goals; only the others are searched from.
         origin = int(pool.goal_squares[maze, 0])
         for search in range(3):
             flood_fill(walls, origin, distance, queue, search)

@@ -104,7 +104,7 @@ def _squares(maze: Maze, cells: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 
 def _are_closed(mazes: tuple[Maze, ...]) -> bool:
-    """Whether `_check_maze` finds nothing wrong with open cells, walls and looks of any maze: the same for all of them at once."""
+    """Whether open cells, walls and faces of all mazes pass `_check_maze`, checked in one pass."""
     if any(maze.decoration.faces.shape != (*maze.open.shape, 4) for maze in mazes):
         return False
     open, faces = np.stack([maze.open for maze in mazes]), np.stack([maze.decoration.faces for maze in mazes])
