@@ -11,6 +11,7 @@ from agents.acting import Acting
 from agents.cuda_graphs import Capture
 from agents.episode_stats import Episode, EpisodeStats, FinalObservations, ends_inside
 from agents.model import AgentModel
+from agents.networks.actor_critic import AgentNetwork
 from agents.networks.cores import State
 from agents.networks.inputs import Inputs
 from agents.precision import Precision, products_in, resolve
@@ -55,15 +56,18 @@ class Rollout:
     targets: dict[str, Tensor]
 
 
-def allocate(T: int, acting: Acting, state: State, recorders: Mapping[str, Recorder]) -> Rollout:
-    """A rollout of T steps, of zeros; its state is a copy of `state`."""
-    N, device = len(acting.starts), acting.starts.device
+def allocate(
+    T: int, network: AgentNetwork, state: State, recorders: Mapping[str, Recorder], device: torch.device | str, num_envs: int
+) -> Rollout:
+    """A rollout of T steps of `num_envs` worlds, of zeros; its state is a copy of `state`."""
+    N = num_envs
     flat = lambda dtype=torch.float32: torch.zeros(T, N, dtype=dtype, device=device)  # noqa: E731
+    parts = len(network.policy.sizes)
     return Rollout(
-        inputs=acting.network.perception.allocate((T, N), device),
+        inputs=network.perception.allocate((T, N), device),
         starts=flat(torch.bool),
         state=tuple(part.clone() for part in state),
-        action=torch.zeros(T, N, *acting.worlds.spec.action.shape, dtype=torch.int64, device=device),
+        action=torch.zeros(T, N, *([parts] if parts > 1 else []), dtype=torch.int64, device=device),
         log_prob=flat(),
         value=flat(),
         next_value=flat(),
@@ -117,7 +121,7 @@ class Actor:
         made = {name: loss.recorder(N, device, self.masked) for name, loss in model.auxiliary.items()}
         self.recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
         self.state = model.network.initial_state(N)
-        self.rollout = allocate(T, self.acting, self.state, self.recorders)
+        self.rollout = allocate(T, model.network, self.state, self.recorders, device, N)
         self.uniforms = torch.zeros(T, N, self.acting.parts, device=device)
         rollouts = spec.episode_steps // T
         cuts = np.arange(N) * rollouts // N if settings.stagger and rollouts > 1 else np.zeros(N, np.int64)

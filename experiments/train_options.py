@@ -102,22 +102,23 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     """
     _check(options)
     earlier = load_checkpoint(options.resume) if options.resume is not None else None
+    played: TaskLike
     if earlier is not None:
         _check_resumed(options, earlier)
-        name, agent, task, backend, seed = earlier.agent_name, earlier.agent, earlier.task, earlier.backend, earlier.seed
+        name, agent, played, backend, seed = earlier.agent_name, earlier.agent, earlier.task, earlier.backend, earlier.seed
         folder = options.run_dir or checkpoint_path(earlier.origin).parent
     else:
         name = options.agent or DEFAULT_AGENT
         agent = agent_config(name)
-        task = _named_task(options) if task is None else task
+        played = _named_task(options) if task is None else task
         backend, seed = options.backend or "embedded", 1 if options.seed is None else options.seed
-        folder = options.run_dir or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{task.name}-{name}-seed{seed}"
+        folder = options.run_dir or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}"
         if (folder / CHECKPOINT).exists():
             raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
     # What the rules need of the mazes, and the backend of this machine, is checked here, not by a worker that dies of it.
     if options.device == "cuda" and backend == "lab":
         raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
-    make_batch(task, 1, backend=backend, device=options.device).close()
+    make_batch(played, 1, backend=backend, device=options.device).close()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -128,7 +129,7 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         agent,
         options.settings,
         options.preset,
-        task,
+        played,
         backend,
         seed,
         workers,

@@ -47,7 +47,7 @@ def test_one_stream_learns_what_the_serial_mode_learns(monkeypatch):
     assert len(reports) == len(expected)
     for mine, theirs in zip(reports, expected, strict=True):
         assert mine.steps == theirs.steps == 20
-        assert mine.finished == theirs.finished
+        assert mine.episodes == theirs.episodes
         assert mine.metrics.gradients == theirs.metrics.gradients
         assert dict(mine.metrics.means) == pytest.approx(dict(theirs.metrics.means), rel=1e-2, abs=1e-4)
         assert mine.acting_seconds > 0
@@ -185,7 +185,7 @@ from agents.cuda_graphs import as_it_is
 from agents.config import AGENTS, TrainConfig
 from agents.rng import NumpyStream
 from agents.model import AgentModel
-from agents.rollout import Actor
+from agents.rollout import Actor, ActorSettings
 from env.engine.engine import Engine
 from env.task import Task
 from maze_gen.generator import GeneratorConfig, generate
@@ -199,7 +199,7 @@ for device, capture in (("cpu", None), ("cuda", as_it_is)):
     torch.manual_seed(0)
     model = AgentModel(AGENTS["nav-d1d2l"], task.spec(), TrainConfig())
     engine = Engine(task, 2, observe={"rgb", "velocity", "depth_target"}, device=device)
-    actor = Actor(engine, model, 2, NumpyStream(np.random.SeedSequence(0)), False, capture)
+    actor = Actor(engine, model, ActorSettings(2, stagger=False), NumpyStream(np.random.SeedSequence(0)), capture)
     actor.reset(0, 0)
     actor.run()
     rollouts.append(actor.run()[0])
@@ -207,7 +207,7 @@ one, other = rollouts
 assert one.ended.any() and one.starts.any()
 for name in ("starts", "action", "reward", "ended"):
     assert torch.equal(getattr(one, name), getattr(other, name)), name
-assert torch.equal(one.inputs.images, other.inputs.images)
+assert torch.equal(one.inputs.image, other.inputs.image)
 assert all(torch.equal(target, other.targets[name]) for name, target in one.targets.items())
 torch.testing.assert_close(one.next_value, other.next_value)
 print("the same")
@@ -244,7 +244,7 @@ def gpu_task():
 
 def train_on_gpu(graphs: bool, agent: str, config: TrainConfig, workers: int = 2):
     """Finished episodes, figures of the last gradient, and parameters after eight rounds of each worker."""
-    flat = FlatParameters(initial_model(AGENTS[agent], gpu_task(), config, seed=0))
+    flat = FlatParameters(initial_model(AGENTS[agent], gpu_task().spec(), config, seed=0))
     store = StreamStore(config, flat)
     make_env = functools.partial(make_batch, device="cuda")
     specs = [WorkerSpec(AGENTS[agent], config, gpu_task(), make_env, 0, index) for index in range(workers)]
@@ -290,7 +290,7 @@ def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch, chunk):
 
     monkeypatch.setattr("agents.runtime.worker.TorchStream", lambda seed, device: Sent(seed))
     config = GPU_CONFIGS[chunk]
-    flat = FlatParameters(initial_model(AGENT, gpu_task(), config, seed=0))
+    flat = FlatParameters(initial_model(AGENT, gpu_task().spec(), config, seed=0))
     here = Worker(WorkerSpec(AGENT, config, gpu_task(), make_batch, 0, 0), ParameterStore(config, flat))
     make_env = functools.partial(make_batch, device="cuda")
     there = Worker(
@@ -300,11 +300,11 @@ def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch, chunk):
     for worker in (here, there):
         worker.store.pull(worker.flat.values)
         worker.actor.act()
-        told.append(worker.learner.learn(worker.actor.rollout).figures())
+        told.append(worker.learner.learn(worker.actor.rollout).metrics())
     one, other = here.actor.rollout, there.actor.rollout
     assert np.mean((one.action == other.action.cpu()).numpy()) > 0.999
     for name, target in one.targets.items():
         assert np.mean((target == other.targets[name].cpu()).numpy()) > 0.999, name
     torch.testing.assert_close(one.value, other.value.cpu(), rtol=1e-2, atol=1e-3)
     assert dict(told[1].means) == pytest.approx(dict(told[0].means), rel=2e-2, abs=1e-3)
-    there.env.check()  # type: ignore[attr-defined]
+    there.env.check()

@@ -17,7 +17,7 @@ from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream
-from agents.rollout import Actor
+from agents.rollout import Actor, ActorSettings
 from agents.runtime.worker import Worker, WorkerSpec
 from env.backends import make_batch
 from env.batch import Arrays, BatchEnv, Outcome
@@ -39,10 +39,10 @@ def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool 
     torch.manual_seed(0)
     model = AgentModel(AGENTS[agent], env.task.spec(), config)
     if capture is not None:
-        use_masks(model, ends_inside(env.task, config.unroll_length))
+        use_masks(model, ends_inside(env.spec, config.unroll_length))
     flat = FlatParameters(model)
     store = ParameterStore(config, flat)
-    actor = Actor(env, model, config.unroll_length, draws(1), stagger, capture)
+    actor = Actor(env, model, ActorSettings(config.unroll_length, stagger), draws(1), capture)
     actor.reset(3, 0)
     return actor, Learner(model, flat, store, config, draws(2), capture), store
 
@@ -51,7 +51,7 @@ def counting(agent: str, kind: type[CountingEnv] = CountingEnv, chunk: int = CON
     """Where whole chunks make an episode, the rows' first episodes are shorter by whole chunks, as `Actor` cuts them."""
     task = counting_task()
     model = AgentModel(AGENTS[agent], task.spec(), CONFIG)
-    shorter = SHORTER if ends_inside(task, chunk) else SHORTER // chunk * chunk
+    shorter = SHORTER if ends_inside(task.spec(), chunk) else SHORTER // chunk * chunk
     return kind(task, N, observe=model.observe, shorter=shorter)
 
 
@@ -69,13 +69,13 @@ def assert_same_chunks(one, other, chunks: int) -> None:
             store.pull(learner.flat.values)
             rollout, ended = actor.run()
             rollouts.append(rollout)
-            finished.append(sorted(ended, key=lambda episode: (episode.episode_return, episode.goals)))
-            told.append(learner.learn(rollout).figures())
+            finished.append(sorted(ended, key=lambda episode: (episode.episode_return, episode.steps)))
+            told.append(learner.learn(rollout).metrics())
         for field in ("starts", "action", "reward", "ended"):
             assert torch.equal(*(getattr(rollout, field) for rollout in rollouts)), field
-        for field in ("log_probability", "value", "next_value"):
+        for field in ("log_prob", "value", "next_value"):
             torch.testing.assert_close(*(getattr(rollout, field) for rollout in rollouts), rtol=1e-4, atol=1e-5)
-        for field in ("images", "velocity", "reward", "action"):
+        for field in ("image", "vector", "reward", "action"):
             assert torch.equal(*(getattr(rollout.inputs, field) for rollout in rollouts)), field
         torch.testing.assert_close(*(rollout.state for rollout in rollouts), rtol=1e-4, atol=1e-5)
         for name, target in rollouts[0].targets.items():
@@ -105,12 +105,12 @@ def test_masks_do_what_looking_does(chunk):
         ("nav-rd2", "fast", {"minibatches": 3}),
         ("nav-rgbd", "fast", {"epochs": 1}),
         ("lstm", "paper", {"observation_size": 42}),
-        ("ff", "fast", {"chunk": 20}),
+        ("ff", "fast", {"unroll_length": 20}),
         ("nav-d2", "fast", {"depth_form": "regression"}),
     ],
 )
 def test_masks_do_what_looking_does_in_the_engine(agent, preset, changes):
-    config = dataclasses.replace(PRESETS[preset], **{"envs": N, "chunk": 5, "precision": "float32"} | changes)
+    config = dataclasses.replace(PRESETS[preset], **{"num_envs": N, "unroll_length": 5, "precision": "float32"} | changes)
     pair = [make(capture, config, agent, engine(agent, config), stagger=True) for capture in (None, as_it_is)]
     assert_same_chunks(*pair, chunks=4)
 
@@ -267,14 +267,14 @@ def test_nothing_crosses_to_the_host_within_a_round(monkeypatch, agent, changes)
             worker.actor.act()
             told = worker.learner.learn(worker.actor.rollout)
     assert len(told.gradients) == config.epochs * config.minibatches
-    assert told.gradients[0].shape == (len(told.names),)
-    assert worker.actor.endings.told.device.type == "meta"
+    assert told.gradients[0].shape == (len(told.keys),)
+    assert worker.actor.episodes.record.device.type == "meta"
 
 
 def test_a_device_is_asked_where_nothing_is_masked():
     """The error that the test above relies on."""
     config, agent = CONFIG, AGENTS["nav"]
     model = AgentModel(agent, counting_task().spec(), config).to("meta")
-    actor = Actor(DistantEnv(counting_task(), N), model, 4, DistantDraws(0, "meta"))
+    actor = Actor(DistantEnv(counting_task(), N), model, ActorSettings(4), DistantDraws(0, "meta"))
     with pytest.raises(RuntimeError, match="meta"):
         actor.act()

@@ -13,7 +13,7 @@ from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import LSTM
 from agents.precision import product_dtype, products_in, resolve, whole_precision
 from agents.rng import NumpyStream
-from agents.rollout import Actor
+from agents.rollout import Actor, ActorSettings
 from env.backends import make_batch
 from env.registry import make_task
 
@@ -28,7 +28,7 @@ def gradient(agent: AgentConfig, config: TrainConfig) -> tuple[torch.Tensor, lis
     flat = FlatParameters(model)
     learner = Learner(model, flat, ParameterStore(config, flat), config, NumpyStream(np.random.SeedSequence(0)))
     with make_batch(task, config.num_envs, observe=model.observe) as env:
-        actor = Actor(env, model, config.unroll_length, NumpyStream(np.random.SeedSequence(1)))
+        actor = Actor(env, model, ActorSettings(config.unroll_length), NumpyStream(np.random.SeedSequence(1)))
         actor.reset(seed=5, first_stream=0)
         rollout, _ = actor.run()
         learner._gradient(rollout, learner._make_targets(rollout), torch.arange(config.num_envs))
@@ -69,11 +69,11 @@ def test_policy_and_value_are_whole():
     task = make_task("static-small", observation_size=42)
     model = AgentModel(agent_config("nav"), task.spec(), TrainConfig())
     with make_batch(task, 2) as env, products_in(torch.bfloat16, CPU), torch.no_grad():
-        actor = Actor(env, model, 5, NumpyStream(np.random.SeedSequence(1)), precision="bfloat16")
-        outputs, state = model.network.step(actor.present, actor.state)
+        actor = Actor(env, model, ActorSettings(5, precision="bfloat16"), NumpyStream(np.random.SeedSequence(1)))
+        outputs, state = model.network.step(actor.acting.present, actor.state)
     assert outputs.encoder.dtype == torch.bfloat16
-    assert {outputs.logits.dtype, outputs.value.dtype, state[1].dtype, state[3].dtype} == {torch.float32}
-    assert not torch.equal(outputs.logits, outputs.logits.bfloat16().float())
+    assert {outputs.policy.dtype, outputs.value.dtype, state[1].dtype, state[3].dtype} == {torch.float32}
+    assert not torch.equal(outputs.policy, outputs.policy.bfloat16().float())
 
 
 @pytest.mark.parametrize(("avx512", "amx"), [(True, False), (False, True), (False, False)])

@@ -89,7 +89,7 @@ def test_one_process_learns_what_the_serial_mode_learns(started):
     got = collect(runtime, 4)[:4]
     for mine, theirs in zip(expected, got, strict=True):
         assert mine.steps == theirs.steps == 20
-        assert mine.finished == theirs.finished
+        assert mine.episodes == theirs.episodes
         for name, value in mine.metrics.means.items():
             assert theirs.metrics.means[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
 
@@ -122,7 +122,7 @@ def test_a_killed_worker_is_named_and_nothing_hangs(started):
 def test_a_worker_that_is_killed_with_the_lock_in_its_hand_hangs_nobody(started):
     runtime, store = started(2)
     collect(runtime, 2)
-    assert store.lock.acquire(timeout=5)
+    assert store._lock.acquire(timeout=5)
     os.kill(runtime.processes[0].pid, signal.SIGKILL)
     with pytest.raises(WorkerError, match="SIGKILL"):
         collect(runtime, 10_000)

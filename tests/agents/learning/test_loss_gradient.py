@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.config import AgentConfig, TrainConfig
+from agents.config import AgentConfig, LossWeights, TrainConfig
 from agents.learning.learner import Learner
 from agents.learning.losses import Targets
 from agents.learning.parameter_store import ParameterStore
@@ -33,9 +33,9 @@ def random_rollout(model: AgentModel) -> tuple[Rollout, Targets]:
     state = tuple(normal(*p.shape) for p in model.network.initial_state(N))
     made = {name: loss.recorder(N) for name, loss in model.auxiliary.items()}
     recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
-    rollout = allocate(T, N, 42, 3, recorders, state)
-    rollout.inputs.images.random_(0, 256, generator=generator)
-    rollout.inputs.velocity = normal(T, N, 6) * 100
+    rollout = allocate(T, model.network, state, recorders, "cpu", N)
+    rollout.inputs.image.random_(0, 256, generator=generator)
+    rollout.inputs.vector = normal(T, N, 6) * 100
     rollout.inputs.reward = normal(T, N)
     rollout.inputs.action = torch.eye(8, dtype=torch.float64)[torch.randint(0, 8, (T, N), generator=generator)]
     rollout.starts[2, 1] = rollout.starts[0, 0] = True
@@ -100,7 +100,7 @@ def test_the_weights_count():
     loss, told = learner._loss(rollout, targets, torch.arange(N))
     whole = float(loss.detach())
     for name in HEADS:
-        field = name.replace("-", "_") + "_cost"
-        learner.config = replace(config, **{field: getattr(config, field) + 2})
+        weights = LossWeights(config.loss_weight | {name: config.weight(name) + 2})
+        learner.config = replace(config, loss_weight=weights)
         more = float(learner._loss(rollout, targets, torch.arange(N))[0].detach())
         assert more - whole == pytest.approx(2 * float(told["", f"{name} loss"].detach()), rel=1e-6)

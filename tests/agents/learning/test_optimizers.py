@@ -89,7 +89,7 @@ def test_the_learning_rate_falls_in_the_budgets_second_half(spent, left):
     config = TrainConfig(final_learning_rate_fraction=0.2, anneal_start_fraction=0.5, learning_rate=1e-2, max_grad_norm=0.0)
     flat = FlatParameters(initial_model(AGENTS["ff"], counting_task().spec(), config, seed=0))
     store = ParameterStore(config, flat)
-    store.progress.fill_(spent)
+    store.set_progress(spent)
     store.push(torch.ones_like(flat.values))
     # Adam's first change of a parameter is as long as the learning rate.
     changes = (flat.values - store.parameters)[: flat.agent_size]
