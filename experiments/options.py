@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from env.backends import make_batch
 from env.batch import BatchEnv
-from env.registry import make_task, task_from_file
+from env.registry import TASK_NAMES, make_task, task_from_file
 from env.task import Task
 from maze_gen.cli import Options, parse_options
 from maze_gen.errors import InputError, Note, one_line_errors
 from maze_gen.files import write_whole
+from maze_gen.help_page import option
 from maze_gen.maze import Geometry
 
 
@@ -32,7 +33,7 @@ class TaskOptions:
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
     """
 
-    task: str | None = None
+    task: str | None = option(None, choices=TASK_NAMES, group="Worlds")
     maze_file: Path | None = None
     geometry: Geometry = "thin"
     split: Literal["fixed", "train", "heldout"] | None = None
