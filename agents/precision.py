@@ -4,12 +4,11 @@ Parameters, their gradients, the cells of memories, policy, values and losses st
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Precision = Literal["auto", "float32", "bfloat16"]
+from agents.config import Precision
 
 
 def resolve(precision: Precision, device: torch.device) -> torch.dtype:

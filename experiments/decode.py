@@ -5,21 +5,23 @@
 Any checkpoint can be read: decoders are fitted after the fact, on features that stay as they are.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
-from agents.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from env.task import Task
-from experiments.analysis.analyse import analyse_agent
-from experiments.analysis.items import Exhibit, Number
-from experiments.analysis.report import write_report
-from experiments.analysis.tensorboard import Board
 from experiments.options import ProgressLine, TaskOptions, check_writable, command
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    from agents.checkpoint import Checkpoint
+    from experiments.analysis.items import Exhibit
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ def decode(
     Raises:
         InputError: fewer than two episodes, a place that can't be written, or a task that can't be played.
     """
+    from experiments.analysis.analyse import analyse_agent
+    from experiments.analysis.report import write_report
+    from experiments.analysis.tensorboard import Board
+
     if episodes < 2:
         raise InputError(f"episodes is {episodes}, expected at least 2: some to fit decoders on, others to test them")
     board = Board(logdir)
@@ -87,6 +93,8 @@ def decode(
 
 
 def run(options: DecodeOptions) -> None:
+    from agents.checkpoint import checkpoint_path, load_checkpoint
+
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE")
     check_writable(options.report)
@@ -112,6 +120,8 @@ def run(options: DecodeOptions) -> None:
 
 def summary_of(exhibits: list[Exhibit]) -> str:
     """The key numbers, a line each."""
+    from experiments.analysis.items import Number
+
     lines = []
     for exhibit in exhibits:
         if isinstance(exhibit, Number) and exhibit.key:

@@ -6,26 +6,27 @@
 Beside the agent play a random policy and an oracle on shortest paths, which give every task its scale.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from agents.checkpoint import Checkpoint, load_checkpoint
-from env.backends import make_batch
 from env.registry import generated_counterpart
 from env.task import Task
-from experiments.analysis.comparison import AgentRuns, compare, picture
-from experiments.analysis.head_outputs import HeadsProbe, loop_closure_f1
-from experiments.analysis.items import png
-from experiments.analysis.metrics import Result, result_of, table
-from experiments.analysis.trajectories import Progress, record
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
-from experiments.policies import BASELINES, PolicyFactory, player_of
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    from agents.checkpoint import Checkpoint
+    from experiments.analysis.comparison import AgentRuns
+    from experiments.analysis.metrics import Result
+    from experiments.analysis.trajectories import Progress
+    from experiments.policies import PolicyFactory
 
 Split = Literal["train", "heldout", "fixed"]
 
@@ -74,6 +75,8 @@ class Evaluation:
         }
 
     def table(self) -> str:
+        from experiments.analysis.metrics import table
+
         rows = []
         for index, result in enumerate(self.results):
             rows.append((self.agent, result))
@@ -89,6 +92,8 @@ def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()
     Raises:
         InputError: the task can't be made, or hasn't the split.
     """
+    from env.backends import make_batch
+
     task = checkpoint.task
     if world.given:
         own_split = replace(world, split=None) if world.split in ("fixed", "heldout") else world
@@ -122,6 +127,10 @@ def evaluate_player(
     progress: Progress | None = None,
 ) -> Result:
     """Plays and sums up; `position` and `loops` say whether the player's position decoder and loop-closure head are read."""
+    from experiments.analysis.head_outputs import HeadsProbe, loop_closure_f1
+    from experiments.analysis.metrics import result_of
+    from experiments.analysis.trajectories import record
+
     probe = HeadsProbe(position, loops) if position or loops else None
     recording = record(
         task, make_player, episodes, seed, probe=probe, depth=depth, backend=backend, threads=threads, progress=progress
@@ -148,6 +157,7 @@ def evaluate(
         progress: told what is being played and how far it is.
         with_baselines: whether the random policy and the oracle play too.
     """
+    from experiments.policies import BASELINES, player_of
 
     def play(task: Task, who: str, make_player: PolicyFactory, **reading: bool) -> Result:
         def tell(text: str) -> None:
@@ -174,6 +184,8 @@ def agents_to_compare(paths: Sequence[Path]) -> dict[str, list[Checkpoint]]:
     Raises:
         InputError: fewer than two agents or runs, nothing found, or not a checkpoint.
     """
+    from agents.checkpoint import load_checkpoint
+
     groups: dict[str, list[Checkpoint]] = {}
     for path in paths:
         files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
@@ -198,6 +210,9 @@ def _first(path: Path) -> Path:
 
 def run_comparison(options: EvaluateOptions) -> None:
     """`--compare`: evaluates every agent on the first one's tasks, and prints, writes and draws what differs."""
+    from experiments.analysis.comparison import AgentRuns, compare, picture
+    from experiments.analysis.items import png
+
     if options.checkpoint is not None:
         raise InputError(f"--checkpoint {options.checkpoint} and --compare exclude each other: name all agents after --compare")
     if options.figure is not None and options.figure.suffix != ".png":
@@ -240,6 +255,8 @@ def run_comparison(options: EvaluateOptions) -> None:
 
 
 def run(options: EvaluateOptions) -> None:
+    from agents.checkpoint import load_checkpoint
+
     check_writable(options.json)
     if options.compare:
         run_comparison(options)

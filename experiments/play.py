@@ -7,28 +7,27 @@ Keys: arrow keys look left and right and go forward and back; W, A, S, D go forw
 episode, Escape ends.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import imageio.v2 as imageio
 import numpy as np
 import numpy.typing as npt
 import tyro
 
-from agents.checkpoint import load_checkpoint
 from env.batch import BatchEnv
 from env.navigation import ACTION_NAMES, FRAMES_PER_SECOND
 from env.task import Task
-from experiments.analysis.scene import Score, scene
-from experiments.analysis.trajectories import uniforms
-from experiments.analysis.video import gif
 from experiments.options import TaskOptions, check_writable, command
-from experiments.policies import BASELINES, AgentPlayer, Player
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.policies import Player
 
 LOOK_LEFT, LOOK_RIGHT, FORWARD, BACKWARD, STRAFE_LEFT, STRAFE_RIGHT, FORWARD_LEFT, FORWARD_RIGHT = range(len(ACTION_NAMES))
 GIF_WIDTH = 640
@@ -89,6 +88,8 @@ class FilmShow:
     """Writes pictures into an mp4 or GIF file, whole or not at all."""
 
     def __init__(self, path: Path, rate: float) -> None:
+        import imageio.v2 as imageio
+
         if path.suffix not in (".mp4", ".gif"):
             raise InputError(f"--video {path}: expected a name that ends in .mp4 or .gif")
         check_writable(path)
@@ -106,6 +107,8 @@ class FilmShow:
             self._frames.append(picture[:: -(-picture.shape[1] // GIF_WIDTH), :: -(-picture.shape[1] // GIF_WIDTH)])
 
     def close(self) -> None:
+        from experiments.analysis.video import gif
+
         try:
             if self._writer is not None:
                 self._writer.close()
@@ -160,6 +163,8 @@ class Session:
     """One world that is played and shown step by step."""
 
     def __init__(self, env: BatchEnv, seed: int, who: str, show: Show, seconds: float | None) -> None:
+        from experiments.analysis.scene import Score
+
         self.env, self.seed, self.who, self.out = env, seed, who, show
         self.score = Score()
         self.trail: list[tuple[float, float]] = []
@@ -168,6 +173,8 @@ class Session:
         self.show()
 
     def show(self) -> None:
+        from experiments.analysis.scene import scene
+
         x, y = self.env.privileged["position"][0].tolist()
         self.trail.append((x, y))
         self.out.show(scene(self.env, 0, self.score, self.trail, self.who))
@@ -184,6 +191,8 @@ class Session:
         self.show()
 
     def restart(self) -> None:
+        from experiments.analysis.scene import Score
+
         self.score = Score(episode=self.score.episode + 1)
         self.trail.clear()
         self.env.reset_rows(np.ones(1, dtype=bool))
@@ -192,6 +201,8 @@ class Session:
 
 def watch(session: Session, player: Player, episodes: int) -> None:
     """Lets a player play whole episodes, until they are over or the window is closed."""
+    from experiments.analysis.trajectories import uniforms
+
     step = 0
     player.reset_rows(np.ones(1, dtype=bool))
     while True:
@@ -209,6 +220,8 @@ def watch(session: Session, player: Player, episodes: int) -> None:
 
 def play(session: Session, window: WindowShow, episodes: int) -> None:
     """Lets a person play with the keys. Time stands still while no key is down."""
+    from experiments.analysis.scene import scene
+
     while not window.wants_end:
         action = action_of(window.held)
         if session.over or window.wants_restart:
@@ -230,6 +243,9 @@ def has_screen() -> bool:
 
 def _player_and_task(options: PlayOptions) -> tuple[Player | None, str, Task, bool]:
     """The player (None for a person), its name, the task, and whether the player sees depth."""
+    from agents.checkpoint import load_checkpoint
+    from experiments.policies import BASELINES, AgentPlayer
+
     if options.checkpoint is not None and options.policy is not None:
         raise InputError(f"--checkpoint {options.checkpoint} and --policy {options.policy} exclude each other: give one of them")
     if options.checkpoint is not None:

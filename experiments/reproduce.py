@@ -7,6 +7,8 @@ A training lies in OUT/TASK/AGENT/seedK; after each one `table.md`, `table.json`
 command goes on where it was stopped, and with more agents, tasks or seeds the grid grows.
 """
 
+from __future__ import annotations
+
 import fcntl
 import shlex
 import sys
@@ -15,26 +17,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from agents.config import TrainConfig, agent_config, preset
-from agents.runtime.errors import WorkerError
-from env.backends import make_batch
 from env.task import Task
-from experiments.analysis.items import png
 from experiments.options import ProgressLine, write_file, write_json
-from experiments.reproduction.grid import Cell, Conditions, Grid, GridTask, open_grid, parse_budget, tasks_of
-from experiments.reproduction.markdown import CURVES, KINDS, as_json, generalisation_file, markdown, pool_groups
-from experiments.reproduction.plots import generalisation, learning_curves
-from experiments.reproduction.run import Finished, evaluate_cell, measure_baselines, read_baselines, read_finished, train_cell
-from experiments.reproduction.summary import TaskSummary, summarise
-from experiments.train import interruptible
 from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, train_arguments, workers_of
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry
+
+if TYPE_CHECKING:
+    from experiments.reproduction.grid import Cell, Conditions, Grid, GridTask
+    from experiments.reproduction.run import Finished
+    from experiments.reproduction.summary import TaskSummary
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,11 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
         InputError: an option makes no sense, or the folder holds a grid of other conditions.
         WorkerError: a worker's process died.
     """
+    from env.backends import make_batch
+    from experiments.reproduction.grid import open_grid
+    from experiments.reproduction.run import read_finished
+    from experiments.train import interruptible
+
     conditions, tasks, cells = _plan(options)
     # What the rules need of the mazes is told here, not after hours of other trainings.
     evaluated = {task.label: task.evaluated(conditions.heldout) for task in tasks}
@@ -130,6 +133,8 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[C
     Raises:
         InputError: an option makes no sense.
     """
+    from experiments.reproduction.grid import Cell, Conditions, parse_budget, tasks_of
+
     budget = parse_budget(options.budget)
     for option, number, least in (
         ("--seeds", options.seeds, 1),
@@ -162,6 +167,9 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[C
 
 def _work(cell: Cell, tasks: list[Task], grid: Grid, conditions: Conditions, serial: bool, interrupted: list[int]) -> bool:
     """Trains one cell on the first of `tasks` and evaluates it on all; False where Ctrl-C came."""
+    from experiments.reproduction.markdown import KINDS
+    from experiments.reproduction.run import evaluate_cell, measure_baselines, train_cell
+
     folder = cell.folder(grid.out)
     if interrupted or not train_cell(cell, folder, tasks[0], conditions, serial):
         return False
@@ -205,6 +213,11 @@ def alone(out: Path) -> Iterator[None]:
 
 def write_results(grid: Grid) -> None:
     """`table.md`, `table.json`, `curves.png` and, where the number of mazes varies, `generalisation.png`, each whole."""
+    from experiments.analysis.items import png
+    from experiments.reproduction.markdown import CURVES, as_json, generalisation_file, markdown, pool_groups
+    from experiments.reproduction.plots import generalisation, learning_curves
+    from experiments.reproduction.run import read_finished
+
     found = [(cell, read_finished(cell, cell.folder(grid.out), grid.conditions)) for cell in grid.cells]
     finished = [done for _, done in found if done is not None]
     tasks = _summaries(grid, finished)
@@ -222,6 +235,9 @@ def write_results(grid: Grid) -> None:
 
 def _summaries(grid: Grid, finished: list[Finished]) -> list[TaskSummary]:
     """In the grid's order, but rows of a task by their number of training mazes."""
+    from experiments.reproduction.run import read_baselines
+    from experiments.reproduction.summary import summarise
+
     summaries = []
     for label, row in grid.tasks.items():
         done = [run for run in finished if run.cell.label == label]
@@ -238,6 +254,10 @@ def main() -> int:
     options = parse_options(
         ReproduceOptions, arguments, default=ReproduceOptions(preset=trained.preset, settings=trained.settings)
     )
+    # Imported after the options: they bring torch, which --help and mistakes need not wait for.
+    from agents.runtime.errors import WorkerError
+    from experiments.reproduction.markdown import CURVES
+
     command = shlex.join(["python", "-m", "experiments.reproduce", *sys.argv[1:]])
     try:
         whole = reproduce(options, command)

@@ -1,7 +1,7 @@
 """The `--help` of a command whose options are a dataclass: real defaults, choices, groups, and the nearest name of a wrong one.
 
-A field says more about itself by `option`: what its default comes to where it is None, choices that aren't known to its type, and the
-group that it and the fields after it stand in.
+A field says more about itself by `option_field`: what its default comes to where it is None, choices that aren't known to its
+type, and the group that it and the fields after it stand in.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ METAVARS: Mapping[Any, str] = {int: "N", float: "NUMBER", str: "TEXT", Path: "PA
 SWITCH = "switch"
 
 
-def option(
+def option_field(
     default: Any = dataclasses.MISSING,
     *,
     factory: Callable[[], Any] | None = None,
