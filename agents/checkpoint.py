@@ -179,6 +179,8 @@ def load_checkpoint(place: Path | str) -> Checkpoint:
             if text is None:
                 raise InputError(f"{path}: a safetensors file, but not a checkpoint of ours")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file, expected a checkpoint") from error
     except (safetensors.SafetensorError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a checkpoint, or a truncated one ({error})") from error
     content = parse_json(text, f"{path}: its description")
