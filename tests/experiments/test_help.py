@@ -14,7 +14,10 @@ from maze_gen.help_page import lines_of
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *(f"experiments.{name}" for name in ("train", "evaluate", "decode", "play", "export", "reproduce", "benchmark", "quickstart")),
+    *(
+        f"experiments.{name}"
+        for name in ("train", "evaluate", "decode", "play", "export", "reproduce", "benchmark", "quickstart")
+    ),
     "maze_gen",
     "env.replay",
 )
@@ -23,7 +26,7 @@ SLOW = ("torch", "matplotlib", "tensorboard", "numba", "cv2", "PIL", "imageio")
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_waits_for_no_large_library(command: str) -> None:
-    """Imports, not seconds, so that a busy machine passes: without these it is there in a quarter of a second of processor time."""
+    """Imports, not seconds, so that a busy machine passes: without these it takes a quarter of a second of processor time."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -61,7 +64,11 @@ def test_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     for package in ("maze_gen", "env", "auxiliary", "agents", "experiments"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
-    for arguments, code in ((("experiments.train", "--help"), 0), (("experiments.train", "--worker", "3"), 2), (("maze_gen",), 0)):
+    for arguments, code in (
+        (("experiments.train", "--help"), 0),
+        (("experiments.train", "--worker", "3"), 2),
+        (("maze_gen",), 0),
+    ):
         done = subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=folder,

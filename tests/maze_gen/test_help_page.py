@@ -73,7 +73,9 @@ def test_defaults_are_those_of_the_run() -> None:
 
 def test_the_page() -> None:
     text = page(Options)
-    assert text.startswith(f"usage: {program()} [files ...] [OPTIONS]\n\nDoes something.\n\nIt does it well.\n\nWho:\n  --agent {{ff, nav}}\n")
+    assert text.startswith(
+        f"usage: {program()} [files ...] [OPTIONS]\n\nDoes something.\n\nIt does it well.\n\nWho:\n  --agent {{ff, nav}}\n"
+    )
     assert "--quick, --no-quick" in text
     assert "None" not in text
     assert max(map(len, text.splitlines())) <= 110
