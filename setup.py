@@ -15,14 +15,15 @@ ENVIRONMENTS = [
     "gymnasium>=1.2",
     "dm-env>=1.6",
     "tyro>=1.0",
-    "pillow>=11.0",
-    "matplotlib>=3.10",
 ]
 TRAIN = [
     "torch>=2.6",
     "safetensors>=0.5",
     "tensorboard>=2.19",
     "psutil>=6.0",
+    "opencv-python-headless>=5",
+    "matplotlib>=3.10",
+    "pillow>=11.0",
     "imageio>=2.37",
     "imageio-ffmpeg>=0.6",
 ]

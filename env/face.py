@@ -80,10 +80,8 @@ def named_task(task: str | Task | None, settings: Settings) -> Task:
     if path is None:
         if task is None:
             raise InputError(f"which task? give one of {', '.join(_task_names())}, or maze_file=...")
-        if settings.get("geometry") is not None:
-            raise InputError(
-                f"geometry={settings['geometry']!r} says how a maze file is read: give maze_file=..., or leave it out"
-            )
+        if (geometry := settings.get("geometry")) is not None:
+            raise InputError(f"geometry={geometry!r} says how a maze file is read: give maze_file=..., or leave it out")
         return make_task(task, split=settings.get("split"), mazes=settings.get("mazes"), observation_size=size)
     if pool:
         raise InputError(f"maze_file={str(path)!r} and {pool[0]}={settings[pool[0]]!r} exclude each other: give one of them")
@@ -134,8 +132,8 @@ class Part:
         dtype = np.dtype(self.spec.dtype)
         if self.divisor is not None:
             low, high, dtype = low / self.divisor, high / self.divisor, np.dtype(np.float32)
-        bounds = [np.broadcast_to(bound, self.shape).astype(dtype) for bound in (low, high)]
-        return gymnasium.spaces.Box(*bounds, dtype=dtype.type)
+        least, most = (np.broadcast_to(bound, self.shape).astype(dtype) for bound in (low, high))
+        return gymnasium.spaces.Box(least, most, dtype=dtype.type)
 
     def of(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A copy of the worlds' array [N, ...] in the face's form."""
@@ -157,7 +155,7 @@ class Form:
             self._parts[name] = Part(spec, None if divisor is None else np.asarray(divisor))
         self.observations = gymnasium.spaces.Dict({name: part.space() for name, part in self._parts.items()})
         sizes = batch.spec.action.sizes
-        self.actions = gymnasium.spaces.Discrete(sizes[0]) if len(sizes) == 1 else gymnasium.spaces.MultiDiscrete(sizes)
+        self.actions = gymnasium.spaces.Discrete(sizes[0]) if len(sizes) == 1 else gymnasium.spaces.MultiDiscrete(list(sizes))
 
     def of(self, observation: Arrays) -> Observation:
         """The observation of a batch as arrays of its own, [N, ...]."""

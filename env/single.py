@@ -55,7 +55,8 @@ class KnossosEnv(Clonable, gymnasium.Env[Observation, np.int64]):
         self.task = self.batch.task
         self._painter = Painter(self.batch, render_mode, render_size)
         self.render_mode = render_mode
-        self.observation_space, self.action_space = self._form.observations, self._form.actions
+        self.observation_space = self._form.observations  # type: ignore[assignment]
+        self.action_space = self._form.actions  # type: ignore[assignment]
         self._choice = EpisodeChoice(self.batch)
         self._facts = Facts(self.batch)
 

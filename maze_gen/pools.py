@@ -94,7 +94,7 @@ def main() -> None:
     """Draws every file anew."""
     POOLS.mkdir(exist_ok=True)
     for rows, cols, split, count in DRAWN:
-        np.savez_compressed(_path(rows, cols, split), **draw_pool(rows, cols, split, count))
+        np.savez_compressed(_path(rows, cols, split), **draw_pool(rows, cols, split, count))  # type: ignore[arg-type]
         print(f"wrote {_path(rows, cols, split)}: {count} mazes", file=sys.stderr)
 
 
