@@ -21,11 +21,9 @@ TRAIN = [
     "safetensors>=0.5",
     "tensorboard>=2.19",
     "psutil>=6.0",
-    "opencv-python-headless>=5",
+    # Not opencv-python: that one needs libGL, and ends the process where there is no screen.
+    "opencv-python-headless>=5.0",
     "matplotlib>=3.10",
-    "pillow>=11.0",
-    "imageio>=2.37",
-    "imageio-ffmpeg>=0.6",
 ]
 # The community's edition: the original has no wheels from Python 3.14 on, and both are imported as `pygame`.
 PLAY = [*TRAIN, "pygame-ce>=2.5.6"]

@@ -179,19 +179,14 @@ def main() -> int:
 
 def _analyse(result: RunResult, episodes: int) -> None:
     from agents.checkpoint import load_checkpoint
-    from experiments.decode import decode, summary_of
+    from experiments.analysis.playback import Playback
+    from experiments.decode import ANALYSIS, decode, summary_of
 
     checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
     with ProgressLine() as progress:
-        exhibits = decode(
-            checkpoint,
-            result.folder / "analysis",
-            episodes=episodes,
-            report=report,
-            backend=checkpoint.backend,
-            progress=progress,
-        )
-    print(f"{summary_of(exhibits)}\nreport: {report}")
+        playback = Playback(checkpoint.task, episodes, 1, checkpoint.backend, progress=progress)
+        items = decode(checkpoint, playback, result.folder / ANALYSIS, report)
+    print(f"{summary_of(items)}\nreport: {report}")
 
 
 if __name__ == "__main__":
