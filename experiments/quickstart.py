@@ -3,18 +3,15 @@
 python -m experiments.quickstart --minutes 2 --task random-goal-small
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass, field, replace
 
 import tyro
 
-from agents.checkpoint import load_checkpoint
-from experiments.analysis.evaluation import evaluate
-from experiments.analysis.playback import Playback
-from experiments.decode import ANALYSIS, decode, summary_of
-from experiments.evaluate import tasks_to_evaluate
 from experiments.options import ProgressLine, write_json
-from experiments.train import TrainOptions, train_or_explain
+from experiments.train import TrainOptions
 from experiments.train_options import train_arguments
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
@@ -40,6 +37,14 @@ def main() -> int:
     options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default))
     if options.episodes < 2:
         raise InputError(f"--episodes {options.episodes}: expected at least 2: some to fit decoders on, others to test them")
+    # Imported after the options: they bring torch, which --help and mistakes need not wait for.
+    from agents.checkpoint import load_checkpoint
+    from experiments.analysis.evaluation import evaluate
+    from experiments.analysis.playback import Playback
+    from experiments.decode import ANALYSIS, decode, summary_of
+    from experiments.evaluate import tasks_to_evaluate
+    from experiments.train import train_or_explain
+
     run = train_or_explain(options.training)
     if run is None:
         return 1
