@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import safetensors
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
@@ -92,12 +91,6 @@ def follow(recipe: Recipe, folder: Path) -> list[str]:
 
 def progress(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "progress.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def described(folder: Path) -> dict[str, str]:
-    """What a run's checkpoint says of itself."""
-    with safetensors.safe_open(folder / "checkpoint.safetensors", "pt") as file:
-        return file.metadata()
 
 
 @pytest.mark.parametrize("section", RECIPES)
