@@ -89,5 +89,5 @@ def test_a_command_has_the_options_that_the_page_names(command: tuple[str, ...],
         # runpy complains of modules that other tests have imported.
         warnings.filterwarnings("ignore", message=".*found in sys.modules", category=RuntimeWarning)
         with pytest.raises((ParsedError, SystemExit)) as end:
-            runpy.run_module(module, run_name="__main__")
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
     assert end.type is ParsedError or (arguments == ["--help"] and getattr(end.value, "code", 1) in (0, None))
