@@ -20,9 +20,9 @@ class AgentConfig:
     """What an agent is made of (paper, section 2).
 
     Attributes:
-        core: what lies between encoder and heads, a name of `agents.networks.cores.CORES`: `feedforward` nothing, `lstm` one
-            LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
-        losses: names of auxiliary losses (`auxiliary.registry.LOSSES`), the position decoder among them.
+        core: what lies between encoder and heads, a name that `agents.networks.cores.core_factory` knows: `feedforward`
+            nothing, `lstm` one LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
+        losses: names of auxiliary losses (`auxiliary.registry.loss_factory`), the position decoder among them.
         depth_input: whether the depth byte is the fourth channel of the picture.
     """
 

@@ -272,7 +272,7 @@ def parse_loss_weights(text: str) -> LossWeights:
     Raises:
         InputError: anything else, or no auxiliary loss of that name.
     """
-    from auxiliary.registry import LOSSES
+    from auxiliary.registry import loss_factory
 
     weights = LossWeights()
     for part in text.split(","):
@@ -281,8 +281,9 @@ def parse_loss_weights(text: str) -> LossWeights:
             weights[name.strip()] = float(number)
         except ValueError:
             equals = ""
-        if not equals or name.strip() not in LOSSES:
-            raise InputError(f"{LOSS_WEIGHT} {part}: expected NAME=NUMBER with a name of {', '.join(LOSSES)}")
+        if not equals:
+            raise InputError(f"{LOSS_WEIGHT} {part}: expected NAME=NUMBER, NAME being an auxiliary loss's")
+        loss_factory(name.strip())
     return weights
 
 
