@@ -31,8 +31,8 @@ class AgentModel(nn.Module):
             raise InputError(f"auxiliary loss {unknown[0]!r}: expected one of {', '.join(LOSSES)}")
         self.agent = agent
         self.spec = spec
-        self.network = network = AgentNetwork(agent, spec, config.encoder)
-        context = HeadContext(spec, network.encoder.features, network.core.width, config.depth_form)
+        self.network = network = AgentNetwork(agent, spec, config.network)
+        context = HeadContext(spec, network.encoder.features, network.core.width, config.depth_form, config.loop_closure_labels)
         self.losses = nn.ModuleDict({name: LOSSES[name](context) for name in agent.losses})
 
     @property
