@@ -15,7 +15,6 @@ from agents.precision import whole_precision
 from env.batch import WorldSpec
 from maze_gen.errors import InputError
 
-
 BUILT = NetworkSettings()
 """The settings of a network where none are given."""
 
