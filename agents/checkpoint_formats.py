@@ -37,7 +37,7 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "encoder": "convolutional",
                 "slow_units": 0.0,
                 "slow_steps": 400.0,
-                "critic_sees": [],
+                "critic_sees": (),
                 "loop_closure_labels": "episode",
             },
         ),
