@@ -88,10 +88,10 @@ def table(found: dict[str, Played]) -> str:
     ]
     whole = found[BESIDE].returns.mean()
     for name, played in found.items():
-        error = played.returns.std(ddof=1) / len(played.returns) ** 0.5
+        mean, error = played.returns.mean(), played.returns.std(ddof=1) / len(played.returns) ** 0.5
         lines.append(
-            f"| {name} | {played.returns.mean():.1f} ({error:.1f}) | {played.returns.mean() / whole:.0%} | {played.goals.mean():.1f} "
-            f"| {np.mean(played.goals == 0):.0%} | {played.first:.1f} : {played.later:.1f} s |"
+            f"| {name} | {mean:.1f} ({error:.1f}) | {mean / whole:.0%} | {played.goals.mean():.1f} | "
+            f"{np.mean(played.goals == 0):.0%} | {played.first:.1f} : {played.later:.1f} s |"
         )
     return "\n".join(lines)
 
