@@ -45,10 +45,9 @@ setup(
         "safetensors>=0.5",
         "tensorboard>=2.19",
         "tyro>=1.0",
-        "pillow>=11.0",
+        # Not opencv-python: that one needs libGL, and ends the process where there is no screen.
+        "opencv-python-headless>=5.0",
         "matplotlib>=3.10",
-        "imageio>=2.37",
-        "imageio-ffmpeg>=0.6",
         "pygame>=2.6",
         "psutil>=6.0",
     ],

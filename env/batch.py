@@ -223,6 +223,18 @@ class BatchEnv(ABC):
     def __copy__(self) -> Self:
         return self.clone()
 
+    def state_arrays(self) -> dict[str, npt.NDArray[Any]] | None:
+        """Copies of the arrays from which `restore_state` continues; None where worlds can't be saved, as simulators can't."""
+        return None
+
+    def restore_state(self, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        """Continues from a state of a batch with the same task and number of worlds, and returns the observation.
+
+        Raises:
+            InputError: these worlds can't be restored, or the state is of others.
+        """
+        raise InputError(f"{type(self).__name__} of {self.task.name!r}: these worlds cannot be restored")
+
     @abstractmethod
     def close(self) -> None:
         """Frees what the worlds hold; called twice it does nothing."""

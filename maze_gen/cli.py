@@ -1,4 +1,4 @@
-"""A typed dataclass as a command line, whose mistakes are one line each."""
+"""Command lines from typed dataclasses, with errors of one line."""
 
 import contextlib
 import io

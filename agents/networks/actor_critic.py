@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from agents.config import AgentConfig, NetworkSettings
 from agents.networks.cores import CORES, CoreInput, State
 from agents.networks.critic import PrivilegedCritic
-from agents.networks.distributions import ActionDistribution, PolicyHead, make_policy_head
+from agents.networks.distributions import ActionDistribution, PolicyHead
 from agents.networks.encoders import make_encoder
 from agents.networks.inputs import Inputs, Perception
+from agents.networks.policy_heads import make_policy_head
 from agents.networks.slow_units import slow_down
 from agents.precision import whole_precision
 from env.batch import WorldSpec

@@ -34,7 +34,6 @@ class InformedPolicy(ABC):
     """
 
     observe: frozenset[str] = frozenset({"velocity"})
-    sees = False
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs = num_envs
@@ -48,8 +47,8 @@ class InformedPolicy(ABC):
 
     def act(self, env: BatchEnv, uniforms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         """Actions [N] for the present observation; nothing is left to chance."""
-        facts, maze = env.privileged, env.task.mazes[0]
-        size = (maze.rows, maze.cols)
+        facts, size = env.privileged, (env.task.mazes[0].rows, env.task.mazes[0].cols)
+        self._maze = facts["maze"]
         if self._walls is None:
             self._prepare(env)
         assert self._walls is not None
@@ -153,7 +152,6 @@ class WallFollower(InformedPolicy):
     def _prepare(self, env: BatchEnv) -> None:
         super()._prepare(env)
         self._side = np.zeros(self.num_envs, np.int64)
-        self._maze = env.privileged["maze"]
 
     def _begin_trips(
         self, started: npt.NDArray[np.bool_], respawned: npt.NDArray[np.bool_], heading: npt.NDArray[np.float32]
