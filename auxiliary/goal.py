@@ -39,7 +39,19 @@ class _Reached:
         return self.rows
 
 
-class GoalCellRecorder(Recorder):
+class _AfterTheGoal(Recorder):
+    """A recorder whose targets are known from the first time that the goal was reached in the episode."""
+
+    reached: _Reached
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"reached": self.reached.rows.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.reached.rows.copy_(state["reached"])
+
+
+class GoalCellRecorder(_AfterTheGoal):
     """Index of the goal's cell from the first time it was reached in the episode, UNKNOWN before."""
 
     shape = ()
@@ -53,7 +65,7 @@ class GoalCellRecorder(Recorder):
         out.masked_fill_(~self.reached.update(worlds, starts), UNKNOWN)
 
 
-class GoalDirectionRecorder(Recorder):
+class GoalDirectionRecorder(_AfterTheGoal):
     """[2] classes of the goal's direction and straight distance, seen from the agent; UNKNOWN as in `GoalCellRecorder`."""
 
     shape = (2,)

@@ -33,8 +33,11 @@ def opposite(place, side, rows, cols):
 
 
 @cpu
-def _ray(known, seen, walls, rows, cols, x, y, dx, dy):
-    """Follows a ray from (x, y) in units along the unit vector (dx, dy) to the wall that it meets."""
+def _ray(known, seen, walls, size, start, way):
+    """Follows a ray from `start` (x, y) in units along the unit vector `way` (dx, dy) to the wall that it meets."""
+    rows, cols = size
+    x, y = start
+    dx, dy = way
     ix, iy = int(x / CELL), int(y / CELL)
     for _ in range(rows + cols + 2):
         place = iy * cols + ix
@@ -68,7 +71,7 @@ def look(known, seen, walls, maze, size, position, heading):
         position: [N, 2] float32, units.
         heading: [N] float32, degrees.
     """
-    rows, cols = size
+    _, cols = size
     for row in range(len(known)):
         angle = float(heading[row]) * math.pi / 180.0
         # What lies in the agent's own cell it all but touches.
@@ -79,7 +82,7 @@ def look(known, seen, walls, maze, size, position, heading):
             dx, dy = ahead_x + aside * ahead_y, ahead_y - aside * ahead_x
             length = math.sqrt(dx * dx + dy * dy)
             x, y = float(position[row, 0]), float(position[row, 1])
-            _ray(known[row], seen[row], walls[maze[row]], rows, cols, x, y, dx / length, dy / length)
+            _ray(known[row], seen[row], walls[maze[row]], size, (x, y), (dx / length, dy / length))
 
 
 def nothing_known(num_envs: int, cells: int) -> tuple[np.ndarray, np.ndarray]:

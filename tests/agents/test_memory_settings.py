@@ -162,7 +162,7 @@ def test_a_checkpoint_keeps_the_settings(tmp_path):
     task, model = trained_model()
     config = TrainConfig(critic_sees=("goal_distance",), slow_units=0.25, slow_steps=100, loop_closure_labels="trip")
     parameters = {name: part.detach() for name, part in model.named_parameters()}
-    made = Checkpoint("nav", AGENTS["nav"], config, "fast", task, "embedded", 1, 0, 0.0, 1, parameters, {}, {}, "here")
+    made = Checkpoint("nav", AGENTS["nav"], config, "fast", task, "embedded", 1, 0, 0.0, 1, parameters, {})
     save_checkpoint(tmp_path / "a.safetensors", made)
     loaded = load_checkpoint(tmp_path / "a.safetensors")
     assert loaded.config == config

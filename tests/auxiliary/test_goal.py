@@ -218,3 +218,20 @@ def test_without_a_known_step_there_is_no_loss_and_no_gradient():
     assert float(loss.detach()) == 0
     assert all(part.grad is not None and not part.grad.any() for part in head.parameters())
     assert head.metrics({name: float(value) for name, value in sums.items()}) == {"accuracy": 0, "known rate": 0}
+
+
+@pytest.mark.parametrize("kind", ["cell", "direction"])
+def test_a_recorder_goes_on_from_its_state(kind):
+    make = (lambda: goal.GoalCellRecorder(3)) if kind == "cell" else (lambda: goal.GoalDirectionRecorder(3, ROWS, COLS))
+    played = episodes(150, 3)
+    whole = recorded(make(), played)
+    first, second = make(), make()
+    half = 75
+    parts = [
+        SimpleNamespace(**{name: array[cut] for name, array in vars(played).items()}) for cut in (slice(half), slice(half, None))
+    ]
+    made = recorded(first, parts[0])
+    second.load_state_dict(first.state_dict())
+    np.testing.assert_array_equal(np.concatenate((made, recorded(second, parts[1]))), whole)
+    # Without the state it would not.
+    assert (recorded(make(), parts[1]) != whole[half:]).any()

@@ -25,3 +25,16 @@ def test_it_is_the_path_from_the_agents_cell_to_this_episodes_goal():
                 assert found[-1] == field.flat[facts["cell"][row]]
             env.step(random.integers(2, 8, size=8))
     assert len(set(found)) > 8
+
+
+def test_it_follows_from_a_saved_state():
+    task = make_task("procedural-small")
+    random = np.random.default_rng(5)
+    with make_batch(task, 4, observe=("velocity",)) as env, make_batch(task, 4, observe=("velocity",)) as other:
+        env.reset(1)
+        for _ in range(40):
+            env.step(random.integers(2, 8, size=4))
+        state = env.state_arrays()
+        assert state is not None
+        other.restore_state(state)
+        assert other.privileged["goal_distance"].tolist() == env.privileged["goal_distance"].tolist()
