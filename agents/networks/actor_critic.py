@@ -94,7 +94,8 @@ class AgentNetwork(nn.Module):
     def _outputs(self, features: Tensor, core: Tensor, inputs: Inputs) -> Outputs:
         with whole_precision(core.device):
             whole = core.to(self.value.weight.dtype)
-            value = self.value(whole).squeeze(-1)
+            # In this order: the backward adds gradients in the reverse of it, and their last bits depend on that.
+            policy, value = self.policy(whole), self.value(whole).squeeze(-1)
             if self.critic is not None:
                 value = value + self.critic(inputs.privileged)
-            return Outputs(self.policy(whole), value, features, core)
+            return Outputs(policy, value, features, core)
