@@ -193,7 +193,7 @@ def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
             raise InputError(f"{option} {given}: {path} was trained with {found}; leave the option out to go on with it")
     if options.maze_file is not None:
         raise InputError(f"--maze-file {options.maze_file}: {path} brings its own maze; leave the option out")
-    for name in ("observation_size", "encoder", "depth_form"):
+    for name in ("observation_size", "encoder", "critic_sees", "depth_form"):
         given, found = getattr(options.settings, name), getattr(earlier.config, name)
         if given != found:
             raise InputError(f"--{name.replace('_', '-')} {given}: {path} was trained with {found}")
