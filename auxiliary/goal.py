@@ -109,7 +109,7 @@ def masked_cross_entropy(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor
 
 
 class GoalCellLoss(AuxiliaryLoss):
-    """A hidden layer of 128, then a softmax over the cells of the maze; cross-entropy, 0 where there is no target, mean over steps."""
+    """A hidden layer of 128, then a softmax over the cells of the maze; mean over all steps of the masked cross-entropy."""
 
     reads = "core"
 
