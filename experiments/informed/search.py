@@ -90,7 +90,7 @@ def frontier(found, way, known, seen, goal, heading, size, prices):
             walk += _turning_seconds(heading, first[place])
         if goal >= 0:
             walk += (abs(place % cols - goal % cols) + abs(place // cols - goal // cols)) * SECONDS_PER_CELL
-        if steps[place] > 0 and seen[place] == 0:
+        if seen[place] == 0:
             cost = walk - (prices[1] if place == before_place else 0.0)
             if cost < best:
                 best = cost

@@ -41,9 +41,8 @@ def _ray(known, seen, walls, size, start, way):
     ix, iy = int(x / CELL), int(y / CELL)
     for _ in range(rows + cols + 2):
         place = iy * cols + ix
-        along = (ix * CELL + 50.0 - x) * dx + (iy * CELL + 50.0 - y) * dy
         aside = abs((ix * CELL + 50.0 - x) * dy - (iy * CELL + 50.0 - y) * dx)
-        if along >= 0.0 and aside <= NOTICED:
+        if aside <= NOTICED:
             seen[place] = 1
         to_x = ((ix + 1 if dx > 0.0 else ix) * CELL - x) / dx if dx != 0.0 else 1e9
         to_y = ((iy + 1 if dy > 0.0 else iy) * CELL - y) / dy if dy != 0.0 else 1e9

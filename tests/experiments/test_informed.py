@@ -22,6 +22,13 @@ ROOM = """
 *     *
 *******
 """.strip()
+COMB = """
+*******
+* * * *
+* * * *
+*     *
+*******
+""".strip()
 SIDES = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
@@ -170,8 +177,8 @@ def test_searchers_find_the_goal_in_mazes_they_never_saw_and_gain_from_rememberi
 
 
 def test_a_wall_follower_takes_the_leftmost_open_side():
-    """From the lower left cell, looking right, along the corridor and around the wall to the dead end."""
-    maze = read_maze(ROOM, "thin")
+    """From the middle of the comb's back, looking right: every dead end, from the left on."""
+    maze = read_maze(COMB, "thin")
     follower = WallFollower(1)
     follower.size = (2, 3)
     follower._walls, follower._maze = oracle.walls_of(maze)[None], np.zeros(1, np.int32)
@@ -180,11 +187,11 @@ def test_a_wall_follower_takes_the_leftmost_open_side():
     follower.target, follower._side = np.full(1, search.NOWHERE), np.zeros(1, np.int64)
     follower.to_goal, follower.facing = np.zeros(1, np.bool_), np.zeros(1, np.float32)
     place, visited = 1, []
-    for _ in range(6):
+    for _ in range(8):
         follower._decide(0, place, search.NOWHERE, 0.0)
         place = int(follower.target[0])
         visited.append(place)
-    assert visited == [2, 5, 4, 5, 2, 1]
+    assert visited == [4, 1, 2, 5, 2, 1, 0, 3]
 
 
 @pytest.mark.parametrize("remembers", [False, True])
