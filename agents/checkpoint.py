@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from agents.config import AgentConfig, TrainConfig, agent_config, from_json
+from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
-from agents.store import SharedStore
-from agents.task_record import read_task, record_task
 from env.task import Task
+from env.task_io import read_task, record_task
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
@@ -91,7 +91,7 @@ class Checkpoint:
             place.data.copy_(values)
         return model
 
-    def restore(self, store: SharedStore, flat: FlatParameters) -> None:
+    def restore(self, store: ParameterStore, flat: FlatParameters) -> None:
         """Puts parameters and statistics into a store whose parameters are laid out as `flat`.
 
         Raises:
@@ -138,7 +138,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "sessions": checkpoint.sessions,
         "versions": checkpoint.versions,
     }
-    groups = ((PARAMETERS, checkpoint.parameters), (OPTIMIZER, checkpoint.statistics), (TASK, mazes))
+    arrays = {name: torch.from_numpy(array) for name, array in mazes.items()}
+    groups = ((PARAMETERS, checkpoint.parameters), (OPTIMIZER, checkpoint.statistics), (TASK, arrays))
     tensors = {prefix + name: part.contiguous() for prefix, group in groups for name, part in group.items()}
     write_whole(path, safetensors.torch.save(tensors, {"knossos": json.dumps(content, allow_nan=False)}))
 
@@ -192,7 +193,7 @@ def _checkpoint(path: Path, content: dict[str, Any], tensors: dict[str, Tensor])
             agent_name=name,
             config=from_json(TrainConfig, content["config"], origin),
             preset=str(content["preset"]),
-            task=read_task(content["task"], group(TASK), origin),
+            task=read_task(content["task"], {name: part.numpy() for name, part in group(TASK).items()}, origin),
             backend=str(content["backend"]),
             seed=int(content["seed"]),
             frames=int(content["frames"]),

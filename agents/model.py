@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.config import AgentConfig, TrainConfig
-from agents.networks import CORE_FEATURES, FEATURES, AgentNetwork
+from agents.networks.actor_critic import CORE_FEATURES, FEATURES, AgentNetwork
 from auxiliary.loss import AuxiliaryLoss
 from auxiliary.registry import LOSSES
 from env.task import Task
@@ -34,12 +34,10 @@ class AgentModel(nn.Module):
         return {name: loss for name, loss in self.losses.items() if isinstance(loss, AuxiliaryLoss)}
 
     @property
-    def needs_depth_target(self) -> bool:
-        return any(loss.needs_depth_target for loss in self.auxiliary.values())
-
-    @property
-    def needs_depth(self) -> bool:
-        return self.agent.depth_input or any(loss.needs_depth for loss in self.auxiliary.values())
+    def observe(self) -> frozenset[str]:
+        """Names of the arrays that worlds must make for it to learn."""
+        own = frozenset({"rgb", "velocity", "depth"} if self.agent.depth_input else {"rgb", "velocity"})
+        return own.union(*(loss.observe for loss in self.auxiliary.values()))
 
 
 class FlatParameters:

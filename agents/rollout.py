@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.capture import Capture
-from agents.draws import Draws
-from agents.endings import Endings, Finished, LastLooks, ends_inside, parts
+from agents.cuda_graphs import Capture
+from agents.episode_stats import EpisodeStats, FinalObservations, Finished, ends_inside, parts
 from agents.model import AgentModel
-from agents.networks import Inputs, State, keep_state
+from agents.networks.actor_critic import Inputs, State, keep_state
 from agents.precision import Precision, products_in, resolve
+from agents.rng import RandomStream
 from auxiliary.loss import Recorder
 from env.batch import BatchEnv
-from env.task import NUM_ACTIONS
+from env.navigation import NUM_ACTIONS
 from env.tensors import TensorWorlds
 
 
@@ -102,7 +102,7 @@ class Actor:
         env: BatchEnv,
         model: AgentModel,
         chunk: int,
-        draws: Draws,
+        draws: RandomStream,
         stagger: bool = True,
         capture: Capture | None = None,
         precision: Precision = "float32",
@@ -121,8 +121,10 @@ class Actor:
         channels = 4 if model.agent.depth_input else 3
         self.rollout = allocate(chunk, N, size, channels, self.recorders, self.state, device)
         self.present = Inputs(
-            torch.zeros(N, size, size, channels, dtype=torch.uint8, device=device) if channels == 4 else worlds.rgb,
-            worlds.velocity,
+            torch.zeros(N, size, size, channels, dtype=torch.uint8, device=device)
+            if channels == 4
+            else worlds.observation["rgb"],
+            worlds.observation["velocity"],
             torch.zeros(N, device=device),
             torch.zeros(N, NUM_ACTIONS, device=device),
         )
@@ -134,9 +136,9 @@ class Actor:
         self.chunks_done = torch.zeros((), dtype=torch.int64, device=device)
         # The most episodes of a row that can end in a chunk.
         slots = (chunk - 1) // env.task.episode_steps + 1
-        self.endings = Endings(N, device, slots)
+        self.endings = EpisodeStats(N, device, slots)
         self.ends_inside = ends_inside(env.task, chunk)
-        self.last_looks = LastLooks(self.present, self.state, slots) if self.masked and self.ends_inside else None
+        self.final_observations = FinalObservations(self.present, self.state, slots) if self.masked and self.ends_inside else None
         self._captured = capture(self._masked_chunk) if capture else None
 
     def reset(self, seed: int, first_stream: int) -> None:
@@ -148,9 +150,8 @@ class Actor:
     def _observe(self) -> None:
         """Takes the present observation over from the worlds, where it isn't their own."""
         if self.present.images.shape[-1] == 4:
-            assert self.worlds.depth is not None
-            self.present.images[..., :3] = self.worlds.rgb
-            self.present.images[..., 3] = self.worlds.depth
+            self.present.images[..., :3] = self.worlds.observation["rgb"]
+            self.present.images[..., 3] = self.worlds.observation["depth"]
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> tuple[Rollout, list[Finished]]:
         """Acts for a chunk with the model's present parameters.
@@ -185,8 +186,8 @@ class Actor:
         rollout, worlds, network, present = self.rollout, self.worlds, self.model.network, self.present
         state = self.state
         self.endings.begin_chunk()
-        if self.last_looks:
-            self.last_looks.begin_chunk()
+        if self.final_observations:
+            self.final_observations.begin_chunk()
         for t in range(self.chunk):
             if stopping():
                 raise StoppedError
@@ -214,10 +215,10 @@ class Actor:
             present.reward.copy_(worlds.reward)
             present.action.zero_().scatter_(1, action.unsqueeze(1), 1)
             self._observe()
-            self.endings.add(worlds.reward, worlds.goals)
+            self.endings.add(worlds.reward, worlds.statistics["goals"])
             self._end(t, state)
-        if self.last_looks:
-            self.last_looks.value(network, rollout.ended, rollout.next_value)
+        if self.final_observations:
+            self.final_observations.value(network, rollout.ended, rollout.next_value)
         _copy(self.state, state)
         self.chunks_done.add_(1)
 
@@ -238,12 +239,12 @@ class Actor:
             ended |= cut
             self.endings.drop(cut)
         some = self._any(ended, at_edge=last)
-        if last or (some and not self.last_looks):
+        if last or (some and not self.final_observations):
             # The value of an episode's last observation; after the chunk's last step, also of those that go on.
             outputs, _ = self.model.network.step(self.present, state)
             self.rollout.next_value[t] = outputs.value
-        if self.last_looks:
-            self.last_looks.keep(ended, self.present, state)
+        if self.final_observations:
+            self.final_observations.keep(ended, self.present, state)
         self.starts.copy_(ended)
         if some:
             if self.masked:

@@ -55,8 +55,7 @@ class ClassRecorder(Recorder):
         self.edges = torch.from_numpy(distance_edges()).to(device)
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        assert worlds.depth_target is not None
-        out.copy_(torch.bucketize(worlds.depth_target.view(-1, PIXELS), self.edges, out_int32=True, right=True))
+        out.copy_(torch.bucketize(worlds.observation["depth_target"].view(-1, PIXELS), self.edges, out_int32=True, right=True))
 
 
 class RegressionRecorder(Recorder):
@@ -76,14 +75,13 @@ class RegressionRecorder(Recorder):
         self.pixels = torch.from_numpy((rows[:, None] * size + cols).ravel()).to(device)
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        assert worlds.depth is not None
-        out.copy_(self.table[worlds.depth.flatten(1).index_select(1, self.pixels).int()])
+        out.copy_(self.table[worlds.observation["depth"].flatten(1).index_select(1, self.pixels).int()])
 
 
 class DepthLoss(AuxiliaryLoss):
     """A hidden layer of 128, then eight classes for each of 4 x 16 pixels; cross-entropy, mean over pixels."""
 
-    needs_depth_target = True
+    observe = frozenset({"depth_target"})
 
     def __init__(self, features: int, reads: Literal["encoder", "core"]) -> None:
         super().__init__()
@@ -115,7 +113,7 @@ class DepthLoss(AuxiliaryLoss):
 class DepthRegressionLoss(AuxiliaryLoss):
     """A hidden layer of 128, then a depth value for each of 8 x 16 pixels; squared error, mean over pixels."""
 
-    needs_depth = True
+    observe = frozenset({"depth"})
 
     def __init__(self, features: int, reads: Literal["encoder", "core"], size: int) -> None:
         super().__init__()

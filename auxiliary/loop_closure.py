@@ -113,7 +113,7 @@ class LoopClosureRecorder(Recorder):
         self.labels = LoopClosureLabels(num_envs, episode_steps)
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        self.labels.write(worlds.position.numpy(), starts.numpy(), out.numpy())
+        self.labels.write(worlds.privileged["position"].numpy(), starts.numpy(), out.numpy())
 
 
 class MaskedLoopClosureRecorder(Recorder):
@@ -126,7 +126,7 @@ class MaskedLoopClosureRecorder(Recorder):
         self.labels = MaskedLabels(num_envs, episode_steps, device)
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        self.labels.write(worlds.position, starts, out)
+        self.labels.write(worlds.privileged["position"], starts, out)
 
 
 class LoopClosureLoss(AuxiliaryLoss):

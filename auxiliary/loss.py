@@ -64,8 +64,7 @@ class AuxiliaryLoss(nn.Module, ABC):
         reads: the features that `forward` takes: the encoder's or the core's of the chunk, or the encoder's of pictures that
             the loss's own memory draws.
         detached: whether the loss only reads: no gradient of it reaches the agent.
-        needs_depth_target: whether the worlds must make `observation.depth_target`.
-        needs_depth: whether the worlds must make `observation.depth`.
+        observe: names of the arrays that the worlds must make for the loss's target.
 
     Recorders and memories are made for tensors on a device, and `masked` or not: a masked one never asks a tensor what it holds,
     does the same work every time, and keeps its tensors where they are, so that a GPU does it without the host. So does `loss`,
@@ -74,8 +73,7 @@ class AuxiliaryLoss(nn.Module, ABC):
 
     reads: Literal["encoder", "core", "memory"]
     detached: bool = False
-    needs_depth_target: bool = False
-    needs_depth: bool = False
+    observe: frozenset[str] = frozenset()
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder | None:
         """What takes this loss's target from `num_envs` worlds; None for a loss that reads a memory."""

@@ -18,7 +18,7 @@ class CellRecorder(Recorder):
     dtype = torch.int64
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        out.copy_(worlds.cell)
+        out.copy_(worlds.privileged["cell"])
 
 
 class PositionLoss(AuxiliaryLoss):

@@ -1,43 +1,64 @@
-"""Where worlds run: the embedded engine or DeepMind Lab, behind one interface."""
+"""Makes worlds: a task's domain and a backend, behind one interface."""
 
-from env.batch import BatchEnv
+from collections.abc import Collection
+from typing import Any
+
+from env.batch import BatchEnv, TaskLike
+from env.domain import Domain, domain_of, register_domain
 from env.task import Task
+from env.task_io import read_task, record_task
 from maze_gen.errors import InputError
 
 BACKENDS = ("embedded", "lab")
+"""Of the maze domain."""
 
 
 def make_batch(
-    task: Task,
+    task: TaskLike,
     num_envs: int,
     *,
-    backend: str = "embedded",
-    depth: bool = False,
-    depth_target: bool = False,
+    observe: Collection[str] | None = None,
+    backend: str | None = None,
     device: str = "cpu",
     threads: int = 1,
 ) -> BatchEnv:
     """N worlds of a task.
 
     Args:
-        backend: `embedded` or `lab`.
-        depth: whether `observation.depth` is made.
-        depth_target: whether `observation.depth_target` is made.
-        device: `cpu` or `cuda`, of the embedded engine.
-        threads: of the embedded engine on the CPU.
+        task: of any domain.
+        observe: names of the arrays to make (`task.spec().observations`); what agents perceive by default without it.
+        backend: of the task's domain, its first one without it; mazes have `embedded` and `lab`.
+        device: `cpu` or `cuda`.
+        threads: of a backend that computes on the CPU.
 
     Raises:
-        InputError: an unknown backend, or one that isn't installed here.
+        InputError: an unknown backend, one that isn't installed here, or an array that the worlds can't make.
     """
     if num_envs < 1:
         raise InputError(f"num_envs {num_envs}: expected at least 1")
-    # Imported where it is used: the engine brings a compiler, and DeepMind Lab may not be installed.
-    if backend == "embedded":
-        from env.engine.engine import Engine
+    domain, spec = domain_of(task), task.spec()
+    wanted = spec.perceived if observe is None else frozenset(observe)
+    spec.observed(wanted)
+    name = next(iter(domain.backends)) if backend is None else backend
+    if name not in domain.backends:
+        raise InputError(f"backend {backend!r}: expected one of {', '.join(domain.backends)}")
+    return domain.backends[name](task, num_envs, observe=wanted, device=device, threads=threads)
 
-        return Engine(task, num_envs, depth=depth, depth_target=depth_target, device=device, threads=threads)
-    if backend == "lab":
-        from env.lab.adapter import LabBatch
 
-        return LabBatch(task, num_envs, depth=depth, depth_target=depth_target)
-    raise InputError(f"backend {backend!r}: expected one of {', '.join(BACKENDS)}")
+# Imported where they are used: the engine brings a compiler, and DeepMind Lab may not be installed.
+def _embedded(task: Any, num_envs: int, *, observe: frozenset[str], device: str, threads: int) -> BatchEnv:
+    from env.engine.engine import Engine
+
+    return Engine(task, num_envs, observe=observe, device=device, threads=threads)
+
+
+def _lab(task: Any, num_envs: int, *, observe: frozenset[str], device: str, threads: int) -> BatchEnv:
+    from env.lab.adapter import LabBatch
+
+    if device != "cpu":
+        raise InputError(f"device {device!r}: DeepMind Lab runs on the CPU only")
+    return LabBatch(task, num_envs, observe=observe)
+
+
+NAVIGATION = Domain("navigation", Task, {"embedded": _embedded, "lab": _lab}, record_task, read_task)
+register_domain(NAVIGATION)

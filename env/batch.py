@@ -1,32 +1,144 @@
-"""The one interface to a batch of worlds; every backend offers it and everything else is built on it."""
+"""The one interface to a batch of worlds: named arrays with specifications. Every domain and backend offers it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from env.task import Task
+from maze_gen.errors import InputError
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""Arrays by name, leading axis [N]; torch tensors of the same shapes where the worlds are computed on a GPU."""
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What the agents see; arrays allocated once and written in place by every `reset`, `reset_rows` and `step`.
+class ArraySpec:
+    """One row of a named array.
 
     Attributes:
-        rgb: [N, size, size, 3] uint8.
-        velocity: [N, 6] float32, in the agent's frame: forward, left, up (units/s); pitch, yaw, roll (degrees/s). The angular
-            part is the change of heading over the whole agent step divided by its duration.
-        depth: [N, size, size] uint8, DeepMind Lab's depth byte, or None where it wasn't asked for.
-        depth_target: [N, 4, 16] float32, planar distance in units along 64 rays of the middle of the view (the auxiliary
-            losses' target, which costs far less than `depth`), or None where it wasn't asked for.
+        shape: of a row, without the batch axis.
+        dtype: NumPy's name of the type.
+        meaning: what it holds, with units.
+        low, high: bounds that every entry keeps, or None; one number, or one for each entry.
+        scale: a typical size of each entry, by which networks divide; 1 where there is none.
+        role: `perceived` by agents unless they ask for less, `optional` for agents that ask for it, or `target`, which only
+            auxiliary losses and analysis may read.
     """
 
-    rgb: npt.NDArray[np.uint8]
-    velocity: npt.NDArray[np.float32]
-    depth: npt.NDArray[np.uint8] | None
-    depth_target: npt.NDArray[np.float32] | None
+    shape: tuple[int, ...]
+    dtype: str
+    meaning: str
+    low: float | tuple[float, ...] | None = None
+    high: float | tuple[float, ...] | None = None
+    scale: tuple[float, ...] = ()
+    role: Literal["perceived", "optional", "target"] = "target"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a picture: [height, width] or [height, width, channels] bytes."""
+        return self.dtype == "uint8" and len(self.shape) in (2, 3)
+
+
+@dataclass(frozen=True)
+class ActionPart:
+    """One choice among `size` alternatives; `labels` name them where they have names."""
+
+    name: str
+    size: int
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """What a step takes: one choice, or several at once.
+
+    Attributes:
+        parts: the choices, in the order of an action's entries. Actions are [N] int64 for one part, [N, K] for K parts.
+        autoregressive: whether a policy should choose each part knowing those before it; else the parts are independent.
+    """
+
+    parts: tuple[ActionPart, ...]
+    autoregressive: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(part.size for part in self.parts)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row's action."""
+        return () if len(self.parts) == 1 else (len(self.parts),)
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """What the worlds of a task observe and take.
+
+    Attributes:
+        observations: everything that can be observed, by name; a batch makes what it is asked for.
+        privileged: facts that only analysis and auxiliary targets may read.
+        statistics: what is counted in an episode, name → meaning.
+        action: what a step takes.
+        episode_steps: agent steps of every episode, or the most of one where episodes may terminate earlier.
+        terminates: whether an episode can end by itself, with nothing to come after it.
+        frames_per_step, frames_per_second: simulated frames of an agent step and of a second.
+        extents: sizes that models and losses ask for by name, e.g. `cells`.
+    """
+
+    observations: Mapping[str, ArraySpec]
+    privileged: Mapping[str, ArraySpec]
+    statistics: Mapping[str, str]
+    action: ActionSpec
+    episode_steps: int
+    terminates: bool = False
+    frames_per_step: int = 1
+    frames_per_second: int = 60
+    extents: Mapping[str, int] | None = None
+
+    def extent(self, name: str) -> int:
+        """A size by its name.
+
+        Raises:
+            InputError: the worlds have none of that name.
+        """
+        extents = self.extents or {}
+        if name not in extents:
+            raise InputError(f"extent {name!r}: these worlds have {', '.join(extents) or 'none'}")
+        return extents[name]
+
+    def observed(self, names: Iterable[str]) -> dict[str, ArraySpec]:
+        """The specifications of the arrays `names`, in the order of `observations`.
+
+        Raises:
+            InputError: an array that these worlds can't make.
+        """
+        wanted = set(names)
+        unknown = sorted(wanted - set(self.observations))
+        if unknown:
+            raise InputError(f"observation {unknown[0]!r}: expected among {', '.join(self.observations)}")
+        return {name: spec for name, spec in self.observations.items() if name in wanted}
+
+    @property
+    def perceived(self) -> frozenset[str]:
+        """Names of what agents see unless they ask for something else."""
+        return frozenset(name for name, spec in self.observations.items() if spec.role == "perceived")
+
+
+class TaskLike(Protocol):
+    """What every domain's task offers: an immutable value that worlds are made of."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+    def spec(self) -> WorldSpec:
+        """What its worlds observe and take."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,40 +147,15 @@ class Outcome:
 
     Attributes:
         reward: [N] float32, summed over the repeated frames.
-        truncated: [N] bool, the episode's time is up; the observation is its last. Nothing terminates.
-        goals: [N] int32, goals rewarded during the step.
+        terminated: [N] bool, the episode ended by itself: nothing follows, and its last value is 0.
+        truncated: [N] bool, the episode's time is up: the value of its last observation may be bootstrapped.
+        statistics: [N] int32 by name, what the step added to the episode's statistics.
     """
 
     reward: npt.NDArray[np.float32]
+    terminated: npt.NDArray[np.bool_]
     truncated: npt.NDArray[np.bool_]
-    goals: npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Privileged:
-    """Facts that only analysis and auxiliary targets may read; arrays allocated once and written in place.
-
-    Attributes:
-        position: [N, 2] float32, x and y in units (the frame of `maze_gen.maze`).
-        heading: [N] float32, degrees in [0, 360), counter-clockwise from +x.
-        cell: [N] int32, row x cols + col of the cell that holds the agent.
-        goal_cell: [N] int32, the same for the goal of this episode.
-        maze: [N] int32, index into `task.mazes`.
-        fruit_cells: [N, F] int32, cells of the fruit still to be had, -1 for none; strawberries carry
-            `STRAWBERRY_FLAG` (bit 16).
-        seconds: [N] float32, time since the episode's start.
-    """
-
-    position: npt.NDArray[np.float32]
-    heading: npt.NDArray[np.float32]
-    cell: npt.NDArray[np.int32]
-    goal_cell: npt.NDArray[np.int32]
-    maze: npt.NDArray[np.int32]
-    fruit_cells: npt.NDArray[np.int32]
-    seconds: npt.NDArray[np.float32]
-
-
-STRAWBERRY_FLAG = 1 << 16
+    statistics: Arrays
 
 
 class BatchEnv(ABC):
@@ -76,17 +163,26 @@ class BatchEnv(ABC):
 
     Row i plays the episodes (seed, stream i, 0), (seed, stream i, 1), ...: everything random in an episode is a function of
     those three numbers, so a row's trajectory depends on its actions alone, not on the batch size, on threads or on a device.
+
+    Attributes:
+        task: what is played.
+        num_envs: N.
+        spec: what the worlds observe and take.
+        observation, privileged: arrays by the names of `spec`, allocated once and written in place by every `reset`,
+            `reset_rows` and `step`; `observation` holds those that were asked for.
+        outcome: of the last step.
     """
 
-    task: Task
+    task: Any
     num_envs: int
-    observation: Observation
+    spec: WorldSpec
+    observation: Arrays
     outcome: Outcome
-    privileged: Privileged
+    privileged: Arrays
 
     @abstractmethod
-    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Observation:
-        """Starts episode 0 of every row.
+    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Arrays:
+        """Starts episode 0 of every row and returns the observation.
 
         Args:
             seed: any integer in [0, 2**63).
@@ -94,19 +190,23 @@ class BatchEnv(ABC):
         """
 
     @abstractmethod
-    def step(self, actions: npt.ArrayLike) -> Observation:
-        """Holds `actions` [N] (integers in [0, 8)) for the task's action repeat, then observes.
+    def step(self, actions: npt.ArrayLike) -> Arrays:
+        """Holds `actions` ([N] or [N, K] integers, `spec.action`) for an agent step and returns the observation.
 
-        A row whose episode was truncated must be started anew by `reset_rows` before the next `step`.
+        A row whose episode has ended must be started anew by `reset_rows` before the next `step`.
 
         Raises:
             InputError: a wrong shape or an action out of range, named with its row; a step before `reset`, after `close`, or
-                past a truncation.
+                past an episode's end.
         """
 
     @abstractmethod
-    def reset_rows(self, rows: npt.ArrayLike) -> Observation:
+    def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         """Starts the next episode of the rows where `rows` [N] bool is True, and observes them; the others stay as they are."""
+
+    def check(self) -> None:
+        """Raises what `step` couldn't raise without waiting for a device; elsewhere nothing is left to be raised."""
+        return
 
     @abstractmethod
     def close(self) -> None:
@@ -117,3 +217,29 @@ class BatchEnv(ABC):
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def checked_streams(seed: Any, streams: npt.ArrayLike | None, num_envs: int) -> npt.NDArray[np.int64]:
+    """The streams [N] of a `reset`, row i's being i unless they are given.
+
+    Raises:
+        InputError: a seed outside [0, 2**63), or streams that aren't N integers.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is {seed!r}, expected a whole number in [0, 2**63)")
+    rows = np.arange(num_envs) if streams is None else np.asarray(streams)
+    if rows.shape != (num_envs,) or rows.dtype.kind not in "iu":
+        raise InputError(f"streams have shape {rows.shape} and type {rows.dtype}, expected {num_envs} integers")
+    return rows.astype(np.int64)
+
+
+def checked_rows(rows: npt.ArrayLike, num_envs: int) -> npt.NDArray[np.bool_]:
+    """The rows [N] of a `reset_rows`.
+
+    Raises:
+        InputError: they aren't N booleans.
+    """
+    mask = np.asarray(rows)
+    if mask.shape != (num_envs,) or mask.dtype != np.bool_:
+        raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {num_envs} booleans")
+    return mask

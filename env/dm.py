@@ -6,9 +6,10 @@ import dm_env
 import numpy as np
 from dm_env import specs
 
+from env.navigation import NUM_ACTIONS
 from env.single import KnossosEnv
 from env.spaces import VELOCITY_BOUND
-from env.task import NUM_ACTIONS, Task
+from env.task import Task
 
 
 class KnossosDmEnv(dm_env.Environment):

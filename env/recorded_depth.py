@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from env.engine.depth import ABOVE_EYE, depth_byte
-from env.engine.frames import FrameEngine
+from env.engine.frame_engine import FrameEngine
+from env.engine.render.depth import ABOVE_EYE, depth_byte
 from maze_gen.maze import CELL_UNITS, Geometry
 
 SIZE = 84
@@ -51,8 +51,8 @@ class DepthComparison:
     def add(self, engine: FrameEngine, image: npt.NDArray[np.uint8]) -> None:
         """Adds an image, [84, 84] uint8, of what the engine's only row sees now."""
         depth = engine.planar_depth(SIZE)[0]
-        x, y = engine.privileged.position[0].astype(np.float64)
-        heading = np.radians(float(engine.privileged.heading[0]))
+        x, y = engine.privileged["position"][0].astype(np.float64)
+        heading = np.radians(float(engine.privileged["heading"][0]))
         right = (2 * np.arange(SIZE) + 1) / SIZE - 1
         up = -right[:, None]
         # Walls are nearer than floor and ceiling in the row below the horizon: floors begin 4,000 units away there.

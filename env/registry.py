@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from env.task import Task
+from env.task import OBSERVATION_SIZES, Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig
+from maze_gen.generator import GeneratorConfig
 from maze_gen.maze import Geometry
 from maze_gen.splits import mazes_of_split
 from maze_gen.text import load_maze
@@ -17,7 +17,6 @@ Split = Literal["fixed", "train", "heldout"]
 TRAINING_MAZES = 1000
 """Mazes in the pool of a procedural task, unless `make_task` is asked for another number."""
 HELDOUT_MAZES = 100
-OBSERVATION_SIZES = (84, 42)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def make_task(
     """The task of a name.
 
     Args:
-        name: one of `TASK_NAMES`, or `lab:` and a level that DeepMind Lab brings (`env.lab.released`).
+        name: one of `TASK_NAMES`, or `lab:` and a level that DeepMind Lab brings (`env.lab.released_levels`).
         split: `fixed` for the layout of a task that has one, `train` or `heldout` for generated mazes. Without it a task of one
             layout is `fixed`, a procedural one `train`. `heldout` mazes of a task of one layout are as large as it and are
             played by its rules.
@@ -79,7 +78,7 @@ def make_task(
         raise InputError(f"observation size {observation_size}: expected one of {', '.join(map(str, OBSERVATION_SIZES))}")
     if name.startswith("lab:"):
         # Imported where it is used: it asks DeepMind Lab for the layout.
-        from env.lab.released import released_task
+        from env.lab.released_levels import released_task
 
         released = released_task(name, observation_size)
         return released if split in (None, "fixed") else generated_counterpart(released, split, mazes or HELDOUT_MAZES)
@@ -88,21 +87,23 @@ def make_task(
     splits = ("fixed", "train", "heldout") if row.layout else ("train", "heldout")
     if split is not None and split not in splits:
         raise InputError(f"split {split!r} of task {name}: expected one of {', '.join(splits)}")
+    chosen = split or own
+    count = mazes or (HELDOUT_MAZES if chosen == "heldout" else TRAINING_MAZES)
+    if row.layout:
+        pool, pool_split = (catalogue_maze(row.layout),), "fixed"
+    else:
+        assert chosen != "fixed"
+        pool, pool_split = mazes_of_split(GeneratorConfig(row.rows, row.cols), chosen, 0, count), chosen
     task = Task(
         name=name,
-        mazes=(catalogue_maze(row.layout),) if row.layout else (),
+        mazes=pool,
         episode_seconds=row.episode_seconds,
+        split=pool_split,
         goal=row.goal,
         fruit=row.fruit,
         observation_size=observation_size,
     )
-    chosen = split or own
-    if chosen == "fixed":
-        return task
-    count = mazes or (HELDOUT_MAZES if chosen == "heldout" else TRAINING_MAZES)
-    if row.layout:
-        return generated_counterpart(task, chosen, count)
-    return replace(task, mazes=mazes_of_split(GeneratorConfig(row.rows, row.cols), chosen, 0, count), split=chosen)
+    return generated_counterpart(task, chosen, count) if row.layout and chosen != "fixed" else task
 
 
 def generated_counterpart(task: Task, split: Literal["train", "heldout"] = "heldout", mazes: int = HELDOUT_MAZES) -> Task:

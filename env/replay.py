@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
-from env.engine.frames import FrameEngine
+from env.engine.frame_engine import FrameEngine
 from env.engine.motion import FULL_TURN
 from env.recorded_depth import DepthComparison
 from env.task import Task
-from maze_gen.command import parse_options
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry, Maze
 from maze_gen.text import read_maze
@@ -188,7 +188,7 @@ def replay(trace: Trace) -> dict[str, Any]:
     clock_mismatches = reward_mismatches = 0
     seen = DepthComparison(trace.maze.geometry)
     images = {int(frame): image for frame, image in zip(trace.depth_frame, trace.depth, strict=True)}
-    with FrameEngine(task, 1, rgb=False) as engine:
+    with FrameEngine(task, 1, observe={"velocity"}) as engine:
         engine.reset(0)
         if not trace.maze_has_goal:
             engine.remove_goals()
@@ -212,9 +212,9 @@ def replay(trace: Trace) -> dict[str, Any]:
                 reward_mismatches += int(float(engine.outcome.reward[0]) != trace.reward[frame])
             if trace.exact[frame]:
                 facts = engine.privileged
-                off = np.hypot(*(facts.position[0].astype(np.float64) - trace.position[frame]))
-                turn = (int(headings(facts.heading[0])) - int(trace.heading[frame]) + FULL_TURN // 2) % FULL_TURN
-                drift = np.abs(engine.observation.velocity[0, :2] - trace.local_velocity[frame]).max()
+                off = np.hypot(*(facts["position"][0].astype(np.float64) - trace.position[frame]))
+                turn = (int(headings(facts["heading"][0])) - int(trace.heading[frame]) + FULL_TURN // 2) % FULL_TURN
+                drift = np.abs(engine.observation["velocity"][0, :2] - trace.local_velocity[frame]).max()
                 error["position"] = max(error["position"], float(off))
                 error["heading"] = max(error["heading"], abs(turn - FULL_TURN // 2) * DEGREES)
                 error["velocity"] = max(error["velocity"], float(drift))

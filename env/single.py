@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from env.backends import make_batch
+from env.navigation import FRAMES_PER_SECOND, NUM_ACTIONS
 from env.registry import make_task
-from env.spaces import ACTION_SPACE, copied, observation_space
-from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
+from env.spaces import ACTION_SPACE, copied, observation_space, observed
+from env.task import Task
 from maze_gen.errors import InputError
 
 
@@ -37,7 +38,7 @@ class KnossosEnv(gymnasium.Env[dict[str, npt.NDArray[Any]], np.int64]):
         if render_mode not in (None, "rgb_array"):
             raise InputError(f"render_mode {render_mode!r}: expected None or 'rgb_array'; `experiments.play` opens a window")
         self.task = make_task(task, observation_size=observation_size) if isinstance(task, str) else task
-        self.batch = make_batch(self.task, 1, backend=backend, depth=depth)
+        self.batch = make_batch(self.task, 1, backend=backend, observe=observed(depth))
         self.render_mode = render_mode
         self.depth = depth
         self.observation_space = observation_space(self.task.observation_size, depth)  # type: ignore[assignment]
@@ -67,12 +68,12 @@ class KnossosEnv(gymnasium.Env[dict[str, npt.NDArray[Any]], np.int64]):
             raise InputError(f"action {action!r}: expected an integer from 0 to {NUM_ACTIONS - 1}")
         self.batch.step(np.array([action]))
         outcome = self.batch.outcome
-        facts = self._facts() | {"goals": int(outcome.goals[0])}
+        facts = self._facts() | {"goals": int(outcome.statistics["goals"][0])}
         return self._observation(), float(outcome.reward[0]), False, bool(outcome.truncated[0]), facts
 
     def render(self) -> npt.NDArray[np.uint8] | None:  # type: ignore[override]
         """The picture that the agent sees, [size, size, 3] uint8; None without a render mode."""
-        return None if self.render_mode is None else self.batch.observation.rgb[0].copy()
+        return None if self.render_mode is None else self.batch.observation["rgb"][0].copy()
 
     def close(self) -> None:
         """Frees the world; called twice it does nothing."""
@@ -84,8 +85,8 @@ class KnossosEnv(gymnasium.Env[dict[str, npt.NDArray[Any]], np.int64]):
     def _facts(self) -> dict[str, Any]:
         facts = self.batch.privileged
         return {
-            "position": facts.position[0].copy(),
-            "heading": float(facts.heading[0]),
-            "cell": int(facts.cell[0]),
-            "goal_cell": int(facts.goal_cell[0]),
+            "position": facts["position"][0].copy(),
+            "heading": float(facts["heading"][0]),
+            "cell": int(facts["cell"][0]),
+            "goal_cell": int(facts["goal_cell"][0]),
         }

@@ -3,8 +3,8 @@
 import gymnasium
 import numpy as np
 
-from env.batch import Observation
-from env.task import NUM_ACTIONS
+from env.batch import Arrays
+from env.navigation import NUM_ACTIONS
 
 VELOCITY_BOUND = np.array([1000, 1000, 1000, 1000, 1000, 1000], np.float32)
 """Units/s and degrees/s; the rules reach 320 units/s and, at 20 pixels a frame, 151 degrees/s."""
@@ -23,9 +23,11 @@ def observation_space(size: int, depth: bool) -> gymnasium.spaces.Dict:
     return gymnasium.spaces.Dict(spaces)
 
 
-def copied(observation: Observation) -> dict[str, np.ndarray]:
+def observed(depth: bool) -> set[str]:
+    """Names of the arrays that a face observes."""
+    return {"rgb", "velocity", "depth"} if depth else {"rgb", "velocity"}
+
+
+def copied(observation: Arrays) -> dict[str, np.ndarray]:
     """The observation of a batch as a dictionary of arrays of its own, [N, ...], in the form of `observation_space`."""
-    arrays = {"rgb": observation.rgb.copy(), "velocity": observation.velocity.copy()}
-    if observation.depth is not None:
-        arrays["depth"] = observation.depth.copy()
-    return arrays
+    return {name: array.copy() for name, array in observation.items()}

@@ -1,24 +1,21 @@
 """What is played in a maze: where mazes come from, the rules of an episode, and what is observed."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+from env.batch import WorldSpec
+from env.navigation import FRAMES_PER_SECOND, navigation_spec
+from maze_gen.errors import InputError
 from maze_gen.maze import Maze
 
-NUM_ACTIONS = 8
-ACTION_NAMES = (
-    "look left",
-    "look right",
-    "forward",
-    "backward",
-    "strafe left",
-    "strafe right",
-    "forward + look left",
-    "forward + look right",
-)
-"""The paper's eight actions (section 5; the order is ours)."""
-
-FRAMES_PER_SECOND = 60
+SPLITS = ("fixed", "train", "heldout")
+DRAWN = ("fixed", "episode")
+OBSERVATION_SIZES = (84, 42)
+MOST = 1_000_000
+"""The largest number that a rule may have: seconds, frames, cells."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,26 @@ class Task:
     action_repeat: int = 4
     observation_size: int = 84
 
+    def __post_init__(self) -> None:
+        """Raises InputError where a rule makes no sense, or the mazes differ in size."""
+        if not self.mazes:
+            raise InputError(f"task {self.name!r} has no maze")
+        sizes = {(maze.rows, maze.cols) for maze in self.mazes}
+        if len(sizes) > 1:
+            raise InputError(f"task {self.name!r}: its mazes have the sizes {sorted(sizes)}, expected equally large ones")
+        for name, least in (("episode_seconds", 1), ("action_repeat", 1), ("spawn_distance", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
+                raise InputError(f"task {self.name!r}: {name} is {value!r}, expected a whole number from {least} to {MOST}")
+        for name, allowed in (("split", SPLITS), ("goal", DRAWN), ("fruit", DRAWN), ("observation_size", OBSERVATION_SIZES)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"task {self.name!r}: {name} is {value!r}, expected one of {', '.join(map(str, allowed))}")
+        for field in dataclasses.fields(self.rewards):
+            value = getattr(self.rewards, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise InputError(f"task {self.name!r}: the reward of {field.name} is {value!r}, expected a finite number")
+
     @property
     def episode_steps(self) -> int:
         """Agent steps of an episode; the last may be cut short by the clock."""
@@ -66,3 +83,11 @@ class Task:
     def cells(self) -> int:
         """Cells of a maze, solid ones included: the classes of the position decoder."""
         return self.mazes[0].rows * self.mazes[0].cols
+
+    def spec(self) -> WorldSpec:
+        """What its worlds observe and take."""
+        return self._spec
+
+    @cached_property
+    def _spec(self) -> WorldSpec:
+        return navigation_spec(self)

@@ -1,4 +1,4 @@
-"""A batch of worlds as torch tensors: what they tell is read, and what they are told is given, without a copy."""
+"""A batch of worlds as torch tensors, without a copy: what they observe is read, and actions are given."""
 
 from typing import Any
 
@@ -14,27 +14,23 @@ class TensorWorlds:
     Attributes:
         env: the worlds.
         device: where the tensors lie.
-        rgb, velocity, depth, depth_target: see `env.batch.Observation`.
-        reward, truncated, goals: see `env.batch.Outcome`.
-        position, cell: see `env.batch.Privileged`.
+        observation, privileged, statistics: by name, as the worlds' own.
+        reward, terminated, truncated: see `env.batch.Outcome`.
     """
 
     def __init__(self, env: BatchEnv) -> None:
         self.env = env
-        seen, outcome, facts = env.observation, env.outcome, env.privileged
-        self.rgb = tensor_of(seen.rgb)
-        self.velocity = tensor_of(seen.velocity)
-        self.depth = None if seen.depth is None else tensor_of(seen.depth)
-        self.depth_target = None if seen.depth_target is None else tensor_of(seen.depth_target)
-        self.reward = tensor_of(outcome.reward)
-        self.truncated = tensor_of(outcome.truncated)
-        self.goals = tensor_of(outcome.goals)
-        self.position = tensor_of(facts.position)
-        self.cell = tensor_of(facts.cell)
-        self.device = self.rgb.device
+        self.spec = env.spec
+        self.observation = {name: tensor_of(array) for name, array in env.observation.items()}
+        self.privileged = {name: tensor_of(array) for name, array in env.privileged.items()}
+        self.statistics = {name: tensor_of(array) for name, array in env.outcome.statistics.items()}
+        self.reward = tensor_of(env.outcome.reward)
+        self.terminated = tensor_of(env.outcome.terminated)
+        self.truncated = tensor_of(env.outcome.truncated)
+        self.device = self.reward.device
 
     def step(self, actions: Tensor) -> None:
-        """Plays `actions` [N] int64; see `BatchEnv.step`."""
+        """Plays `actions` [N] or [N, K] int64; see `BatchEnv.step`."""
         self.env.step(self._for_env(actions))
 
     def reset_rows(self, rows: Tensor) -> None:

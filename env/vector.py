@@ -9,9 +9,10 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from env.backends import make_batch
+from env.navigation import FRAMES_PER_SECOND
 from env.registry import make_task
-from env.spaces import ACTION_SPACE, copied, observation_space
-from env.task import FRAMES_PER_SECOND, Task
+from env.spaces import ACTION_SPACE, copied, observation_space, observed
+from env.task import Task
 
 
 class KnossosVectorEnv(gymnasium.vector.VectorEnv):
@@ -57,7 +58,7 @@ class KnossosVectorEnv(gymnasium.vector.VectorEnv):
         """
         self.task = make_task(task, observation_size=observation_size) if isinstance(task, str) else task
         self.num_envs = num_envs
-        self.batch = make_batch(self.task, num_envs, backend=backend, depth=depth, threads=threads)
+        self.batch = make_batch(self.task, num_envs, backend=backend, observe=observed(depth), threads=threads)
         self.render_mode = render_mode
         self.single_observation_space = observation_space(self.task.observation_size, depth)
         self.single_action_space = ACTION_SPACE
@@ -91,7 +92,7 @@ class KnossosVectorEnv(gymnasium.vector.VectorEnv):
         outcome = self.batch.outcome
         reward = outcome.reward.astype(np.float64)
         truncated = outcome.truncated.copy()
-        infos = self._facts() | {"goals": outcome.goals.copy()}
+        infos = self._facts() | {"goals": outcome.statistics["goals"].copy()}
         if truncated.any():
             final_info = infos.copy()
             infos |= {"final_obs": self._final_observations(truncated), "_final_obs": truncated.copy()}
@@ -102,7 +103,7 @@ class KnossosVectorEnv(gymnasium.vector.VectorEnv):
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...]:
         """The pictures that the worlds' agents see, N times [size, size, 3] uint8."""
-        return tuple(self.batch.observation.rgb.copy())
+        return tuple(self.batch.observation["rgb"].copy())
 
     def close_extras(self, **kwargs: Any) -> None:
         self.batch.close()
@@ -110,10 +111,10 @@ class KnossosVectorEnv(gymnasium.vector.VectorEnv):
     def _facts(self) -> dict[str, npt.NDArray[Any]]:
         facts = self.batch.privileged
         return {
-            "position": facts.position.copy(),
-            "heading": facts.heading.copy(),
-            "cell": facts.cell.copy(),
-            "goal_cell": facts.goal_cell.copy(),
+            "position": facts["position"].copy(),
+            "heading": facts["heading"].copy(),
+            "cell": facts["cell"].copy(),
+            "goal_cell": facts["goal_cell"].copy(),
         }
 
     def _final_observations(self, truncated: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:

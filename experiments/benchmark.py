@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from experiments.benchmarks.measurement import Measurement, machine
 from experiments.benchmarks.options import BenchmarkOptions
-from experiments.cli import check_writable, command, write_json
+from experiments.options import check_writable, command, write_json
 
 PARTS = ("engine", "train")
 

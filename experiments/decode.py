@@ -14,11 +14,11 @@ import tyro
 
 from agents.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from env.task import Task
-from experiments.cli import ProgressLine, TaskOptions, check_writable, command
-from experiments.reading.board import Board
-from experiments.reading.exhibits import Exhibit, Number
-from experiments.reading.reader import read_agent
-from experiments.reading.report import write_report
+from experiments.analysis.analyse import analyse_agent
+from experiments.analysis.items import Exhibit, Number
+from experiments.analysis.report import write_report
+from experiments.analysis.tensorboard import Board
+from experiments.options import ProgressLine, TaskOptions, check_writable, command
 from maze_gen.errors import InputError
 
 
@@ -75,7 +75,7 @@ def decode(
         raise InputError(f"episodes is {episodes}, expected at least 2: some to fit decoders on, others to test them")
     board = Board(logdir)
     try:
-        exhibits = read_agent(
+        exhibits = analyse_agent(
             checkpoint, task or checkpoint.task, episodes, seed, backend=backend, threads=threads, progress=progress
         )
         board.hang(exhibits)

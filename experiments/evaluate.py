@@ -18,13 +18,13 @@ from agents.checkpoint import Checkpoint, load_checkpoint
 from env.backends import make_batch
 from env.registry import generated_counterpart
 from env.task import Task
-from experiments.cli import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
-from experiments.players import BASELINES, PlayerFactory, player_of
-from experiments.reading.comparison import AgentRuns, compare, picture
-from experiments.reading.exhibits import png
-from experiments.reading.heads import HeadsProbe, loop_closure_f1
-from experiments.reading.recording import Progress, record
-from experiments.reading.results import Result, result_of, table
+from experiments.analysis.comparison import AgentRuns, compare, picture
+from experiments.analysis.head_outputs import HeadsProbe, loop_closure_f1
+from experiments.analysis.items import png
+from experiments.analysis.metrics import Result, result_of, table
+from experiments.analysis.trajectories import Progress, record
+from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
+from experiments.policies import BASELINES, PolicyFactory, player_of
 from maze_gen.errors import InputError
 
 Split = Literal["train", "heldout", "fixed"]
@@ -110,7 +110,7 @@ def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()
 
 def evaluate_player(
     task: Task,
-    make_player: PlayerFactory,
+    make_player: PolicyFactory,
     episodes: int,
     seed: int,
     *,
@@ -149,7 +149,7 @@ def evaluate(
         with_baselines: whether the random policy and the oracle play too.
     """
 
-    def play(task: Task, who: str, make_player: PlayerFactory, **reading: bool) -> Result:
+    def play(task: Task, who: str, make_player: PolicyFactory, **reading: bool) -> Result:
         def tell(text: str) -> None:
             if progress:
                 progress(f"{who} on {task.name}, {task.split} mazes: {text}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agents.checkpoint import load_checkpoint, save_checkpoint
-from experiments.cli import check_writable, command
+from experiments.options import check_writable, command
 from maze_gen.errors import InputError
 
 

@@ -21,12 +21,13 @@ import tyro
 
 from agents.checkpoint import load_checkpoint
 from env.batch import BatchEnv
-from env.task import ACTION_NAMES, FRAMES_PER_SECOND, Task
-from experiments.cli import TaskOptions, check_writable, command
-from experiments.players import BASELINES, AgentPlayer, Player
-from experiments.reading.films import gif
-from experiments.reading.recording import uniforms
-from experiments.reading.scene import Score, scene
+from env.navigation import ACTION_NAMES, FRAMES_PER_SECOND
+from env.task import Task
+from experiments.analysis.scene import Score, scene
+from experiments.analysis.trajectories import uniforms
+from experiments.analysis.video import gif
+from experiments.options import TaskOptions, check_writable, command
+from experiments.policies import BASELINES, AgentPlayer, Player
 from maze_gen.errors import InputError
 
 LOOK_LEFT, LOOK_RIGHT, FORWARD, BACKWARD, STRAFE_LEFT, STRAFE_RIGHT, FORWARD_LEFT, FORWARD_RIGHT = range(len(ACTION_NAMES))
@@ -167,19 +168,19 @@ class Session:
         self.show()
 
     def show(self) -> None:
-        x, y = self.env.privileged.position[0].tolist()
+        x, y = self.env.privileged["position"][0].tolist()
         self.trail.append((x, y))
         self.out.show(scene(self.env, 0, self.score, self.trail, self.who))
 
     @property
     def over(self) -> bool:
-        late = self.limit is not None and float(self.env.privileged.seconds[0]) >= self.limit
+        late = self.limit is not None and float(self.env.privileged["seconds"][0]) >= self.limit
         return late or bool(self.env.outcome.truncated[0])
 
     def step(self, action: int) -> None:
         self.env.step(np.array([action]))
         self.score.reward += float(self.env.outcome.reward[0])
-        self.score.goals += int(self.env.outcome.goals[0])
+        self.score.goals += int(self.env.outcome.statistics["goals"][0])
         self.show()
 
     def restart(self) -> None:
@@ -253,7 +254,7 @@ def run(options: PlayOptions) -> None:
     rate = FRAMES_PER_SECOND / task.action_repeat
     if player is None and video is not None:
         raise InputError("--video films an agent: give --checkpoint FILE or --policy oracle")
-    with options.world.batch(task, 1, depth=depth) as env:
+    with options.world.batch(task, 1, {"rgb", "velocity", "depth"} if depth else None) as env:
         show = FilmShow(video, rate) if video else WindowShow(rate, f"Knossos: {who} in {task.name}")
         try:
             session = Session(env, options.seed, who, show, options.seconds)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import tyro
 
 from agents.checkpoint import load_checkpoint
-from experiments.cli import ProgressLine, write_json
 from experiments.decode import decode, summary_of
 from experiments.evaluate import evaluate, tasks_to_evaluate
+from experiments.options import ProgressLine, write_json
 from experiments.train import TrainOptions, default_options, train_or_explain
-from maze_gen.command import parse_options
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 
 

@@ -23,16 +23,16 @@ from agents.config import TrainConfig, agent_config, preset
 from agents.runtime.processes import WorkerError
 from env.backends import make_batch
 from env.task import Task
-from experiments.cli import ProgressLine, write_file, write_json
-from experiments.reading.exhibits import png
-from experiments.reproduction.cell import Finished, evaluate_cell, measure_baselines, read_baselines, read_finished, train_cell
+from experiments.analysis.items import png
+from experiments.options import ProgressLine, write_file, write_json
 from experiments.reproduction.grid import Cell, Conditions, Grid, GridTask, open_grid, parse_budget, tasks_of
-from experiments.reproduction.picture import generalisation, learning_curves
+from experiments.reproduction.markdown import CURVES, KINDS, as_json, generalisation_file, markdown, pool_groups
+from experiments.reproduction.plots import generalisation, learning_curves
+from experiments.reproduction.run import Finished, evaluate_cell, measure_baselines, read_baselines, read_finished, train_cell
 from experiments.reproduction.summary import TaskSummary, summarise
-from experiments.reproduction.table import CURVES, KINDS, as_json, generalisation_file, markdown, pool_groups
 from experiments.train import interruptible
-from experiments.training_plan import DEFAULT_AGENT, DEFAULT_TASK, default_options, workers_of
-from maze_gen.command import parse_options
+from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, default_options, workers_of
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry
 

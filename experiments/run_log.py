@@ -10,9 +10,9 @@ from typing import Any
 
 import psutil
 
-from agents.learner import Figures
+from agents.learning.learner import Figures
 from agents.model import AgentModel
-from agents.worker import Report
+from agents.runtime.worker import Report
 
 EPISODES = 100
 """Episodes that a mean return is of."""

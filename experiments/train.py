@@ -20,20 +20,20 @@ import tyro
 
 from agents.checkpoint import CHECKPOINT, Checkpoint, library_versions, load_checkpoint, save_checkpoint
 from agents.config import agent_config
+from agents.learning.parameter_store import ParameterStore, StreamStore
 from agents.model import AgentModel, FlatParameters
 from agents.runtime.cuda import CudaRuntime
 from agents.runtime.processes import ProcessRuntime, WorkerError
 from agents.runtime.serial import SerialRuntime
-from agents.store import SharedStore, StreamStore
-from agents.worker import WorkerSpec, initial_model
+from agents.runtime.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.task import Task
-from experiments.cli import ProgressLine, write_json
+from experiments.analysis.during_training import LiveAnalysis
 from experiments.decode import decode, summary_of
-from experiments.reading.live import LiveReading
+from experiments.options import ProgressLine, write_json
 from experiments.run_log import RunLog
-from experiments.training_plan import DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
-from maze_gen.command import parse_options
+from experiments.train_options import DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 
 Runtime = ProcessRuntime | SerialRuntime | CudaRuntime
@@ -71,7 +71,7 @@ def train(options: TrainOptions, task: Task | None = None) -> RunResult:
         plan.earlier.model() if plan.earlier else initial_model(agent_config(plan.agent_name), plan.task, plan.config, plan.seed)
     )
     flat = FlatParameters(model)
-    store = StreamStore(plan.config, flat) if options.device == "cuda" else SharedStore(plan.config, flat)
+    store = StreamStore(plan.config, flat) if options.device == "cuda" else ParameterStore(plan.config, flat)
     if plan.earlier:
         plan.earlier.restore(store, flat)
     write_config(plan)
@@ -86,7 +86,7 @@ def train(options: TrainOptions, task: Task | None = None) -> RunResult:
 class _Run:
     """A training in progress."""
 
-    def __init__(self, plan: Plan, model: AgentModel, flat: FlatParameters, store: SharedStore, log: RunLog) -> None:
+    def __init__(self, plan: Plan, model: AgentModel, flat: FlatParameters, store: ParameterStore, log: RunLog) -> None:
         self.plan, self.model, self.flat, self.store, self.log = plan, model, flat, store, log
         self.path = plan.folder / CHECKPOINT
         self.saved = time.monotonic()
@@ -128,7 +128,7 @@ class _Run:
 
     def _until_spent(self, runtime: Runtime, interrupted: list[int]) -> None:
         plan, log = self.plan, self.log
-        live = LiveReading(plan.folder)
+        live = LiveAnalysis(plan.folder)
         spent = 0.0
         try:
             while spent < 1 and not interrupted:

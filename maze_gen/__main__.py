@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from maze_gen.catalogue import catalogue_maze
-from maze_gen.command import parse_options
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.files import write_whole
-from maze_gen.generate import GeneratorConfig, parse_size
-from maze_gen.lab_text import save_lab_text
+from maze_gen.generator import GeneratorConfig, parse_size
+from maze_gen.lab_level import save_lab_text
 from maze_gen.maze import Geometry, Maze
 from maze_gen.splits import maze_of_split, split_of
 from maze_gen.text import as_block, load_maze, write_maze

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from maze_gen.decoration import decorate
-from maze_gen.draws import Draws, seed_from
 from maze_gen.errors import InputError
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, Decoration, Geometry, Maze
+from maze_gen.rng import Draws, seed_from
 from maze_gen.text import load_maze
 
 LAYOUTS = Path(__file__).parent / "layouts"

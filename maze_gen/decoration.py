@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from maze_gen.draws import Draws, seed_from
 from maze_gen.errors import InputError
 from maze_gen.maze import (
     COLOURED_FACES,
@@ -21,6 +20,7 @@ from maze_gen.maze import (
     Decoration,
     Maze,
 )
+from maze_gen.rng import Draws, seed_from
 
 COLOURED_SHARE = 0.4
 """Share of the stretches of wall that have a colour of their own."""

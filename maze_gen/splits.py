@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from maze_gen.draws import seed_from
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate_plain
+from maze_gen.generator import GeneratorConfig, generate_plain
 from maze_gen.maze import Maze
+from maze_gen.rng import seed_from
 from maze_gen.text import block_open, with_default_decoration
 
 Split = Literal["train", "heldout", "any"]

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from maze_gen import palette
-from maze_gen.drawing import WALL_WIDTH, draw_apple, draw_goal, draw_strawberry, draw_walls, text_font
+from maze_gen import icon_colours as palette
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
+from maze_gen.icon_colours import RGB
+from maze_gen.icons import WALL_WIDTH, draw_apple, draw_goal, draw_strawberry, draw_walls, text_font
 from maze_gen.maze import CELL_UNITS, Cell, Maze
-from maze_gen.palette import RGB
 
 Mark = Literal["disc", "ring", "cross", "square", "triangle"]
 Things = Literal["maze", "none"]

@@ -3,7 +3,7 @@
 A worker's round is ordered as: learn from the chunk that was acted before, read the shared parameters, act for a chunk. Rounds
 are ordered worker by worker, so while one acts, another learns. The host waits for a round's figures only when that worker's
 next round is in the queue, so the GPU always has work. Reading and updating the shared parameters keep the order in which the
-host asked for them (`agents.store.StreamStore`), so a seed gives one result however fast the streams are.
+host asked for them (`agents.learning.parameter_store.StreamStore`), so a seed gives one result however fast the streams are.
 
 On the CPU the same code runs as it is ordered.
 """
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agents.capture import Capture, CudaGraph, RecordingError, as_it_is
-from agents.endings import finished_of
-from agents.learner import Told
+from agents.cuda_graphs import Capture, CudaGraph, RecordingError, as_it_is
+from agents.episode_stats import finished_of
+from agents.learning.learner import Told
+from agents.learning.parameter_store import ParameterStore
 from agents.runtime.processes import WorkerError
-from agents.store import SharedStore
-from agents.worker import Report, Worker, WorkerSpec
+from agents.runtime.worker import Report, Worker, WorkerSpec
 
 Mark = float | torch.cuda.Event
 """A moment: of the clock, or when a stream gets there."""
@@ -36,7 +36,7 @@ class CudaRuntime:
             Python, which is slow, and the same otherwise. Nothing is recorded on the CPU.
     """
 
-    def __init__(self, specs: Sequence[WorkerSpec], store: SharedStore, graphs: bool = True) -> None:
+    def __init__(self, specs: Sequence[WorkerSpec], store: ParameterStore, graphs: bool = True) -> None:
         if store.parameters.is_cuda:
             # Products of matrices round their factors to 10 bits, as convolutions do without being asked.
             torch.set_float32_matmul_precision("high")
@@ -74,7 +74,7 @@ class CudaRuntime:
 
 @dataclass
 class _Acted:
-    """A chunk that was ordered: its episodes as `Endings.told` has them, and when it begins and ends."""
+    """A chunk that was ordered: its episodes as `EpisodeStats.told` has them, and when it begins and ends."""
 
     told: Tensor
     begin: Mark
@@ -94,7 +94,7 @@ class _Learned:
 class StreamWorker:
     """A worker, its stream, and what it has been told to do."""
 
-    def __init__(self, spec: WorkerSpec, store: SharedStore, graphs: bool) -> None:
+    def __init__(self, spec: WorkerSpec, store: ParameterStore, graphs: bool) -> None:
         self.stream = torch.cuda.Stream(store.parameters.device) if store.parameters.is_cuda else None
         with self._on_stream():
             self.worker = Worker(spec, store, self._capture(graphs))

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch.multiprocessing  # teaches pickling to send tensors as shared memory
 
+from agents.learning.parameter_store import ParameterStore
 from agents.rollout import StoppedError
-from agents.store import SharedStore
-from agents.worker import Report, Worker, WorkerSpec
+from agents.runtime.worker import Report, Worker, WorkerSpec
 
 CHILD_ENVIRONMENT = {
     # glibc keeps what it got: giving the tensors' memory back and getting it again was a third of learning's time.
@@ -41,7 +41,7 @@ class WorkerError(RuntimeError):
 class ProcessRuntime:
     """Starts a process for each worker and collects their reports."""
 
-    def __init__(self, specs: Sequence[WorkerSpec], store: SharedStore) -> None:
+    def __init__(self, specs: Sequence[WorkerSpec], store: ParameterStore) -> None:
         context = multiprocessing.get_context("spawn")
         store.lock = context.Lock()
         store.share_memory()
@@ -112,7 +112,7 @@ class ProcessRuntime:
         return reports
 
 
-def _work(spec: WorkerSpec, store: SharedStore, pipe: Connection, stop_flag: Any, parent: int) -> None:
+def _work(spec: WorkerSpec, store: ParameterStore, pipe: Connection, stop_flag: Any, parent: int) -> None:
     """A worker's process, from start to end."""
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

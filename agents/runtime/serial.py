@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
+from agents.learning.parameter_store import ParameterStore
 from agents.rollout import StoppedError
-from agents.store import SharedStore
-from agents.worker import Report, Worker, WorkerSpec
+from agents.runtime.worker import Report, Worker, WorkerSpec
 
 
 class SerialRuntime:
     """Runs the workers in turn, a chunk each."""
 
-    def __init__(self, specs: Sequence[WorkerSpec], store: SharedStore) -> None:
+    def __init__(self, specs: Sequence[WorkerSpec], store: ParameterStore) -> None:
         self.workers = [Worker(spec, store) for spec in specs]
         self.turn = 0
         self.stopping = False

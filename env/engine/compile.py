@@ -29,7 +29,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 _OPTIONS = {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 
 # Modules that only call what is compiled: editing them changes no code of it.
-_NOT_COMPILED = ("__init__", "crew", "engine", "frames", "gpu", "host")
+_NOT_COMPILED = ("__init__", "crew", "engine", "frame_engine", "cuda_runner", "cpu_runner")
 _KEPT_SECONDS = 90 * 24 * 3600
 
 Jit = Callable[[Callable[..., Any]], Any]
@@ -114,9 +114,10 @@ def separate_roundings() -> Iterator[None]:
 def _code_folder() -> Path | None:
     """Where machine code of exactly these sources is kept, in the user's cache folder; None where that can't be written."""
     sources = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for path in sorted(here.rglob("*.py")):
         if path.stem not in _NOT_COMPILED:
-            sources.update(path.name.encode() + path.read_bytes())
+            sources.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(home) / "knossos" / f"engine-{sources.hexdigest()[:20]}"
     try:

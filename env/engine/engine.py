@@ -1,22 +1,24 @@
 """The embedded engine: a batch of worlds that move, reward and look as DeepMind Lab's do."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import BatchEnv, Observation, Outcome, Privileged
-from env.engine.host import HostRunner, check_mazes
+from env.batch import Arrays, BatchEnv, Outcome, checked_streams
+from env.engine.cpu_runner import CpuRunner, check_mazes
+from env.engine.maze_pool import Pool, pack
 from env.engine.motion import cosines
-from env.engine.pool import Pool, pack
-from env.engine.rays import SIZES
 from env.engine.state import Inputs, Scene, World, allocate_facts, allocate_picture, allocate_state, rules_of
-from env.engine.textures import all_textures
+from env.engine.textures.atlas import all_textures
 from env.task import Task
 from maze_gen.errors import InputError
 
 if TYPE_CHECKING:
-    from env.engine.gpu import GpuRunner
+    from env.engine.cuda_runner import CudaRunner
+
+DEFAULT_OBSERVE = ("rgb", "velocity")
 
 
 class Engine(BatchEnv):
@@ -31,22 +33,19 @@ class Engine(BatchEnv):
         self,
         task: Task,
         num_envs: int,
-        depth: bool = False,
-        depth_target: bool = False,
+        *,
+        observe: Collection[str] = DEFAULT_OBSERVE,
         device: str = "cpu",
         threads: int = 1,
-        rgb: bool = True,
     ) -> None:
         """Packs the task's mazes and allocates everything that `step` will write.
 
         Args:
             task: the rules, and the mazes they are played in.
             num_envs: N, the number of worlds.
-            depth: whether to observe `depth`.
-            depth_target: whether to observe `depth_target`.
+            observe: names of the arrays that `observation` holds; without `rgb` no picture is drawn.
             device: where to compute, and where the arrays lie.
             threads: threads among which the rows are split; on the CPU only.
-            rgb: without it no picture is drawn and `observation.rgb` is empty, [N, 0, 0, 3].
 
         Raises:
             InputError: the task's rules can't be kept in one of its mazes, or an argument is out of range.
@@ -57,9 +56,10 @@ class Engine(BatchEnv):
             raise InputError(f"threads is {threads}, expected at least 1")
         if device not in ("cpu", "cuda"):
             raise InputError(f"device is {device!r}, expected 'cpu' or 'cuda'")
-        _check_task(task)
         self.task = task
         self.num_envs = num_envs
+        self.spec = task.spec()
+        self.observe = frozenset(self.spec.observed(observe))
         pool = pack(task)
         check_mazes(task, pool)
         self._runner = runner = _runner(num_envs, device, threads)
@@ -68,7 +68,7 @@ class Engine(BatchEnv):
         fruit = pool.fruit_places.shape[1]
         state = allocate_state(n, rows * cols, 1 + fruit, runner.zeros)
         facts = allocate_facts(n, fruit, runner.zeros)
-        picture = allocate_picture(n, size, rgb, depth, depth_target, runner.zeros)
+        picture = allocate_picture(n, size, self.observe, runner.zeros)
         self._world = World(
             pool=Pool(*(runner.bring(array) for array in pool)),
             state=state,
@@ -80,44 +80,41 @@ class Engine(BatchEnv):
         )
         runner.take(self._world)
         show = runner.shown
-        self.observation = Observation(
-            rgb=show(picture.rgb),
-            velocity=show(facts.velocity),
-            depth=show(picture.depth) if depth else None,
-            depth_target=show(picture.depth_target) if depth_target else None,
+        made = {"rgb": picture.rgb, "velocity": facts.velocity, "depth": picture.depth, "depth_target": picture.depth_target}
+        self.observation = {name: show(array) for name, array in made.items() if name in self.observe}
+        self.outcome = Outcome(
+            reward=show(facts.reward),
+            # Episodes end on time only.
+            terminated=show(runner.zeros((n,), np.bool_)),
+            truncated=show(facts.truncated),
+            statistics={"goals": show(facts.goals), "respawns": show(facts.respawns)},
         )
-        self.outcome = Outcome(reward=show(facts.reward), truncated=show(facts.truncated), goals=show(facts.goals))
-        self.privileged = Privileged(
-            position=show(facts.position),
-            heading=show(facts.heading),
-            cell=show(facts.cell),
-            goal_cell=show(facts.goal_cell),
-            maze=show(state.maze),
-            fruit_cells=show(facts.fruit_cells),
-            seconds=show(facts.seconds),
-        )
+        self.privileged = {
+            "position": show(facts.position),
+            "heading": show(facts.heading),
+            "cell": show(facts.cell),
+            "goal_cell": show(facts.goal_cell),
+            "maze": show(state.maze),
+            "fruit_cells": show(facts.fruit_cells),
+            "seconds": show(facts.seconds),
+        }
         self.goal_distance = show(state.distance).reshape(n, rows, cols)
         self._started = False
         self._closed = False
 
-    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Observation:
+    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Arrays:
         self._refuse_closed("reset")
-        if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-            raise InputError(f"seed is {seed!r}, expected a whole number in [0, 2**63)")
-        rows = np.arange(self.num_envs) if streams is None else np.asarray(streams)
-        if rows.shape != (self.num_envs,) or rows.dtype.kind not in "iu":
-            raise InputError(f"streams have shape {rows.shape} and type {rows.dtype}, expected {self.num_envs} integers")
-        self._runner.reset(seed, rows.astype(np.int64))
+        self._runner.reset(seed, checked_streams(seed, streams, self.num_envs))
         self._started = True
         return self.observation
 
-    def step(self, actions: npt.ArrayLike) -> Observation:
+    def step(self, actions: npt.ArrayLike) -> Arrays:
         self._refuse_closed("step")
         self._refuse_unstarted("step")
         self._runner.step(actions)
         return self.observation
 
-    def reset_rows(self, rows: npt.ArrayLike) -> Observation:
+    def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         self._refuse_closed("reset_rows")
         self._refuse_unstarted("reset_rows")
         self._runner.reset_rows(rows)
@@ -149,21 +146,10 @@ class Engine(BatchEnv):
             raise InputError(f"{call} before reset: call reset(seed) first")
 
 
-def _check_task(task: Task) -> None:
-    least = {"episode_seconds": 1, "action_repeat": 1, "spawn_distance": 0}
-    for name, smallest in least.items():
-        if getattr(task, name) < smallest:
-            raise InputError(f"task {task.name!r}: {name} is {getattr(task, name)}, expected at least {smallest}")
-    if task.observation_size not in SIZES:
-        raise InputError(
-            f"task {task.name!r}: observation_size is {task.observation_size}, expected one of {', '.join(map(str, SIZES))}"
-        )
-
-
-def _runner(num_envs: int, device: str, threads: int) -> "HostRunner | GpuRunner":
+def _runner(num_envs: int, device: str, threads: int) -> "CpuRunner | CudaRunner":
     if device == "cpu":
-        return HostRunner(num_envs, threads)
+        return CpuRunner(num_envs, threads)
     # Imported where it is used: it brings torch and a compiler for GPUs.
-    from env.engine.gpu import GpuRunner
+    from env.engine.cuda_runner import CudaRunner
 
-    return GpuRunner(num_envs)
+    return CudaRunner(num_envs)

@@ -18,7 +18,7 @@ from env.engine.compile import cpu_kernel, inner
 LINE = 8
 """Entries of a cache line."""
 PIECE, WHAT, EPISODES_ON, THREADS = 0, 1, 2, 3
-"""How many pieces have been announced, what the present one is (`env.engine.kernels`), and among how many threads it is split."""
+"""How many pieces have been announced, the kind of the present one (`env.engine.cpu_kernels`), and the number of threads."""
 DONE, ASLEEP = LINE, 2 * LINE
 """How many helping threads have done their share, and how many sleep or are about to."""
 CLAIMED = 3 * LINE

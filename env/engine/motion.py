@@ -1,7 +1,7 @@
 """How an agent moves in one frame: DeepMind Lab's clock, turn, friction, acceleration and slide along walls.
 
 The source of every rule is the project's reference page on DeepMind Lab. Units are those of `maze_gen.maze`; speeds are
-units/s. Walls are the slabs of `env.engine.pool`: 1 unit thick, inside the open cell whose side they close, across the whole
+units/s. Walls are the slabs of `env.engine.maze_pool`: 1 unit thick, inside the open cell whose side they close, across the whole
 side.
 """
 

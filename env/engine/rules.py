@@ -9,12 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from env.batch import STRAWBERRY_FLAG
-from env.engine import motion, random
+from env.engine import motion
+from env.engine import philox as random
 from env.engine.compile import Jit
-from env.engine.pool import GOAL, STRAWBERRY
 from env.engine.state import UNREACHABLE
-from env.task import FRAMES_PER_SECOND
+from env.navigation import FRAMES_PER_SECOND, GOAL, STRAWBERRY, STRAWBERRY_FLAG
 
 _CELL = np.float32(100.0)
 _HALF_CELL = np.float32(50.0)
@@ -256,6 +255,7 @@ def build(jit: Jit) -> SimpleNamespace:
         frames = min(rules.action_repeat, rules.episode_frames - int(state.frame[row]))
         reward = _ZERO
         goals = 0
+        spawns = state.spawns[row]
         state.turned[row] = 0
         degrees = rules.action_turn[action]
         forward = int(rules.action_move[action])
@@ -268,6 +268,7 @@ def build(jit: Jit) -> SimpleNamespace:
                 goals += 1
         facts.reward[row] = reward
         facts.goals[row] = goals
+        facts.respawns[row] = state.spawns[row] - spawns
         ended = state.frame[row] >= rules.episode_frames
         facts.truncated[row] = ended
         if ended:

@@ -1,28 +1,14 @@
 """The state of N worlds: a struct of arrays, a row an environment, and the settings that they share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from env.engine.maze_pool import Pool
 from env.engine.motion import turn_of_pixels
-from env.engine.pool import APPLE, GOAL, STRAWBERRY, Pool
-from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
-
-LOOK_PIXELS = 20
-"""Pixels a frame of the actions that look left and right."""
-
-ACTION_FRAMES: tuple[tuple[int, int, int], ...] = (
-    (-LOOK_PIXELS, 0, 0),
-    (LOOK_PIXELS, 0, 0),
-    (0, 1, 0),
-    (0, -1, 0),
-    (0, 0, -1),
-    (0, 0, 1),
-    (-LOOK_PIXELS, 1, 0),
-    (LOOK_PIXELS, 1, 0),
-)
-"""(look pixels, positive turning right; move; strafe, positive to the right) of each action, in the order of ACTION_NAMES."""
+from env.navigation import ACTION_FRAMES, APPLE, FRAMES_PER_SECOND, GOAL, NUM_ACTIONS, STRAWBERRY
+from env.task import Task
 
 UNREACHABLE = 65535
 """Distance of a cell from which no path leads to the goal."""
@@ -32,7 +18,7 @@ Zeros = Callable[[tuple[int, ...], Any], Any]
 
 
 class State(NamedTuple):
-    """N rows. Places are `env.engine.pool`'s cell numbers, counted from the bottom.
+    """N rows. Places are `env.engine.maze_pool`'s cell numbers, counted from the bottom.
 
     Attributes:
         position: [N, 2] float32, x and y in units.
@@ -111,12 +97,13 @@ class Rules(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a step tells beside the picture: the arrays of `env.batch`'s Observation, Outcome and Privileged."""
+    """What a step tells beside the picture: the arrays of a batch's observation, outcome and privileged facts."""
 
     velocity: Any
     reward: Any
     truncated: Any
     goals: Any
+    respawns: Any
     position: Any
     heading: Any
     cell: Any
@@ -144,7 +131,7 @@ class Scene(NamedTuple):
 
     Attributes:
         sides: [M, R*C] uint32, `Pool.faces` with the four bytes of a cell read as one number.
-        textures: see `env.engine.textures.all_textures`.
+        textures: see `env.engine.textures.atlas.all_textures`.
     """
 
     sides: Any
@@ -170,9 +157,10 @@ class World(NamedTuple):
     inputs: Inputs
 
 
-def allocate_picture(num_envs: int, size: int, rgb: bool, depth: bool, depth_target: bool, zeros: Zeros) -> Picture:
-    """The arrays that are drawn into."""
+def allocate_picture(num_envs: int, size: int, observe: Collection[str], zeros: Zeros) -> Picture:
+    """The arrays that are drawn into; those that `observe` doesn't name have no pixels."""
     n = num_envs
+    rgb, depth, depth_target = ("rgb" in observe), ("depth" in observe), ("depth_target" in observe)
     return Picture(
         rgb=zeros((n, size, size, 3) if rgb else (n, 0, 0, 3), np.uint8),
         depth=zeros((n, size, size) if depth else (n, 0, 0), np.uint8),
@@ -217,6 +205,7 @@ def allocate_facts(num_envs: int, fruit: int, zeros: Zeros) -> Facts:
         reward=zeros((n,), np.float32),
         truncated=zeros((n,), np.bool_),
         goals=zeros((n,), np.int32),
+        respawns=zeros((n,), np.int32),
         position=zeros((n, 2), np.float32),
         heading=zeros((n,), np.float32),
         cell=zeros((n,), np.int32),

@@ -4,26 +4,25 @@ What differs: items look as DeepMind Lab draws them; the camera bobs while the a
 some milliseconds, and for one to four frames it shows the agent at rest at the new start while it moves already.
 
 Both wall geometries are played as they are: our level builds its walls itself. DeepMind Lab's own text levels know blocks only,
-in which a thin maze of 5 x 10 cells takes 11 x 21 (`maze_gen.lab_text`); `--geometry block` makes either backend play those.
+in which a thin maze of 5 x 10 cells takes 11 x 21 (`maze_gen.lab_level`); `--geometry block` makes either backend play those.
 
-Tasks named `lab:LEVEL` play DeepMind Lab's released levels by their own scripts (`env.lab.released`).
+Tasks named `lab:LEVEL` play DeepMind Lab's released levels by their own scripts (`env.lab.released_levels`).
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import STRAWBERRY_FLAG, BatchEnv, Observation, Outcome, Privileged
-from env.engine.pool import GOAL, STRAWBERRY
-from env.engine.state import ACTION_FRAMES
+from env.batch import Arrays, BatchEnv, Outcome, checked_rows
 from env.lab.announcement import Announcement
-from env.lab.plan import Plan, Planner, map_name, order_of, simulator_seed
-from env.lab.process import Episode, Simulator, SimulatorError, cache_folder, require_lab
-from env.lab.released import is_released, items_told, released_order
-from env.lab.view import View
-from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
+from env.lab.depth_target import View
+from env.lab.episode_plan import Plan, Planner, map_name, order_of, simulator_seed
+from env.lab.released_levels import is_released, items_told, released_order
+from env.lab.simulator import Episode, Simulator, SimulatorError, cache_folder, require_lab
+from env.navigation import ACTION_FRAMES, FRAMES_PER_SECOND, GOAL, NUM_ACTIONS, STRAWBERRY, STRAWBERRY_FLAG
+from env.task import Task
 from maze_gen.errors import InputError
 
 DEGREES_A_FRAME = 20 * 0.0066 * 16
@@ -42,14 +41,14 @@ class LabBatch(BatchEnv):
         restarts: [N] int64, how often a row's process died and was started anew, at its episode's start.
     """
 
-    def __init__(self, task: Task, num_envs: int, depth: bool = False, depth_target: bool = False) -> None:
+    def __init__(self, task: Task, num_envs: int, observe: Collection[str] = ("rgb", "velocity")) -> None:
         """Checks the task and allocates what `step` will write; processes start with `reset`.
 
         Args:
-            task: the rules, and the mazes they are played in; or a released level (`env.lab.released.released_task`).
+            task: the rules, and the mazes they are played in; or a released level (`env.lab.released_levels.released_task`).
             num_envs: N, the number of worlds.
-            depth: whether to observe `depth`, DeepMind Lab's own byte.
-            depth_target: whether to observe `depth_target`, measured in the maze from where the simulator says the agent is.
+            observe: names of the arrays that `observation` holds. `depth` is DeepMind Lab's own byte; `depth_target` is measured
+                in the maze from where the simulator says the agent is.
 
         Raises:
             InputError: DeepMind Lab isn't installed, or the task's rules can't be kept in one of its mazes.
@@ -58,34 +57,39 @@ class LabBatch(BatchEnv):
             raise InputError(f"num_envs is {num_envs}, expected at least 1")
         require_lab()
         self.task = task
+        self.spec = task.spec()
+        self.observe = frozenset(self.spec.observed(observe))
         self.num_envs = n = num_envs
         self._released = is_released(task)
-        self._planner = Planner(task, n, rgb=False)
-        self._view = View(task, n) if depth_target else None
+        self._planner = Planner(task, n, observe=())
+        self._view = View(task, n) if "depth_target" in self.observe else None
         self._cache = cache_folder()
         size = task.observation_size
         self._scale = next(scale for scale in range(1, 5) if size * scale % PICTURE_MULTIPLE == 0)
-        fruit = self._planner.privileged.fruit_cells.shape[1]
-        self.observation = Observation(
-            rgb=np.zeros((n, size, size, 3), dtype=np.uint8),
-            velocity=np.zeros((n, 6), dtype=np.float32),
-            depth=np.zeros((n, size, size), dtype=np.uint8) if depth else None,
-            depth_target=self._view.target if self._view else None,
-        )
+        fruit = self._planner.privileged["fruit_cells"].shape[1]
+        made = {
+            "rgb": np.zeros((n, size, size, 3), dtype=np.uint8),
+            "velocity": np.zeros((n, 6), dtype=np.float32),
+            "depth": np.zeros((n, size, size), dtype=np.uint8),
+            "depth_target": self._view.target if self._view else None,
+        }
+        self.observation = {name: array for name, array in made.items() if name in self.observe and array is not None}
+        self._velocity = made["velocity"]
         self.outcome = Outcome(
             reward=np.zeros(n, dtype=np.float32),
+            terminated=np.zeros(n, dtype=np.bool_),
             truncated=np.zeros(n, dtype=np.bool_),
-            goals=np.zeros(n, dtype=np.int32),
+            statistics={name: np.zeros(n, dtype=np.int32) for name in self.spec.statistics},
         )
-        self.privileged = Privileged(
-            position=np.zeros((n, 2), dtype=np.float32),
-            heading=np.zeros(n, dtype=np.float32),
-            cell=np.zeros(n, dtype=np.int32),
-            goal_cell=np.zeros(n, dtype=np.int32),
-            maze=np.zeros(n, dtype=np.int32),
-            fruit_cells=np.full((n, fruit), -1, dtype=np.int32),
-            seconds=np.zeros(n, dtype=np.float32),
-        )
+        self.privileged = {
+            "position": np.zeros((n, 2), dtype=np.float32),
+            "heading": np.zeros(n, dtype=np.float32),
+            "cell": np.zeros(n, dtype=np.int32),
+            "goal_cell": np.zeros(n, dtype=np.int32),
+            "maze": np.zeros(n, dtype=np.int32),
+            "fruit_cells": np.full((n, fruit), -1, dtype=np.int32),
+            "seconds": np.zeros(n, dtype=np.float32),
+        }
         self.restarts = np.zeros(n, dtype=np.int64)
         self._frames = np.zeros(n, dtype=np.int64)
         self._episode = np.zeros(n, dtype=np.int64)
@@ -101,7 +105,7 @@ class LabBatch(BatchEnv):
         self._continues = False
         self._closed = False
 
-    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Observation:
+    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Arrays:
         self._refuse_closed("reset")
         self._planner.reset(seed, streams)
         self._end_all()
@@ -116,13 +120,11 @@ class LabBatch(BatchEnv):
         self._begin(range(self.num_envs))
         return self.observation
 
-    def reset_rows(self, rows: npt.ArrayLike) -> Observation:
+    def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         self._refuse_closed("reset_rows")
         self._refuse_unstarted("reset_rows")
         self._continues = True
-        mask = np.asarray(rows)
-        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
-            raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {self.num_envs} booleans")
+        mask = checked_rows(rows, self.num_envs)
         planned = np.array([following is not None for following in self._following])
         self._planner.reset_rows(mask & ~planned)
         if self._view:
@@ -137,7 +139,7 @@ class LabBatch(BatchEnv):
         self._begin(np.flatnonzero(mask).tolist())
         return self.observation
 
-    def step(self, actions: npt.ArrayLike) -> Observation:
+    def step(self, actions: npt.ArrayLike) -> Arrays:
         self._refuse_closed("step")
         self._refuse_unstarted("step")
         chosen = self._check_actions(actions)
@@ -150,7 +152,7 @@ class LabBatch(BatchEnv):
         if restarted:
             self._begin(restarted)
         if self._view:
-            self._view.measure(self.privileged.position, self.privileged.heading)
+            self._view.measure(self.privileged["position"], self.privileged["heading"])
         self._prepare_following()
         return self.observation
 
@@ -250,15 +252,16 @@ class LabBatch(BatchEnv):
         self._leaving[row] = False
         self._ready[row] = True
         self.outcome.reward[row] = 0
-        self.outcome.goals[row] = 0
+        for counted in self.outcome.statistics.values():
+            counted[row] = 0
         self.outcome.truncated[row] = False
-        self.privileged.maze[row] = self._plans[row].maze
-        self.privileged.goal_cell[row] = self._plans[row].goal_cell
+        self.privileged["maze"][row] = self._plans[row].maze
+        self.privileged["goal_cell"][row] = self._plans[row].goal_cell
         self._observe(row)
         if self._released:
             goals = [cell for kind, cell in self._items_seen(row) if kind == GOAL]
-            self.privileged.goal_cell[row] = goals[0] if goals else -1
-        self.observation.velocity[row, 3:] = 0
+            self.privileged["goal_cell"][row] = goals[0] if goals else -1
+        self._velocity[row, 3:] = 0
 
     def _finish_step(self, row: int, action: int) -> bool:
         """Waits for a row's step and tells what it led to; False if the process died and the episode starts anew."""
@@ -275,19 +278,20 @@ class LabBatch(BatchEnv):
         ended = self._frames[row] >= self._episode_frames or not shared.running[0]
         self._ready[row] = not ended
         self.outcome.truncated[row] = ended
-        self.outcome.goals[row] = shared.given[2]
+        self.outcome.statistics["goals"][row] = shared.given[2]
         self.outcome.reward[row] = shared.given @ np.array([rewards.apple, rewards.strawberry, rewards.goal])
         # The goal's score comes in one frame, and the next one, here or in the next step, puts the agent elsewhere.
         goal_frame = int(shared.goal_frame[0])
         moved_away = int(self._leaving[row]) + (0 <= goal_frame < frames - 1)
         self._leaving[row] = goal_frame == frames - 1 and frames > 0
-        before = float(self.privileged.heading[row])
+        self.outcome.statistics["respawns"][row] = moved_away
+        before = float(self.privileged["heading"][row])
         self._observe(row)
         if moved_away:
             turn = -np.sign(ACTION_FRAMES[action][0]) * DEGREES_A_FRAME * (frames - moved_away)
         else:
-            turn = (float(self.privileged.heading[row]) - before + 180.0) % 360.0 - 180.0
-        self.observation.velocity[row, 3:] = 0, turn * FRAMES_PER_SECOND / frames, 0
+            turn = (float(self.privileged["heading"][row]) - before + 180.0) % 360.0 - 180.0
+        self._velocity[row, 3:] = 0, turn * FRAMES_PER_SECOND / frames, 0
         return True
 
     def _observe(self, row: int) -> None:
@@ -298,25 +302,26 @@ class LabBatch(BatchEnv):
         else:
             parts = shared.rgbd.reshape(size, self._scale, size, self._scale, 4)
             picture = np.rint(parts.mean(axis=(1, 3))).astype(np.uint8)
-        self.observation.rgb[row] = picture[..., :3]
-        if self.observation.depth is not None:
-            self.observation.depth[row] = picture[..., 3]
+        if "rgb" in self.observe:
+            self.observation["rgb"][row] = picture[..., :3]
+        if "depth" in self.observe:
+            self.observation["depth"][row] = picture[..., 3]
         (x, y, _), (_, yaw, _), velocity = shared.pose
-        facts.position[row] = x, y
-        facts.heading[row] = yaw % 360.0
+        facts["position"][row] = x, y
+        facts["heading"][row] = yaw % 360.0
         maze = self.task.mazes[self._plans[row].maze]
         cell_row, cell_col = maze.cell_at(x, y)
-        facts.cell[row] = cell_row * maze.cols + cell_col
-        facts.seconds[row] = self._frames[row] / FRAMES_PER_SECOND
-        facts.fruit_cells[row] = -1
-        fruit = [(kind, cell) for kind, cell in self._items_seen(row) if kind != GOAL][: facts.fruit_cells.shape[1]]
+        facts["cell"][row] = cell_row * maze.cols + cell_col
+        facts["seconds"][row] = self._frames[row] / FRAMES_PER_SECOND
+        facts["fruit_cells"][row] = -1
+        fruit = [(kind, cell) for kind, cell in self._items_seen(row) if kind != GOAL][: facts["fruit_cells"].shape[1]]
         for index, (kind, cell) in enumerate(fruit):
-            facts.fruit_cells[row, index] = cell | (STRAWBERRY_FLAG if kind == STRAWBERRY else 0)
+            facts["fruit_cells"][row, index] = cell | (STRAWBERRY_FLAG if kind == STRAWBERRY else 0)
         if self._released:
-            self.observation.velocity[row, :3] = velocity
+            self._velocity[row, :3] = velocity
             return
         cos, sin = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
-        self.observation.velocity[row, :3] = (
+        self._velocity[row, :3] = (
             velocity[0] * cos + velocity[1] * sin,
             velocity[1] * cos - velocity[0] * sin,
             velocity[2],

@@ -21,19 +21,19 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine import oracle
-from env.engine.depth import depth_byte
-from env.engine.frames import FrameEngine
+from env.engine.frame_engine import FrameEngine
 from env.engine.motion import FULL_TURN
-from env.engine.state import ACTION_FRAMES
+from env.engine.render.depth import depth_byte
 from env.lab.adapter import LabBatch
-from env.lab.plan import Plan, Planner, order_of
-from env.lab.process import Simulator, cache_folder, require_lab
+from env.lab.episode_plan import Plan, Planner, order_of
+from env.lab.simulator import Simulator, cache_folder, require_lab
+from env.navigation import ACTION_FRAMES, FRAMES_PER_SECOND, NUM_ACTIONS
 from env.recorded_depth import FAR_PLANES
 from env.replay import headings, world_velocity
-from env.task import FRAMES_PER_SECOND, NUM_ACTIONS, Task
-from maze_gen.command import parse_options
+from env.task import Task
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
-from maze_gen.generate import GeneratorConfig
+from maze_gen.generator import GeneratorConfig
 from maze_gen.splits import mazes_of_split
 
 DURATIONS = tuple(range(10, 22))
@@ -121,13 +121,13 @@ class Comparison:
         self._task = task
         self._guided = guided
         streams = np.array([stream])
-        self._engine = FrameEngine(task, 1, rgb=False)
+        self._engine = FrameEngine(task, 1, observe={"velocity"})
         self._engine.reset(seed, streams)
         # Tries how long a frame lasted: a row a duration, without a goal.
-        self._trial = FrameEngine(task, len(DURATIONS), rgb=False)
+        self._trial = FrameEngine(task, len(DURATIONS), observe={"velocity"})
         self._trial.reset(seed, np.full(len(DURATIONS), stream))
         self._trial.remove_goals()
-        with Planner(task, 1, rgb=False) as planner:
+        with Planner(task, 1, observe={"velocity"}) as planner:
             planner.reset(seed, streams)
             self._plan: Plan = planner.plan(0)
         maze = task.mazes[0]
@@ -189,8 +189,8 @@ class Comparison:
             return int(self._random.integers(NUM_ACTIONS))
         facts, chosen, first = self._engine.privileged, np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32)
         maze, repeat = self._task.mazes[0], self._task.action_repeat
-        velocity = self._engine.observation.velocity
-        place = (facts.position, facts.heading, velocity, self._goal)
+        velocity = self._engine.observation["velocity"]
+        place = (facts["position"], facts["heading"], velocity, self._goal)
         oracle.plan(chosen, self._walls, first, self._field, first, maze.rows, maze.cols, *place, repeat)
         return int(chosen[0])
 
@@ -204,7 +204,7 @@ class Comparison:
 
     def _poses(self, heading: int, respawned: bool) -> None:
         found, engine, pose = self.found, self._engine, self._simulator.shared.pose
-        off = float(np.hypot(*(engine.privileged.position[0].astype(np.float64) - pose[0, :2])))
+        off = float(np.hypot(*(engine.privileged["position"][0].astype(np.float64) - pose[0, :2])))
         if respawned and off > LEAP:
             found.leaps += 1
             self._follow(heading)
@@ -212,9 +212,9 @@ class Comparison:
         found.compared += 1
         name = "position_error_after_respawn" if respawned else "position_error"
         setattr(found, name, max(getattr(found, name), off))
-        turn = (int(headings(engine.privileged.heading[0])) - heading + FULL_TURN // 2) % FULL_TURN - FULL_TURN // 2
+        turn = (int(headings(engine.privileged["heading"][0])) - heading + FULL_TURN // 2) % FULL_TURN - FULL_TURN // 2
         found.heading_error = max(found.heading_error, abs(turn))
-        speed, shown = np.hypot(*engine.observation.velocity[0, :2].astype(np.float64)), np.hypot(*pose[2, :2])
+        speed, shown = np.hypot(*engine.observation["velocity"][0, :2].astype(np.float64)), np.hypot(*pose[2, :2])
         found.velocity_error = max(found.velocity_error, abs(float(speed - shown)))
 
     def _follow(self, heading: int) -> None:
@@ -226,10 +226,10 @@ class Comparison:
         facts, count = self._engine.privileged, len(DURATIONS)
         trial, pose = self._trial, self._simulator.shared.pose
         velocity = _motion(self._engine)
-        before = int(headings(facts.heading[0]))
-        trial.put(np.repeat(facts.position, count, 0), np.full(count, before), np.repeat(velocity, count, 0))
+        before = int(headings(facts["heading"][0]))
+        trial.put(np.repeat(facts["position"], count, 0), np.full(count, before), np.repeat(velocity, count, 0))
         trial.play_frame(look, move, strafe, DURATIONS, heading, draw=False)
-        off = np.hypot(*(trial.privileged.position.astype(np.float64) - pose[0, :2]).T)
+        off = np.hypot(*(trial.privileged["position"].astype(np.float64) - pose[0, :2]).T)
         drift = np.abs(_motion(trial) - pose[2, :2]).max(axis=1)
         return DURATIONS[int(np.argmin(off + drift))]
 
@@ -251,9 +251,9 @@ class Comparison:
         facts, maze = self._engine.privileged, self._task.mazes[0]
         right = (2 * np.arange(84) + 1) / 84 - 1
         free = np.ones(84, dtype=np.bool_)
-        angle = np.radians(float(facts.heading[0]))
+        angle = np.radians(float(facts["heading"][0]))
         for _, cell in self._plan.items:
-            x, y = np.array(maze.center(divmod(cell, maze.cols))) - facts.position[0]
+            x, y = np.array(maze.center(divmod(cell, maze.cols))) - facts["position"][0]
             ahead = x * np.cos(angle) + y * np.sin(angle)
             aside = x * np.sin(angle) - y * np.cos(angle)
             if np.hypot(x, y) < 2 * ITEM_HALF_WIDTH:
@@ -266,7 +266,7 @@ class Comparison:
 
 def _motion(engine: FrameEngine) -> npt.NDArray[np.float64]:
     """[N, 2] velocity along x and y, whole units/s."""
-    return world_velocity(engine.observation.velocity[:, :3], headings(engine.privileged.heading))
+    return world_velocity(engine.observation["velocity"][:, :3], headings(engine.privileged["heading"]))
 
 
 def tasks_of(options: Options) -> list[Task]:
@@ -283,7 +283,7 @@ def tasks_of(options: Options) -> list[Task]:
 def speed(task: Task, processes: int, steps: int) -> float:
     """Agent steps a second of a batch with depth, random actions, all processes together."""
     generator = np.random.default_rng(0)
-    with LabBatch(replace(task, episode_seconds=3600), processes, depth=True) as batch:
+    with LabBatch(replace(task, episode_seconds=3600), processes, observe={"rgb", "velocity", "depth"}) as batch:
         batch.reset(0)
         began = time.perf_counter()
         for _ in range(steps):

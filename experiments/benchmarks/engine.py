@@ -1,33 +1,25 @@
 """How fast the embedded engine is, by what it observes, and on the GPU by how many worlds it steps."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from env.engine.engine import Engine
-from env.task import NUM_ACTIONS, Task
+from env.navigation import NUM_ACTIONS
+from env.task import Task
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate, parse_size
-
-
-class Observed(NamedTuple):
-    """What is observed beside velocity."""
-
-    rgb: bool = False
-    depth: bool = False
-    depth_target: bool = False
-
+from maze_gen.generator import GeneratorConfig, generate, parse_size
 
 OBSERVED = {
-    "rgb+targets": Observed(rgb=True, depth_target=True),
-    "rgb+depth": Observed(rgb=True, depth=True),
-    "targets": Observed(depth_target=True),
-    "physics": Observed(),
+    "rgb+targets": frozenset({"rgb", "velocity", "depth_target"}),
+    "rgb+depth": frozenset({"rgb", "velocity", "depth"}),
+    "targets": frozenset({"velocity", "depth_target"}),
+    "physics": frozenset({"velocity"}),
 }
-"""By the measurement's name."""
+"""Arrays that are made, by the measurement's name."""
 
 GPU_ENVS = (256, 1024, 4096, 16384, 65536)
 STEPS = 64
@@ -41,11 +33,11 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
     if options.device == "cuda":
         yield from _measure_gpu(options)
         return
-    for observed, seen in OBSERVED.items():
+    for observed, observe in OBSERVED.items():
         slowest: Measurement | None = None
         for size in options.sizes:
             settings = _settings(options, size, options.num_envs) | {"threads": options.threads}
-            with Engine(_task(size), options.num_envs, threads=options.threads, **seen._asdict()) as engine:
+            with Engine(_task(size), options.num_envs, threads=options.threads, observe=observe) as engine:
                 best, median = rate(_stepper(engine), options.seconds)
             found = Measurement(f"engine/{observed}/{size}", best, "agent_steps/s", settings | {"median": median})
             yield found
@@ -85,10 +77,10 @@ def _stepper(engine: Engine) -> Callable[[], int]:
 def _measure_gpu(options: BenchmarkOptions) -> Iterator[Measurement]:
     import torch
 
-    for observed, seen in OBSERVED.items():
+    for observed, observe in OBSERVED.items():
         for size in options.sizes:
             for num_envs in GPU_ENVS:
-                with Engine(_task(size), num_envs, device="cuda", **seen._asdict()) as engine:
+                with Engine(_task(size), num_envs, device="cuda", observe=observe) as engine:
                     best, median = rate(_graph_stepper(engine, torch), options.seconds)
                 settings = _settings(options, size, num_envs) | {
                     "gpu": torch.cuda.get_device_name(),

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 
 from agents.config import PRESETS, TrainConfig, agent_config
+from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
 from agents.precision import products_in
 from agents.rollout import choose
 from agents.runtime.processes import started_like_workers
-from agents.store import SharedStore
-from agents.worker import Worker, WorkerSpec, initial_model
+from agents.runtime.worker import Worker, WorkerSpec, initial_model
 from env.backends import make_batch
+from env.navigation import NUM_ACTIONS
 from env.registry import make_task
-from env.task import NUM_ACTIONS
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions
 from experiments.benchmarks.train_cuda import measure_cuda
@@ -94,7 +94,7 @@ def _measure_stages(preset: str, seconds: float, pipe: Connection) -> None:
     config = PRESETS[preset]
     agent, task = agent_config(AGENT), make_task(TASK, observation_size=config.observation_size)
     model = initial_model(agent, task, config, seed=0)
-    store = SharedStore(config, FlatParameters(model))
+    store = ParameterStore(config, FlatParameters(model))
     worker = Worker(WorkerSpec(agent, config, task, make_batch, seed=0, index=0, stagger=False), store)
     worker.run_chunk()
     pipe.send({name: rate(work, seconds, 3) for name, work in _stages(worker, config).items()})

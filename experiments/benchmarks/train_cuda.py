@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from agents.capture import WARM_UPS
 from agents.config import PRESETS, TrainConfig, agent_config
+from agents.cuda_graphs import WARM_UPS
+from agents.learning.parameter_store import ParameterStore, StreamStore
 from agents.model import FlatParameters
 from agents.runtime.cuda import CudaRuntime
 from agents.runtime.processes import WorkerError
-from agents.store import SharedStore, StreamStore
-from agents.worker import WorkerSpec, initial_model
+from agents.runtime.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.registry import make_task
 from experiments.benchmarks.measurement import Measurement
@@ -102,7 +102,7 @@ def training_rates(config: TrainConfig, workers: int, seconds: float, device: st
     """
     agent, task = agent_config(AGENT), make_task(TASK, observation_size=config.observation_size)
     flat = FlatParameters(initial_model(agent, task, config, seed=0))
-    store = StreamStore(config, flat) if device == "cuda" else SharedStore(config, flat)
+    store = StreamStore(config, flat) if device == "cuda" else ParameterStore(config, flat)
     make_env = functools.partial(make_batch, device=device)
     specs = [WorkerSpec(agent, config, task, make_env, seed=0, index=index) for index in range(workers)]
     runtime = CudaRuntime(specs, store, graphs)

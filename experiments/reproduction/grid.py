@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agents.config import TrainConfig
-from agents.task_record import digest_of
 from env.registry import TASKS, generated_counterpart, make_task, task_from_file
 from env.task import Task
-from experiments.cli import write_json
+from env.task_io import digest_of
+from experiments.options import write_json
 from experiments.reproduction.paper import paper_task
 from maze_gen.errors import InputError
 from maze_gen.maze import Geometry

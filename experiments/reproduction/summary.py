@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.reading.results import Result
-from experiments.reading.statistics import (
+from experiments.analysis.metrics import Result
+from experiments.analysis.statistics import (
     Estimate,
     bootstrap,
     estimate,
@@ -18,8 +18,8 @@ from experiments.reading.statistics import (
     probability_of_improvement,
 )
 from experiments.reproduction import paper
-from experiments.reproduction.cell import Finished
-from experiments.reproduction.learning import Curve, Reached, reached, read_curve
+from experiments.reproduction.learning_curves import Curve, Reached, reached, read_curve
+from experiments.reproduction.run import Finished
 
 FIRST_POINTS = 10.0
 """A return that tells that learning has begun."""

@@ -13,10 +13,10 @@ import torch
 
 from agents.checkpoint import Checkpoint, library_versions, load_checkpoint, save_checkpoint
 from agents.config import AGENTS, PRESETS, agent_config
+from agents.inference import Policy
+from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
-from agents.policy import Policy
-from agents.store import SharedStore
-from agents.worker import initial_model
+from agents.runtime.worker import initial_model
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
 from tests.agents.worlds import CountingEnv, counting_task
@@ -37,7 +37,7 @@ def make_checkpoint(agent="nav-d1d2l", preset="fast") -> Checkpoint:
         counting_task(), name="my maze", mazes=(read_maze(MAZE, "thin"), other), goal="episode", split="train"
     )
     flat = FlatParameters(initial_model(agent_config(agent), task, config, seed=3))
-    store = SharedStore(config, flat)
+    store = ParameterStore(config, flat)
     store.push(torch.ones_like(flat.values))
     return Checkpoint(
         agent_name=agent,
@@ -73,7 +73,7 @@ def test_what_is_saved_is_loaded(tmp_path, agent, preset):
     assert loaded.task.mazes[0].goals == saved.task.mazes[0].goals
     # And it goes into a store again, to the last bit.
     flat = FlatParameters(loaded.model())
-    store = SharedStore(loaded.config, flat)
+    store = ParameterStore(loaded.config, flat)
     loaded.restore(store, flat)
     for name, part in flat.named(store.parameters).items():
         assert torch.equal(part, saved.parameters[name])
@@ -186,7 +186,7 @@ def test_an_optimiser_of_another_kind_is_refused(tmp_path):
     loaded = load_checkpoint(tmp_path / "a")
     flat = FlatParameters(loaded.model())
     with pytest.raises(InputError, match="optimiser"):
-        loaded.restore(SharedStore(dataclasses.replace(loaded.config, optimizer="rmsprop"), flat), flat)
+        loaded.restore(ParameterStore(dataclasses.replace(loaded.config, optimizer="rmsprop"), flat), flat)
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

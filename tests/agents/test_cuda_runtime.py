@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from agents.capture import WARM_UPS, CudaGraph, RecordingError
 from agents.config import AGENTS, TrainConfig
-from agents.draws import HostDraws
+from agents.cuda_graphs import WARM_UPS, CudaGraph, RecordingError
+from agents.learning.parameter_store import ParameterStore, StreamStore
 from agents.model import FlatParameters
+from agents.rng import NumpyStream
 from agents.runtime.cuda import CudaRuntime
 from agents.runtime.processes import WorkerError
 from agents.runtime.serial import SerialRuntime
-from agents.store import SharedStore, StreamStore
-from agents.worker import Worker, WorkerSpec, initial_model
+from agents.runtime.worker import Worker, WorkerSpec, initial_model
 from env.backends import make_batch
 from env.registry import make_task
 from tests.agents.worlds import CountingEnv, counting_task
@@ -30,14 +30,14 @@ AGENT = AGENTS["nav-d1d2l"]
 
 
 def make(runtime, workers: int, seed: int = 0, make_env=CountingEnv, config: TrainConfig = CONFIG):
-    store = SharedStore(config, FlatParameters(initial_model(AGENT, counting_task(), config, seed=0)))
+    store = ParameterStore(config, FlatParameters(initial_model(AGENT, counting_task(), config, seed=0)))
     specs = [WorkerSpec(AGENT, config, counting_task(), make_env, seed, index) for index in range(workers)]
     return runtime(specs, store), store
 
 
 def test_one_stream_learns_what_the_serial_mode_learns(monkeypatch):
     """With the same random numbers; a round later, since a round first learns from the chunk before."""
-    monkeypatch.setattr("agents.worker.DeviceDraws", lambda seed, device: HostDraws(seed))
+    monkeypatch.setattr("agents.runtime.worker.TorchStream", lambda seed, device: NumpyStream(seed))
     serial, expected_store = make(SerialRuntime, 1)
     expected = [serial.poll(0)[0] for _ in range(6)]
     streams, store = make(CudaRuntime, 1)
@@ -181,14 +181,14 @@ def test_a_recording_that_fails_says_what_failed_first(monkeypatch):
 SIMULATED = """
 import numpy as np
 import torch
-from agents.capture import as_it_is
+from agents.cuda_graphs import as_it_is
 from agents.config import AGENTS, TrainConfig
-from agents.draws import HostDraws
+from agents.rng import NumpyStream
 from agents.model import AgentModel
 from agents.rollout import Actor
 from env.engine.engine import Engine
 from env.task import Task
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 
 maze = generate(GeneratorConfig(rows=2, cols=3), 0)
 rules = {"goal": "episode", "spawn_distance": 1, "action_repeat": 20}
@@ -198,8 +198,8 @@ rollouts = []
 for device, capture in (("cpu", None), ("cuda", as_it_is)):
     torch.manual_seed(0)
     model = AgentModel(AGENTS["nav-d1d2l"], task, TrainConfig())
-    engine = Engine(task, 2, depth_target=True, device=device)
-    actor = Actor(engine, model, 2, HostDraws(np.random.SeedSequence(0)), False, capture)
+    engine = Engine(task, 2, observe={"rgb", "velocity", "depth_target"}, device=device)
+    actor = Actor(engine, model, 2, NumpyStream(np.random.SeedSequence(0)), False, capture)
     actor.reset(0, 0)
     actor.run()
     rollouts.append(actor.run()[0])
@@ -277,7 +277,7 @@ def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch, chunk):
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
 
-    class Sent(HostDraws):
+    class Sent(NumpyStream):
         """Numbers of the host, sent to the device."""
 
         def uniforms(self, out: torch.Tensor) -> None:
@@ -288,13 +288,13 @@ def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch, chunk):
         def order(self, count: int) -> torch.Tensor:
             return super().order(count).cuda()
 
-    monkeypatch.setattr("agents.worker.DeviceDraws", lambda seed, device: Sent(seed))
+    monkeypatch.setattr("agents.runtime.worker.TorchStream", lambda seed, device: Sent(seed))
     config = GPU_CONFIGS[chunk]
     flat = FlatParameters(initial_model(AGENT, gpu_task(), config, seed=0))
-    here = Worker(WorkerSpec(AGENT, config, gpu_task(), make_batch, 0, 0), SharedStore(config, flat))
+    here = Worker(WorkerSpec(AGENT, config, gpu_task(), make_batch, 0, 0), ParameterStore(config, flat))
     make_env = functools.partial(make_batch, device="cuda")
     there = Worker(
-        WorkerSpec(AGENT, config, gpu_task(), make_env, 0, 0), SharedStore(config, flat, device="cuda"), lambda work: work
+        WorkerSpec(AGENT, config, gpu_task(), make_env, 0, 0), ParameterStore(config, flat, device="cuda"), lambda work: work
     )
     told = []
     for worker in (here, there):

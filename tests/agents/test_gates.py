@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents import gates
-from agents.gates import CompiledGates, TorchGates, make_gates
-from agents.lstm import LSTM
+from agents.networks import lstm_cell as gates
+from agents.networks.lstm import LSTM
+from agents.networks.lstm_cell import CompiledGates, TorchGates, make_gates
 
 T, B, H = 3, 5, 37
 """A width that no vector of the processor divides."""

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from agents.capture import as_it_is
 from agents.config import AGENTS, PRESETS, TrainConfig
-from agents.draws import HostDraws
-from agents.endings import ends_inside
-from agents.learner import Learner
-from agents.lstm import use_masks
+from agents.cuda_graphs import as_it_is
+from agents.episode_stats import ends_inside
+from agents.learning.learner import Learner
+from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
+from agents.networks.lstm import use_masks
+from agents.rng import NumpyStream
 from agents.rollout import Actor
-from agents.store import SharedStore
-from agents.worker import Worker, WorkerSpec
+from agents.runtime.worker import Worker, WorkerSpec
 from env.backends import make_batch
-from env.batch import BatchEnv, Observation, Outcome, Privileged
+from env.batch import Arrays, BatchEnv, Outcome
 from env.registry import make_task
 from tests.agents.worlds import CountingEnv, counting_task
 
@@ -30,8 +30,8 @@ CONFIG = TrainConfig(envs=N, chunk=10, precision="float32")
 """In half precision, what rounds elsewhere can be a last digit apart, and that is much."""
 
 
-def draws(seed: int) -> HostDraws:
-    return HostDraws(np.random.SeedSequence(seed))
+def draws(seed: int) -> NumpyStream:
+    return NumpyStream(np.random.SeedSequence(seed))
 
 
 def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool = False):
@@ -41,7 +41,7 @@ def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool 
     if capture is not None:
         use_masks(model, ends_inside(env.task, config.chunk))
     flat = FlatParameters(model)
-    store = SharedStore(config, flat)
+    store = ParameterStore(config, flat)
     actor = Actor(env, model, config.chunk, draws(1), stagger, capture)
     actor.reset(3, 0)
     return actor, Learner(model, flat, store, config, draws(2), capture), store
@@ -52,13 +52,13 @@ def counting(agent: str, kind: type[CountingEnv] = CountingEnv, chunk: int = CON
     task = counting_task()
     model = AgentModel(AGENTS[agent], task, CONFIG)
     shorter = SHORTER if ends_inside(task, chunk) else SHORTER // chunk * chunk
-    return kind(task, N, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=shorter)
+    return kind(task, N, observe=model.observe, shorter=shorter)
 
 
 def engine(agent: str, config: TrainConfig) -> BatchEnv:
     task = dataclasses.replace(make_task("static-small", observation_size=42), episode_seconds=1)
     model = AgentModel(AGENTS[agent], task, config)
-    return make_batch(task, N, depth=model.needs_depth, depth_target=model.needs_depth_target)
+    return make_batch(task, N, observe=model.observe)
 
 
 def assert_same_chunks(one, other, chunks: int) -> None:
@@ -170,12 +170,12 @@ class Taped:
 class TapedEnv(CountingEnv):
     """Its steps are recorded too, as the engine's kernels are."""
 
-    def step(self, actions: npt.ArrayLike) -> Observation:
+    def step(self, actions: npt.ArrayLike) -> Arrays:
         if Taped.tape is not None:
             Taped.tape.calls.append((lambda: super(TapedEnv, self).step(actions), (), {}, None))
         return super().step(actions)
 
-    def reset_rows(self, rows: npt.ArrayLike) -> Observation:
+    def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         if Taped.tape is not None:
             Taped.tape.calls.append((lambda: super(TapedEnv, self).reset_rows(rows), (), {}, None))
         return super().reset_rows(rows)
@@ -200,30 +200,27 @@ def test_a_recording_of_a_chunk_is_good_for_every_chunk(agent, chunk):
 class DistantEnv(BatchEnv):
     """Worlds whose arrays hold nothing that could be read, as those of a GPU can't be read without waiting."""
 
-    def __init__(self, task, num_envs, *, depth=False, depth_target=False) -> None:
-        n, size = num_envs, task.observation_size
-        self.task, self.num_envs = task, n
-        zeros = lambda *shape, dtype=torch.float32: torch.zeros(*shape, dtype=dtype, device="meta")  # noqa: E731
-        whole = zeros(n, dtype=torch.int32)
-        self.observation: Observation = Observation(
-            zeros(n, size, size, 3, dtype=torch.uint8),  # type: ignore[arg-type]
-            zeros(n, 6),  # type: ignore[arg-type]
-            zeros(n, size, size, dtype=torch.uint8) if depth else None,  # type: ignore[arg-type]
-            zeros(n, 4, 16) if depth_target else None,  # type: ignore[arg-type]
-        )
-        self.outcome = Outcome(zeros(n), zeros(n, dtype=torch.bool), whole)  # type: ignore[arg-type]
-        facts = (zeros(n, 2), zeros(n), whole, whole, whole, whole, zeros(n))
-        self.privileged = Privileged(*facts)  # type: ignore[arg-type]
+    def __init__(self, task, num_envs, *, observe=("rgb", "velocity")) -> None:
+        self.task, self.num_envs, self.spec = task, num_envs, task.spec()
 
-    def reset(self, seed: int, streams: Any = None) -> Observation:
+        def zeros(dtype: str, *shape: int) -> Any:
+            return torch.zeros(num_envs, *shape, dtype=getattr(torch, dtype), device="meta")
+
+        self.observation = {name: zeros(array.dtype, *array.shape) for name, array in self.spec.observed(observe).items()}
+        self.outcome = Outcome(
+            zeros("float32"), zeros("bool"), zeros("bool"), {name: zeros("int32") for name in self.spec.statistics}
+        )
+        self.privileged = {name: zeros(array.dtype, *array.shape) for name, array in self.spec.privileged.items()}
+
+    def reset(self, seed: int, streams: Any = None) -> Arrays:
         return self.observation
 
-    def step(self, actions: Any) -> Observation:
+    def step(self, actions: Any) -> Arrays:
         assert actions.device.type == "meta"
         assert actions.dtype == torch.int64
         return self.observation
 
-    def reset_rows(self, rows: Any) -> Observation:
+    def reset_rows(self, rows: Any) -> Arrays:
         assert rows.device.type == "meta"
         assert rows.dtype == torch.bool
         return self.observation
@@ -260,9 +257,9 @@ class NothingCrosses(TorchDispatchMode):
 )
 def test_nothing_crosses_to_the_host_within_a_round(monkeypatch, agent, changes):
     """Tensors of the device "meta" have no contents: whoever asks for them, or mixes them with the host's, gets an error."""
-    monkeypatch.setattr("agents.worker.DeviceDraws", DistantDraws)
+    monkeypatch.setattr("agents.runtime.worker.TorchStream", DistantDraws)
     config = dataclasses.replace(CONFIG, **changes)
-    store = SharedStore(config, FlatParameters(AgentModel(AGENTS[agent], counting_task(), config)), device="meta")
+    store = ParameterStore(config, FlatParameters(AgentModel(AGENTS[agent], counting_task(), config)), device="meta")
     worker = Worker(WorkerSpec(AGENTS[agent], config, counting_task(), DistantEnv, 0, 0), store, as_it_is)
     with NothingCrosses():
         for _ in range(2):

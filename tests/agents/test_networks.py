@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from agents.config import AGENTS, AgentConfig
-from agents.lstm import LSTM
-from agents.networks import AgentNetwork, Inputs, keep_state
+from agents.networks.actor_critic import AgentNetwork, Inputs, keep_state
+from agents.networks.lstm import LSTM
 
 T, B = 12, 4
 

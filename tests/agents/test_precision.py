@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from agents.config import AgentConfig, TrainConfig, agent_config
-from agents.draws import HostDraws
-from agents.learner import Learner
-from agents.lstm import LSTM
+from agents.learning.learner import Learner
+from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
+from agents.networks.lstm import LSTM
 from agents.precision import product_dtype, products_in, resolve, whole_precision
+from agents.rng import NumpyStream
 from agents.rollout import Actor
-from agents.store import SharedStore
 from env.backends import make_batch
 from env.registry import make_task
 
@@ -26,9 +26,9 @@ def gradient(agent: AgentConfig, config: TrainConfig) -> tuple[torch.Tensor, lis
     torch.manual_seed(3)
     model = AgentModel(agent, task, config)
     flat = FlatParameters(model)
-    learner = Learner(model, flat, SharedStore(config, flat), config, HostDraws(np.random.SeedSequence(0)))
-    with make_batch(task, config.envs, depth=model.needs_depth, depth_target=model.needs_depth_target) as env:
-        actor = Actor(env, model, config.chunk, HostDraws(np.random.SeedSequence(1)))
+    learner = Learner(model, flat, ParameterStore(config, flat), config, NumpyStream(np.random.SeedSequence(0)))
+    with make_batch(task, config.envs, observe=model.observe) as env:
+        actor = Actor(env, model, config.chunk, NumpyStream(np.random.SeedSequence(1)))
         actor.reset(seed=5, first_stream=0)
         rollout, _ = actor.run()
         learner._gradient(rollout, learner._make_targets(rollout), torch.arange(config.envs))
@@ -69,7 +69,7 @@ def test_policy_and_value_are_whole():
     task = make_task("static-small", observation_size=42)
     model = AgentModel(agent_config("nav"), task, TrainConfig())
     with make_batch(task, 2) as env, products_in(torch.bfloat16, CPU), torch.no_grad():
-        actor = Actor(env, model, 5, HostDraws(np.random.SeedSequence(1)), precision="bfloat16")
+        actor = Actor(env, model, 5, NumpyStream(np.random.SeedSequence(1)), precision="bfloat16")
         outputs, state = model.network.step(actor.present, actor.state)
     assert outputs.encoder.dtype == torch.bfloat16
     assert {outputs.logits.dtype, outputs.value.dtype, state[1].dtype, state[3].dtype} == {torch.float32}

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from agents.config import AGENTS, AgentConfig, TrainConfig
-from agents.draws import HostDraws
+from agents.learning.returns import generalised_advantages, step_discounts
 from agents.model import AgentModel
-from agents.networks import BYTE_SCALE, MIDDLE_BYTE
-from agents.objectives import generalised_advantages
+from agents.networks.actor_critic import BYTE_SCALE, MIDDLE_BYTE
+from agents.rng import NumpyStream
 from agents.rollout import Actor, StoppedError, choose
 from tests.agents.worlds import CountingEnv, counting_task
 
@@ -21,8 +21,8 @@ def make_actor(chunk, num_envs=4, shorter: npt.ArrayLike = 0, stagger=False, age
     assert task.episode_steps == STEPS
     torch.manual_seed(0)
     model = AgentModel(AGENTS[agent], task, TrainConfig())
-    env = CountingEnv(task, num_envs, depth=model.needs_depth, depth_target=model.needs_depth_target, shorter=shorter)
-    actor = Actor(env, model, chunk, HostDraws(np.random.SeedSequence(0)), stagger)
+    env = CountingEnv(task, num_envs, observe=model.observe, shorter=shorter)
+    actor = Actor(env, model, chunk, NumpyStream(np.random.SeedSequence(0)), stagger)
     actor.reset(0, 0)
     return actor, env, model
 
@@ -99,7 +99,8 @@ def test_a_truncation_inside_a_chunk_bootstraps_from_its_last_observation():
         torch.testing.assert_close(rollout.value, time)
         torch.testing.assert_close(rollout.next_value, time + 1)
         assert (rollout.next_value[rollout.ended].round() == STEPS).all()
-        advantage = generalised_advantages(rollout.reward, rollout.value, rollout.next_value, rollout.ended, 0.9, 0.0)
+        discount = step_discounts(0.9, torch.zeros_like(rollout.ended))
+        advantage = generalised_advantages(rollout.reward, rollout.value, rollout.next_value, discount, rollout.ended, 0.0)
         torch.testing.assert_close(advantage, time + 1 + 0.9 * (time + 1) - time)
 
 
@@ -137,10 +138,9 @@ def test_actions_follow_their_probabilities():
 def test_depth_is_the_fourth_channel_of_an_agent_that_sees_it():
     task = counting_task()
     model = AgentModel(AgentConfig("nav", depth_input=True), task, TrainConfig())
-    env = CountingEnv(task, 2, depth=True)
-    assert env.observation.depth is not None
-    env.observation.depth[:] = 77
-    actor = Actor(env, model, 3, HostDraws(np.random.SeedSequence(0)))
+    env = CountingEnv(task, 2, observe=("rgb", "velocity", "depth"))
+    env.observation["depth"][:] = 77
+    actor = Actor(env, model, 3, NumpyStream(np.random.SeedSequence(0)))
     actor.reset(0, 0)
     rollout, _ = actor.run()
     assert rollout.inputs.images.shape == (3, 2, 42, 42, 4)

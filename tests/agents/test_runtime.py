@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from agents.config import AGENTS, TrainConfig
+from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
 from agents.runtime.processes import ProcessRuntime, WorkerError
 from agents.runtime.serial import SerialRuntime
-from agents.store import SharedStore
-from agents.worker import WorkerSpec, initial_model
+from agents.runtime.worker import WorkerSpec, initial_model
 from tests.agents.worlds import CountingEnv, counting_task
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ class BrokenEnv(CountingEnv):
 
 def make(runtime, workers, make_env=CountingEnv, config=CONFIG):
     agent, task = AGENTS["nav-d1d2l"], counting_task()
-    store = SharedStore(config, FlatParameters(initial_model(agent, task, config, seed=0)))
+    store = ParameterStore(config, FlatParameters(initial_model(agent, task, config, seed=0)))
     specs = [WorkerSpec(agent, config, task, make_env, 0, index) for index in range(workers)]
     return runtime(specs, store), store
 

@@ -1,9 +1,11 @@
 """Worlds for tests: one that only counts, so that every number an agent gets tells where it came from."""
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import BatchEnv, Observation, Outcome, Privileged
+from env.batch import Arrays, BatchEnv, Outcome
 from env.task import Task
 from maze_gen.maze import Maze
 from maze_gen.text import read_maze
@@ -33,37 +35,31 @@ class CountingEnv(BatchEnv):
     """
 
     def __init__(
-        self, task: Task, num_envs: int, *, depth: bool = False, depth_target: bool = False, shorter: npt.ArrayLike = 0
+        self, task: Task, num_envs: int, *, observe: Collection[str] = ("rgb", "velocity"), shorter: npt.ArrayLike = 0
     ) -> None:
-        n, size = num_envs, task.observation_size
+        n = num_envs
         self.task, self.num_envs = task, n
         self.shorter = np.broadcast_to(np.asarray(shorter), (n,))
-        self.observation = Observation(
-            rgb=np.zeros((n, size, size, 3), np.uint8),
-            velocity=np.zeros((n, 6), np.float32),
-            depth=np.zeros((n, size, size), np.uint8) if depth else None,
-            depth_target=np.zeros((n, 4, 16), np.float32) if depth_target else None,
+        self.spec = task.spec()
+        self.observation = {name: np.zeros((n, *array.shape), array.dtype) for name, array in self.spec.observed(observe).items()}
+        self.outcome = Outcome(
+            np.zeros(n, np.float32),
+            np.zeros(n, np.bool_),
+            np.zeros(n, np.bool_),
+            {name: np.zeros(n, np.int32) for name in self.spec.statistics},
         )
-        self.outcome = Outcome(np.zeros(n, np.float32), np.zeros(n, np.bool_), np.zeros(n, np.int32))
-        self.privileged = Privileged(
-            position=np.zeros((n, 2), np.float32),
-            heading=np.zeros(n, np.float32),
-            cell=np.zeros(n, np.int32),
-            goal_cell=np.full(n, 4, np.int32),
-            maze=np.zeros(n, np.int32),
-            fruit_cells=np.full((n, 1), -1, np.int32),
-            seconds=np.zeros(n, np.float32),
-        )
+        self.privileged = {name: np.zeros((n, *array.shape), array.dtype) for name, array in self.spec.privileged.items()}
+        self.privileged["goal_cell"][:] = 4
         self.episode = np.zeros(n, np.int64)
         self.time = np.zeros(n, np.int64)
         self.actions: list[npt.NDArray] = []
 
-    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Observation:
+    def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Arrays:
         self.episode[:] = 0
         self.time[:] = self.shorter
         return self._observe()
 
-    def step(self, actions: npt.ArrayLike) -> Observation:
+    def step(self, actions: npt.ArrayLike) -> Arrays:
         assert not self.outcome.truncated.any(), "stepped past a truncation"
         self.actions.append(np.array(actions))
         self.time += 1
@@ -71,22 +67,22 @@ class CountingEnv(BatchEnv):
         self.outcome.truncated[:] = self.time >= self.task.episode_steps
         return self._observe()
 
-    def reset_rows(self, rows: npt.ArrayLike) -> Observation:
+    def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         rows = np.asarray(rows, np.bool_)
         self.episode[rows] += 1
         self.time[rows] = 0
         self.outcome.truncated[rows] = False
         return self._observe()
 
-    def _observe(self) -> Observation:
-        self.observation.rgb[..., 0] = (10 + np.arange(self.num_envs))[:, None, None]
-        self.observation.rgb[..., 1] = self.episode[:, None, None]
-        self.observation.rgb[..., 2] = self.time[:, None, None]
-        self.observation.velocity[:] = self.time[:, None]
-        self.privileged.position[:, 0] = self.time
-        self.privileged.cell[:] = self.time % self.task.cells
-        if self.observation.depth_target is not None:
-            self.observation.depth_target[:] = 10 * (1 + self.time[:, None, None])
+    def _observe(self) -> Arrays:
+        self.observation["rgb"][..., 0] = (10 + np.arange(self.num_envs))[:, None, None]
+        self.observation["rgb"][..., 1] = self.episode[:, None, None]
+        self.observation["rgb"][..., 2] = self.time[:, None, None]
+        self.observation["velocity"][:] = self.time[:, None]
+        self.privileged["position"][:, 0] = self.time
+        self.privileged["cell"][:] = self.time % self.task.cells
+        if "depth_target" in self.observation:
+            self.observation["depth_target"][:] = 10 * (1 + self.time[:, None, None])
         return self.observation
 
     def close(self) -> None:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from env.engine import render, vectors
 from env.engine.compile import cpu, cpu_kernel
-from env.engine.pool import APPLE, GOAL, STRAWBERRY
-from env.engine.textures import COLOUR, LAST_TEXEL, QUARTER, all_textures, texture_number
+from env.engine.render import image as render
+from env.engine.render import simd as vectors
+from env.engine.textures.atlas import COLOUR, LAST_TEXEL, QUARTER, all_textures, texture_number
+from env.navigation import APPLE, GOAL, STRAWBERRY
 from env.registry import make_task
 from maze_gen.maze import FIRST_LANDMARK_FACE, LANDMARKS
 

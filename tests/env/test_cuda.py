@@ -12,21 +12,21 @@ import pytest
 
 from env.engine.engine import Engine
 from env.task import Task
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 
 SIMULATED = """
 import numpy as np
 from env.engine.engine import Engine
 from env.task import Task
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 from maze_gen.text import as_block
 
 mazes = tuple(FORM(generate(GeneratorConfig(rows=2, cols=3), seed)) for seed in range(2))
 task = Task("pool", mazes, episode_seconds=1, goal="episode", fruit="episode", spawn_distance=1, observation_size=SIZE)
 n = 2
-one = Engine(task, n, depth=True, depth_target=True)
-other = Engine(task, n, depth=True, depth_target=True, device="cuda")
+one = Engine(task, n, observe={"rgb", "velocity", "depth", "depth_target"})
+other = Engine(task, n, observe={"rgb", "velocity", "depth", "depth_target"}, device="cuda")
 
 def compare():
     for part in ("state", "facts", "picture"):
@@ -58,7 +58,7 @@ for step in range(STEPS):
         one.reset_rows(mask)
         other.reset_rows(mask)
         compare()
-assert one.observation.rgb.std() > 10 or SIZE == 0
+assert one.observation["rgb"].std() > 10 or SIZE == 0
 other.close()
 print("the same")
 """
@@ -102,11 +102,11 @@ def compile_ptx(function, arguments: tuple[object, ...], monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("kernel", ["begin", "step", "draw", "aim"])
 def test_kernels_compile_without_float64(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from env.engine import gpu
+    from env.engine import cuda_runner as gpu
 
     mazes = tuple(generate(GeneratorConfig(rows=3, cols=4), seed) for seed in range(2))
     task = Task("pool", mazes, episode_seconds=1, goal="episode", spawn_distance=1)
-    with Engine(task, 2, depth=True, depth_target=True) as engine:
+    with Engine(task, 2, observe={"rgb", "velocity", "depth", "depth_target"}) as engine:
         world = engine._world
         flags, numbers = np.zeros(2, dtype=np.bool_), np.zeros(2, dtype=np.int64)
         seen = (world.pool, world.state, world.rules, world.scene, world.picture, flags)
@@ -153,8 +153,8 @@ def test_gpu_equals_cpu() -> None:
     n = 256
     rng = np.random.default_rng(0)
     with (
-        Engine(task, n, depth=True, depth_target=True) as one,
-        Engine(task, n, depth=True, depth_target=True, device="cuda") as other,
+        Engine(task, n, observe={"rgb", "velocity", "depth", "depth_target"}) as one,
+        Engine(task, n, observe={"rgb", "velocity", "depth", "depth_target"}, device="cuda") as other,
     ):
         one.reset(1)
         other.reset(1)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from env.engine import render
 from env.engine.compile import cpu, cpu_kernel
-from env.engine.depth import FAR, SKY_DISTANCE, depth_byte
+from env.engine.render import image as render
+from env.engine.render.depth import FAR, SKY_DISTANCE, depth_byte
 from env.registry import make_task
 from maze_gen.maze import Maze
 from maze_gen.text import read_maze

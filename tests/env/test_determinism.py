@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from env.batch import Outcome
 from env.engine.engine import Engine
-from env.task import NUM_ACTIONS, Task
+from env.navigation import NUM_ACTIONS
+from env.task import Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 
 
 def pool_task(seconds: int = 2) -> Task:
@@ -25,16 +28,20 @@ def actions_of(stream: int, step: int) -> int:
     return (stream * 7919 + step // 5 * 104729 + stream * step // 9) % NUM_ACTIONS
 
 
+def arrays_of(outcome: Outcome) -> list[npt.NDArray[Any]]:
+    return [outcome.reward, outcome.terminated, outcome.truncated, *outcome.statistics.values()]
+
+
 def record(streams: list[int], seed: int = 4, threads: int = 1, steps: int = 70) -> dict[int, list[Any]]:
     """What each stream sees, gets and is told over a few episodes; resets come when they are due."""
     n = len(streams)
     told: dict[int, list[Any]] = {stream: [] for stream in streams}
-    with Engine(pool_task(), n, depth=True, depth_target=True, threads=threads) as engine:
+    with Engine(pool_task(), n, observe={"rgb", "velocity", "depth", "depth_target"}, threads=threads) as engine:
         engine.reset(seed, streams)
         for step in range(steps):
             seen, facts = engine.observation, engine.privileged
             for row, stream in enumerate(streams):
-                arrays = [*vars(seen).values(), *vars(engine.outcome).values(), *vars(facts).values()]
+                arrays = [*seen.values(), *arrays_of(engine.outcome), *facts.values()]
                 told[stream].append([array[row].copy() for array in arrays])
             engine.step([actions_of(stream, step) for stream in streams])
             if engine.outcome.truncated.any():
@@ -73,51 +80,49 @@ def test_seeds_and_streams_matter() -> None:
 def test_resetting_again_repeats() -> None:
     with Engine(pool_task(), 3) as engine:
         engine.reset(9)
-        first = [engine.observation.rgb.copy(), engine.privileged.position.copy(), engine.privileged.maze.copy()]
+        first = [engine.observation["rgb"].copy(), engine.privileged["position"].copy(), engine.privileged["maze"].copy()]
         for _ in range(20):
             engine.step([2, 6, 7])
         engine.reset_rows([True, True, False])
         engine.reset(9)
-        again = [engine.observation.rgb, engine.privileged.position, engine.privileged.maze]
+        again = [engine.observation["rgb"], engine.privileged["position"], engine.privileged["maze"]]
         assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
 
 
 def test_reset_rows_leaves_the_others() -> None:
-    with Engine(pool_task(), 4, depth=True) as engine:
+    with Engine(pool_task(), 4, observe={"rgb", "velocity", "depth"}) as engine:
         engine.reset(0)
         for _ in range(10):
             engine.step([2, 2, 6, 7])
-        depth = engine.observation.depth
-        assert depth is not None
-        arrays = [engine.observation.rgb, depth, engine.observation.velocity, *vars(engine.privileged).values()]
+        depth = engine.observation["depth"]
+        arrays = [engine.observation["rgb"], depth, engine.observation["velocity"], *engine.privileged.values()]
         before = [array.copy() for array in arrays]
         engine.reset_rows([False, True, False, False])
         for array, old in zip(arrays, before, strict=True):
             np.testing.assert_array_equal(array[[0, 2, 3]], old[[0, 2, 3]])
-        assert engine.privileged.seconds[1] == 0
-        assert engine.privileged.seconds[0] > 0
-        assert not np.array_equal(engine.privileged.position[1], before[3][1])
+        assert engine.privileged["seconds"][1] == 0
+        assert engine.privileged["seconds"][0] > 0
+        assert not np.array_equal(engine.privileged["position"][1], before[3][1])
 
 
 def test_episodes_draw_from_the_pool() -> None:
-    with Engine(pool_task(), 2000, rgb=False) as engine:
+    with Engine(pool_task(), 2000, observe={"velocity"}) as engine:
         engine.reset(0)
-        counts = np.bincount(engine.privileged.maze, minlength=7)
+        counts = np.bincount(engine.privileged["maze"], minlength=7)
         assert len(counts) == 7
         assert ((counts - 2000 / 7) ** 2 / (2000 / 7)).sum() < 25
-        before = engine.privileged.maze.copy()
+        before = engine.privileged["maze"].copy()
         engine.reset_rows(np.ones(2000, dtype=bool))
-        assert (engine.privileged.maze != before).mean() > 0.8
+        assert (engine.privileged["maze"] != before).mean() > 0.8
 
 
 def test_arrays_are_written_in_place() -> None:
     with Engine(pool_task(), 2) as engine:
         seen = engine.reset(0)
         assert engine.step([2, 2]) is seen is engine.observation
-        assert engine.observation.depth is None
-        assert engine.observation.depth_target is None
-        assert seen.rgb.shape == (2, 84, 84, 3)
-        assert seen.rgb.dtype == np.uint8
+        assert set(engine.observation) == {"rgb", "velocity"}
+        assert seen["rgb"].shape == (2, 84, 84, 3)
+        assert seen["rgb"].dtype == np.uint8
 
 
 @pytest.mark.parametrize(
@@ -137,10 +142,10 @@ def test_wrong_actions_raise_and_change_nothing(actions: Any, message: str) -> N
     with Engine(pool_task(), 2) as engine:
         engine.reset(0)
         engine.step([2, 6])
-        before = engine.privileged.position.copy()
+        before = engine.privileged["position"].copy()
         with pytest.raises(InputError, match=message):
             engine.step(actions)
-        np.testing.assert_array_equal(engine.privileged.position, before)
+        np.testing.assert_array_equal(engine.privileged["position"], before)
         engine.step([2, 6])
 
 
@@ -176,7 +181,7 @@ def test_wrong_calls_raise() -> None:
 def test_a_step_allocates_nothing() -> None:
     """Beside a few Python objects, whatever the batch's size."""
     task = Task("small", (catalogue_maze("static-small"),), episode_seconds=60)
-    with Engine(task, 500, depth=True, depth_target=True, threads=2) as engine:
+    with Engine(task, 500, observe={"rgb", "velocity", "depth", "depth_target"}, threads=2) as engine:
         engine.reset(0)
         actions = np.full(500, 2)
         engine.step(actions)

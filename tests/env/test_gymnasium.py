@@ -84,9 +84,9 @@ def test_an_ended_episode_hands_over_its_last_observation() -> None:
             assert not terminated.any()
             assert truncated.all() == (step == task.episode_steps - 1)
         for row in range(2):
-            np.testing.assert_array_equal(infos["final_obs"][row]["rgb"], batch.observation.rgb[row])
+            np.testing.assert_array_equal(infos["final_obs"][row]["rgb"], batch.observation["rgb"][row])
         batch.reset_rows([True, True])
-        np.testing.assert_array_equal(seen["rgb"], batch.observation.rgb)
+        np.testing.assert_array_equal(seen["rgb"], batch.observation["rgb"])
     vector.close()
 
 

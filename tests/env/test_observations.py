@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from env.engine.depth import FAR, depth_byte
-from env.engine.frames import FrameEngine
-from env.task import NUM_ACTIONS, Task
+from env.engine.frame_engine import FrameEngine
+from env.engine.render.depth import FAR, depth_byte
+from env.navigation import NUM_ACTIONS
+from env.task import Task
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.maze import Maze
 from maze_gen.text import as_block
@@ -28,10 +29,10 @@ def test_observations_agree(geometry: str, size: int) -> None:
     rng = np.random.default_rng(0)
     n = 6
     with (
-        FrameEngine(task, n, depth=True, depth_target=True) as everything,
+        FrameEngine(task, n, observe={"rgb", "velocity", "depth", "depth_target"}) as everything,
         FrameEngine(task, n) as picture,
-        FrameEngine(task, n, depth=True, rgb=False) as depth_alone,
-        FrameEngine(task, n, depth_target=True, rgb=False) as target_alone,
+        FrameEngine(task, n, observe={"velocity", "depth"}) as depth_alone,
+        FrameEngine(task, n, observe={"velocity", "depth_target"}) as target_alone,
     ):
         engines = (everything, picture, depth_alone, target_alone)
         for engine in engines:
@@ -41,18 +42,16 @@ def test_observations_agree(geometry: str, size: int) -> None:
             for engine in engines:
                 engine.step(actions)
             seen = everything.observation
-            assert seen.depth is not None
-            assert seen.depth_target is not None
-            np.testing.assert_array_equal(seen.rgb, picture.observation.rgb)
-            np.testing.assert_array_equal(seen.depth, depth_alone.observation.depth)
-            np.testing.assert_array_equal(seen.depth_target, target_alone.observation.depth_target)
-            assert depth_alone.observation.rgb.size == 0
+            np.testing.assert_array_equal(seen["rgb"], picture.observation["rgb"])
+            np.testing.assert_array_equal(seen["depth"], depth_alone.observation["depth"])
+            np.testing.assert_array_equal(seen["depth_target"], target_alone.observation["depth_target"])
+            assert "rgb" not in depth_alone.observation
             full = everything.planar_depth(84)
             expected = full[:, TARGET_ROWS][:, :, TARGET_COLUMNS]
-            np.testing.assert_array_equal(seen.depth_target, expected)
+            np.testing.assert_array_equal(seen["depth_target"], expected)
             bytes_of_distance = depth_byte(everything.planar_depth(size), far)
-            assert (np.abs(seen.depth.astype(int) - bytes_of_distance.astype(int)) <= 1).all()
-            assert (seen.depth == bytes_of_distance).mean() > 0.99
+            assert (np.abs(seen["depth"].astype(int) - bytes_of_distance.astype(int)) <= 1).all()
+            assert (seen["depth"] == bytes_of_distance).mean() > 0.99
 
 
 def test_the_picture_shows_what_is_taken() -> None:
@@ -72,9 +71,9 @@ def test_the_picture_shows_what_is_taken() -> None:
             if maze.walls[(*goal, (side + 2) % 4)]:
                 continue
             engine.put([[x + dx, y + dy]], [side * 16384], [[0, 0]])
-            with_goal = red(engine.observation.rgb[0]).sum()
+            with_goal = red(engine.observation["rgb"][0]).sum()
             engine.remove_goals()
-            without_goal = red(engine.observation.rgb[0]).sum()
+            without_goal = red(engine.observation["rgb"][0]).sum()
             assert with_goal > without_goal + 200
             break
         else:

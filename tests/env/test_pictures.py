@@ -5,10 +5,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from env.engine import pictures, render, textures
 from env.engine.compile import cpu, cpu_kernel
-from env.engine.pool import APPLE, GOAL, STRAWBERRY
-from env.engine.sprites import ITEM_BOTTOM_UNITS, ITEM_UNITS
+from env.engine.render import image as render
+from env.engine.render.sprites import ITEM_BOTTOM_UNITS, ITEM_UNITS
+from env.engine.textures import atlas as textures
+from env.engine.textures import landmarks as pictures
+from env.navigation import APPLE, GOAL, STRAWBERRY
 from maze_gen.maze import FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, THEMES
 
 EAST, NORTH, WEST, SOUTH = range(4)

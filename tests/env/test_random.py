@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from env.engine import random
+from env.engine import philox as random
 from env.engine.compile import cpu
 
 KNOWN_ANSWERS = [

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from env.engine.engine import Engine
-from env.task import NUM_ACTIONS, Task
+from env.navigation import NUM_ACTIONS
+from env.task import Task
 from maze_gen.catalogue import CATALOGUE, catalogue_maze
 from maze_gen.maze import STEPS, Maze
 from maze_gen.text import read_maze, write_maze
@@ -75,28 +76,28 @@ def test_never_in_a_wall(name: str, geometry: str) -> None:
     task = Task(name, (maze,), episode_seconds=10, goal="episode", spawn_distance=1, action_repeat=1)
     rng = np.random.default_rng(0)
     n, frames = 4000, 250
-    with Engine(task, n, rgb=False) as engine:
+    with Engine(task, n, observe={"velocity"}) as engine:
         engine.reset(1)
         actions = rng.integers(0, NUM_ACTIONS, n)
-        before = engine.privileged.cell.copy()
+        before = engine.privileged["cell"].copy()
         moved = np.zeros(n)
         for _ in range(frames):
             actions = np.where(rng.random(n) < 0.05, rng.integers(0, NUM_ACTIONS, n), actions)
-            start = engine.privileged.position.astype(np.float64)
+            start = engine.privileged["position"].astype(np.float64)
             engine.step(actions)
-            position = engine.privileged.position.astype(np.float64)
+            position = engine.privileged["position"].astype(np.float64)
             assert np.isfinite(position).all()
             assert (position > 0).all()
             assert (position < [maze.cols * 100, maze.rows * 100]).all()
             assert not slabs_overlapped(maze, position).any()
             distance = np.abs(position - start).max(axis=1)
             # A change of cell goes through an open side, unless the goal sent the agent elsewhere.
-            for row in np.flatnonzero((engine.privileged.cell != before) & (distance < 20)):
-                old, new = divmod(int(before[row]), maze.cols), divmod(int(engine.privileged.cell[row]), maze.cols)
+            for row in np.flatnonzero((engine.privileged["cell"] != before) & (distance < 20)):
+                old, new = divmod(int(before[row]), maze.cols), divmod(int(engine.privileged["cell"][row]), maze.cols)
                 sides = [side for side, step in enumerate(STEPS) if (old[0] + step[0], old[1] + step[1]) == new]
                 if sides:
                     assert not maze.walls[(*old, sides[0])]
-            before[:] = engine.privileged.cell
+            before[:] = engine.privileged["cell"]
             moved += np.where(distance < 20, distance, 0)
     assert moved.mean() > 100
 

@@ -11,7 +11,7 @@ from agents.config import agent_config, preset
 from agents.model import AgentModel
 from env.registry import make_task
 from env.task import Task
-from experiments.reading.recording import Recording
+from experiments.analysis.trajectories import Recording
 from maze_gen.maze import Maze
 from maze_gen.text import read_maze
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import tyro
 
-from experiments.cli import TaskOptions, check_writable, command, write_file, write_json
-from maze_gen.command import parse_options
+from experiments.options import TaskOptions, check_writable, command, write_file, write_json
+from maze_gen.cli import parse_options
 from maze_gen.errors import InputError
 
 

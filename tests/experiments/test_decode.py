@@ -11,9 +11,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from experiments import decode
-from experiments.reading.board import ORDER, Board
-from experiments.reading.exhibits import Cloud, Curves, Detector, Film, Number, Picture, Table
-from experiments.reading.report import page
+from experiments.analysis.items import Cloud, Curves, Detector, Film, Number, Picture, Table
+from experiments.analysis.report import page
+from experiments.analysis.tensorboard import ORDER, Board
 from maze_gen.text import read_maze
 from tests.experiments.synthetic import ring, ring_task, untrained
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from experiments import evaluate
-from experiments.reading.comparison import AgentRuns, compare, picture
-from experiments.reading.results import Result
+from experiments.analysis.comparison import AgentRuns, compare, picture
+from experiments.analysis.metrics import Result
 from tests.experiments.synthetic import ring_task, untrained
 
 

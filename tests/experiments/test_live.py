@@ -5,13 +5,13 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.checkpoint import load_checkpoint
-from experiments.reading.live import FOLDER, LiveReading
+from experiments.analysis.during_training import FOLDER, LiveAnalysis
 from tests.experiments.synthetic import ring_task, untrained
 
 
 def test_pictures_carry_the_trainings_frames(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", task=ring_task(2)))
-    reading = LiveReading(tmp_path, minutes=0)
+    reading = LiveAnalysis(tmp_path, minutes=0)
     reading.read_if_due(lambda: checkpoint)
     reading.wait()
     events = EventAccumulator(str(tmp_path / FOLDER)).Reload()
@@ -22,7 +22,7 @@ def test_pictures_carry_the_trainings_frames(tmp_path: Path) -> None:
 
 
 def test_nothing_is_read_before_it_is_time(tmp_path: Path) -> None:
-    reading = LiveReading(tmp_path, minutes=5)
+    reading = LiveAnalysis(tmp_path, minutes=5)
     reading.read_if_due(lambda: (_ for _ in ()).throw(AssertionError("not yet")))
     reading.stop()
     assert not (tmp_path / FOLDER).exists()
@@ -30,7 +30,7 @@ def test_nothing_is_read_before_it_is_time(tmp_path: Path) -> None:
 
 def test_a_reading_ends_when_the_training_does(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", task=ring_task(600)))
-    reading = LiveReading(tmp_path, minutes=0)
+    reading = LiveAnalysis(tmp_path, minutes=0)
     reading.stop()
     reading.read(checkpoint)
     assert not (tmp_path / FOLDER).exists()

@@ -5,9 +5,9 @@ import pytest
 
 from env.engine import oracle
 from env.registry import make_task
-from experiments.players import OraclePlayer, RandomPlayer
-from experiments.reading.behaviour import trips_of
-from experiments.reading.recording import record
+from experiments.analysis.behaviour import trips_of
+from experiments.analysis.trajectories import record
+from experiments.policies import OraclePlayer, RandomPlayer
 from maze_gen.maze import Maze
 from maze_gen.paths import distances
 from maze_gen.text import read_maze

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from env.engine.engine import Engine
+from env.navigation import ACTION_NAMES
 from env.registry import make_task
-from env.task import ACTION_NAMES
 from experiments import play
-from experiments.reading.scene import Score, scene
+from experiments.analysis.scene import Score, scene
 from tests.experiments.synthetic import ring_task, untrained
 
 
@@ -109,7 +109,7 @@ def test_the_scene_shows_view_and_map() -> None:
     with Engine(task, 1) as env:
         env.reset(0)
         picture = scene(env, 0, Score(12, 1), [], "someone")
-        view = env.observation.rgb[0]
+        view = env.observation["rgb"][0]
         assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
         # Every pixel of the view is a square of 12 x 12 in the picture.
         np.testing.assert_array_equal(picture[44 + 6 : 44 + 504 : 12, 16 + 6 : 16 + 504 : 12], view)

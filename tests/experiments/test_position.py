@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from experiments.reading.position import (
+from experiments.analysis.decoders import (
     binned,
     confusion,
     decode,

@@ -9,19 +9,19 @@ import pytest
 
 from auxiliary.depth import CLASSES, PIXELS
 from env.registry import make_task
-from experiments.reading.behaviour import behaviour_exhibits, first_trip_spl, path_efficiency, trips_of
-from experiments.reading.depth import class_names, commonest, depth_exhibits
-from experiments.reading.exhibits import Number
-from experiments.reading.loop_closure import judge, read_loops
-from experiments.reading.mind import DEPTH_HEADS, LOOP, LOOP_LABEL, SECOND, TRUE_DEPTH, VALUE, loop_labels
-from experiments.reading.moved_goal import SecondEpisodes, looked_there_first, near_old_goal, with_moving_goal
-from experiments.reading.position import entropy, reading_of
-from experiments.reading.position_maps import most_mistaken
-from experiments.reading.position_pictures import errors_of, position_exhibits, read_positions
-from experiments.reading.posterior import moment_steps
-from experiments.reading.results import latencies
-from experiments.reading.tsne import embed
-from experiments.reading.units import place_fields, rates_by_cell, spatial_information
+from experiments.analysis.activations import DEPTH_HEADS, LOOP, LOOP_LABEL, SECOND, TRUE_DEPTH, VALUE, loop_labels
+from experiments.analysis.behaviour import behaviour_exhibits, first_trip_spl, path_efficiency, trips_of
+from experiments.analysis.decoders import entropy, reading_of
+from experiments.analysis.depth import class_names, commonest, depth_exhibits
+from experiments.analysis.items import Number
+from experiments.analysis.loop_closure import judge, read_loops
+from experiments.analysis.metrics import latencies
+from experiments.analysis.moved_goal import SecondEpisodes, looked_there_first, near_old_goal, with_moving_goal
+from experiments.analysis.place_cells import place_fields, rates_by_cell, spatial_information
+from experiments.analysis.position import errors_of, position_exhibits, read_positions
+from experiments.analysis.position_maps import most_mistaken
+from experiments.analysis.posterior import moment_steps
+from experiments.analysis.tsne import embed
 from tests.experiments.synthetic import random_walks, recording_of, ring_task
 
 EPISODES, STEPS = 30, 300

@@ -8,14 +8,14 @@ import numpy.typing as npt
 import pytest
 
 from agents.checkpoint import load_checkpoint
-from env.batch import Observation
+from env.batch import Arrays
 from env.engine.engine import Engine
 from env.registry import make_task
 from env.task import Task
-from experiments.players import OraclePlayer, RandomPlayer
-from experiments.reading import recording
-from experiments.reading.mind import SECOND, record_mind
-from experiments.reading.recording import Recording, record, uniforms
+from experiments.analysis import trajectories as recording
+from experiments.analysis.activations import SECOND, record_activations
+from experiments.analysis.trajectories import Recording, record, uniforms
+from experiments.policies import OraclePlayer, RandomPlayer
 from maze_gen.errors import InputError
 from tests.experiments.synthetic import ring_task, untrained
 
@@ -32,9 +32,9 @@ def assert_same(first: Recording, second: Recording, episodes: int) -> None:
 def test_an_agent_plays_the_same_bit_for_bit_in_any_company_on_any_threads(tmp_path: Path) -> None:
     """Rounding differs with the shape of a product, and actions would follow: features are compared too."""
     checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", task=ring_task(4)))
-    alone = record_mind(checkpoint, checkpoint.task, 3, seed=5, threads=1)
-    many = record_mind(checkpoint, checkpoint.task, 60, seed=5, threads=3)
-    again = record_mind(checkpoint, checkpoint.task, 60, seed=5, threads=1)
+    alone = record_activations(checkpoint, checkpoint.task, 3, seed=5, threads=1)
+    many = record_activations(checkpoint, checkpoint.task, 60, seed=5, threads=3)
+    again = record_activations(checkpoint, checkpoint.task, 60, seed=5, threads=1)
     assert_same(alone, many, 3)
     assert_same(many, again, 60)
     assert np.abs(many.readings[SECOND]).any()
@@ -48,11 +48,11 @@ class Mortal(Engine):
         self._deaths = deaths
         self._calls = 0
 
-    def step(self, actions: npt.ArrayLike) -> Observation:
+    def step(self, actions: npt.ArrayLike) -> Arrays:
         seen = super().step(actions)
         self._calls += 1
         if self._calls in self._deaths:
-            self.privileged.seconds[0] = 0
+            self.privileged["seconds"][0] = 0
         return seen
 
 
@@ -122,7 +122,7 @@ def test_time_since_spawn_restarts() -> None:
 
 def test_pictures_and_thumbnails_are_those_of_the_step(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", "ff", ring_task(2)))
-    found = record_mind(checkpoint, checkpoint.task, 30, keep_pictures=(1, 27), thumbnail_stride=7)
+    found = record_activations(checkpoint, checkpoint.task, 30, keep_pictures=(1, 27), thumbnail_stride=7)
     assert found.thumbnails is not None
     for episode in (1, 27):
         np.testing.assert_array_equal(found.thumbnails[episode], found.pictures[episode][::7])

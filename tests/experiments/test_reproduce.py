@@ -18,9 +18,9 @@ from agents.config import TrainConfig
 from agents.runtime.processes import WorkerError
 from env.task import Task
 from experiments import reproduce
-from experiments.reproduction import cell
+from experiments.reproduction import run as cell
 from experiments.reproduction.grid import Budget, GridTask, parse_budget, tasks_of
-from experiments.training_plan import TrainOptions
+from experiments.train_options import TrainOptions
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.reading.statistics import Estimate
+from experiments.analysis.statistics import Estimate
 from experiments.reproduction import paper
-from experiments.reproduction.learning import Curve, reached, read_curve, together
+from experiments.reproduction.learning_curves import Curve, reached, read_curve, together
 from experiments.reproduction.summary import Improvement
 
 PAPER = Path(__file__).parents[3] / "shared" / "reference" / "paper.md"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.reading.statistics import (
+from experiments.analysis.statistics import (
     bootstrap,
     detection_curve,
     estimate,

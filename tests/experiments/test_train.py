@@ -16,14 +16,14 @@ import torch
 
 from agents.checkpoint import CHECKPOINT, load_checkpoint
 from agents.config import PRESETS, TrainConfig
-from agents.policy import Policy
+from agents.inference import Policy
 from agents.runtime.cuda import CudaRuntime
 from agents.runtime.serial import SerialRuntime
 from env.backends import make_batch
 from env.task import Task
-from experiments.reading.exhibits import Number
+from experiments.analysis.items import Number
 from experiments.train import TrainOptions, main, train
-from experiments.training_plan import default_options, workers_of
+from experiments.train_options import default_options, workers_of
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
 

@@ -5,7 +5,7 @@ import pytest
 
 from maze_gen.catalogue import CATALOGUE, I_MAZE_LANDMARKS, catalogue_maze
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 from maze_gen.maze import FIRST_LANDMARK_FACE, Maze
 from maze_gen.paths import connected, distances, mean_spawn_to_goal
 from maze_gen.text import read_maze, write_maze

@@ -8,7 +8,7 @@ import pytest
 
 from maze_gen.__main__ import main
 from maze_gen.catalogue import catalogue_maze
-from maze_gen.generate import GeneratorConfig
+from maze_gen.generator import GeneratorConfig
 from maze_gen.splits import maze_of_split, split_of
 from maze_gen.text import as_block, load_maze, write_maze
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from maze_gen.decoration import decorate, landmark_count, redecorated
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 from maze_gen.maze import (
     COLOURED_FACES,
     FIRST_LANDMARK_FACE,

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maze_gen.draws import Draws, seed_from
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate, generate_plain, paper_apples, parse_size
+from maze_gen.generator import GeneratorConfig, generate, generate_plain, paper_apples, parse_size
 from maze_gen.maze import STEPS, Maze
 from maze_gen.paths import connected
+from maze_gen.rng import Draws, seed_from
 from maze_gen.text import as_block, read_maze, write_maze
 
 configs = st.builds(

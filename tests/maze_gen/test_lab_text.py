@@ -5,8 +5,8 @@ import pytest
 
 from maze_gen.catalogue import CATALOGUE, catalogue_maze
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
-from maze_gen.lab_text import lab_text, save_lab_text
+from maze_gen.generator import GeneratorConfig, generate
+from maze_gen.lab_level import lab_text, save_lab_text
 from maze_gen.maze import STEPS
 from maze_gen.text import as_block, read_maze, write_maze
 

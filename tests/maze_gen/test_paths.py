@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate_plain
+from maze_gen.generator import GeneratorConfig, generate_plain
 from maze_gen.maze import STEPS, Maze
 from maze_gen.paths import (
     all_distances,

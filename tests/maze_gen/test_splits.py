@@ -8,7 +8,7 @@ import pytest
 
 from maze_gen.catalogue import CATALOGUE, catalogue_maze
 from maze_gen.errors import InputError
-from maze_gen.generate import GeneratorConfig, generate
+from maze_gen.generator import GeneratorConfig, generate
 from maze_gen.maze import Maze
 from maze_gen.splits import maze_of_split, mazes_of_split, split_of
 from maze_gen.text import as_block, read_maze, write_maze

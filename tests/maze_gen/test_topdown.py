@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maze_gen import palette
+from maze_gen import icon_colours as palette
 from maze_gen.catalogue import CATALOGUE, catalogue_maze
 from maze_gen.errors import InputError
 from maze_gen.maze import Decoration, Maze

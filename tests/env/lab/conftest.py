@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from env.lab import adapter, compare, released
+from env.lab import adapter, compare
+from env.lab import released_levels as released
 
 
 def keep_files_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:

@@ -7,16 +7,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from env.batch import STRAWBERRY_FLAG
-from env.engine.frames import FrameEngine
-from env.engine.pool import STRAWBERRY
-from env.engine.textures import all_textures
-from env.lab.looks import textures_folder
-from env.lab.plan import Plan, Planner, map_name, settings_of
+from env.engine.frame_engine import FrameEngine
+from env.engine.textures.atlas import all_textures
+from env.lab.episode_plan import Plan, Planner, map_name, settings_of
+from env.lab.texture_files import textures_folder
+from env.navigation import STRAWBERRY, STRAWBERRY_FLAG
 from env.registry import make_task
 from env.replay import headings
 from env.task import Task
-from maze_gen.generate import GeneratorConfig
+from maze_gen.generator import GeneratorConfig
 from maze_gen.maze import Maze
 from maze_gen.splits import mazes_of_split
 
@@ -41,19 +40,19 @@ def fruit_cells(plan: Plan) -> list[int]:
 @pytest.mark.parametrize("name", TASKS)
 def test_every_episode_starts_as_the_engine_starts_it(name: str) -> None:
     task = TASKS[name]()
-    with Planner(task, 3, rgb=False) as planner, FrameEngine(task, 3, rgb=False) as engine:
+    with Planner(task, 3, observe={"velocity"}) as planner, FrameEngine(task, 3, observe={"velocity"}) as engine:
         planner.reset(11, [4, 9, 2])
         engine.reset(11, [4, 9, 2])
         for _ in range(4):
             for row in range(3):
                 plan, facts = planner.plan(row), engine.privileged
-                assert plan.maze == facts.maze[row]
-                assert plan.goal_cell == facts.goal_cell[row] == plan.items[0][1]
-                assert plan.spawns[0, 0] == facts.cell[row]
-                assert plan.spawns[0, 1] == headings(facts.heading[row])
-                left = sorted(cell for cell in facts.fruit_cells[row].tolist() if cell >= 0)
+                assert plan.maze == facts["maze"][row]
+                assert plan.goal_cell == facts["goal_cell"][row] == plan.items[0][1]
+                assert plan.spawns[0, 0] == facts["cell"][row]
+                assert plan.spawns[0, 1] == headings(facts["heading"][row])
+                left = sorted(cell for cell in facts["fruit_cells"][row].tolist() if cell >= 0)
                 # An agent that starts on a fruit has taken it.
-                assert [cell for cell in fruit_cells(plan) if cell % STRAWBERRY_FLAG != facts.cell[row]] == left
+                assert [cell for cell in fruit_cells(plan) if cell % STRAWBERRY_FLAG != facts["cell"][row]] == left
             planner.reset_rows(np.array([True, True, True]))
             engine.reset_rows(np.array([True, True, True]))
 
@@ -61,7 +60,7 @@ def test_every_episode_starts_as_the_engine_starts_it(name: str) -> None:
 def test_every_respawn_is_where_the_engine_respawns() -> None:
     task = TASKS["static"]()
     maze = task.mazes[0]
-    with Planner(task, 1, rgb=False) as planner, FrameEngine(task, 1, rgb=False) as engine:
+    with Planner(task, 1, observe={"velocity"}) as planner, FrameEngine(task, 1, observe={"velocity"}) as engine:
         planner.reset(5)
         engine.reset(5)
         plan = planner.plan(0)
@@ -70,13 +69,13 @@ def test_every_respawn_is_where_the_engine_respawns() -> None:
             engine.put(goal, [0], [[0.0, 0.0]])
             for _ in range(3):
                 engine.play_frame(0, 0, 0)
-            assert plan.spawns[respawn, 0] == engine.privileged.cell[0]
-            assert plan.spawns[respawn, 1] == headings(engine.privileged.heading[0])
+            assert plan.spawns[respawn, 0] == engine.privileged["cell"][0]
+            assert plan.spawns[respawn, 1] == headings(engine.privileged["heading"][0])
 
 
 def test_there_are_starts_for_more_goals_than_time_allows() -> None:
     task = TASKS["pool"]()
-    with Planner(task, 1, rgb=False) as planner, FrameEngine(task, 1, rgb=False) as engine:
+    with Planner(task, 1, observe={"velocity"}) as planner, FrameEngine(task, 1, observe={"velocity"}) as engine:
         planner.reset(0)
         engine.reset(0)
         plan = planner.plan(0)
@@ -95,7 +94,7 @@ def test_settings_tell_walls_and_floor(tmp_path: Path) -> None:
         config = GeneratorConfig(4, 6, geometry=geometry, apples=3, goals=1)
         (maze,) = mazes_of_split(config, "train", 0, 1)
         task = Task("one", (maze,), 20, spawn_distance=2)
-        with Planner(task, 1, rgb=False) as planner:
+        with Planner(task, 1, observe={"velocity"}) as planner:
             planner.reset(0)
             settings = settings_of(planner.plan(0), maze, tmp_path)
         faces = np.frombuffer(bytes.fromhex(settings["faces"]), dtype=np.uint8).reshape(maze.rows, maze.cols, 4)

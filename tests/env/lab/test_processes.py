@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from env.lab import process
+from env.lab import simulator as process
 from env.lab.adapter import LabBatch
 from env.task import Task
 from maze_gen.errors import InputError
@@ -49,11 +49,11 @@ def test_each_environment_is_a_process_of_its_own() -> None:
     with LabBatch(corridor(), 3) as batch:
         batch.reset(0)
         assert len(children() - before) == 3
-        start = batch.privileged.position.copy()
+        start = batch.privileged["position"].copy()
         batch.step(np.array([FORWARD, FORWARD, LOOK]))
-        assert (batch.privileged.position - start)[:, 0].tolist() == [4, 4, 0]
-        assert (batch.observation.rgb == 4).all()
-        assert batch.privileged.seconds.tolist() == pytest.approx([4 / 60] * 3)
+        assert (batch.privileged["position"] - start)[:, 0].tolist() == [4, 4, 0]
+        assert (batch.observation["rgb"] == 4).all()
+        assert batch.privileged["seconds"].tolist() == pytest.approx([4 / 60] * 3)
     assert children() == before
 
 
@@ -78,23 +78,23 @@ def test_a_closed_batch_leaves_nothing_behind() -> None:
 def test_an_own_death_restarts_the_episode(stand_in: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with LabBatch(corridor(), 2) as batch:
         batch.reset(0)
-        start = batch.privileged.position.copy()
+        start = batch.privileged["position"].copy()
         batch.step(np.full(2, FORWARD))
         (stand_in / "die-9").touch()
         batch.step(np.full(2, FORWARD))
         batch.step(np.full(2, FORWARD))
         assert sorted(batch.restarts.tolist()) == [0, 1]
         died = int(np.argmax(batch.restarts))
-        assert batch.privileged.position[died].tolist() == start[died].tolist()
-        assert batch.privileged.seconds[died] == 0
+        assert batch.privileged["position"][died].tolist() == start[died].tolist()
+        assert batch.privileged["seconds"][died] == 0
         assert not batch.outcome.truncated.any()
-        assert batch.privileged.seconds[1 - died] == pytest.approx(12 / 60)
+        assert batch.privileged["seconds"][1 - died] == pytest.approx(12 / 60)
         said = capfd.readouterr().err
         assert f"environment {died} starts its episode anew" in said
         assert "exit code 3" in said
         assert "the world ends" in said
         batch.step(np.full(2, FORWARD))
-        assert batch.privileged.position[died, 0] == start[died, 0] + 4
+        assert batch.privileged["position"][died, 0] == start[died, 0] + 4
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -158,7 +158,7 @@ def test_time_truncates_and_the_next_episode_follows() -> None:
         with pytest.raises(InputError, match="row 0 past its episode's end"):
             batch.step(np.full(2, FORWARD))
         batch.reset_rows(np.array([True, False]))
-        assert batch.privileged.seconds.tolist() == [0, 1]
+        assert batch.privileged["seconds"].tolist() == [0, 1]
         with pytest.raises(InputError, match="row 1 past"):
             batch.step(np.full(2, FORWARD))
         batch.reset_rows(np.array([False, True]))
@@ -167,14 +167,12 @@ def test_time_truncates_and_the_next_episode_follows() -> None:
 
 @pytest.mark.usefixtures("stand_in")
 def test_small_pictures_are_drawn_larger_and_shrunk() -> None:
-    with LabBatch(corridor(observation_size=42), 1, depth=True, depth_target=True) as batch:
+    with LabBatch(corridor(observation_size=42), 1, observe={"rgb", "velocity", "depth", "depth_target"}) as batch:
         seen = batch.reset(0)
-        assert seen.rgb.shape == (1, 42, 42, 3)
-        assert seen.depth is not None
-        assert seen.depth.shape == (1, 42, 42)
-        assert seen.depth_target is not None
-        assert seen.depth_target.shape == (1, 4, 16)
-        assert (seen.depth_target > 0).all()
+        assert seen["rgb"].shape == (1, 42, 42, 3)
+        assert seen["depth"].shape == (1, 42, 42)
+        assert seen["depth_target"].shape == (1, 4, 16)
+        assert (seen["depth_target"] > 0).all()
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -1,0 +1,113 @@
+"""What the workers share: parameters and the optimiser's statistics. A worker needs no more of it than `pull` and `push`."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from agents.config import TrainConfig
+from agents.learning.optimizers import Rates, clip_grad_norm, make_optimizer
+from agents.model import FlatParameters
+
+LOCK_SECONDS = 2.0
+"""How long reading everything waits for the lock; a worker that was killed may have taken it along."""
+
+
+class Store(Protocol):
+    """The seam between a worker and whatever holds the parameters: shared memory here, another machine later."""
+
+    def pull(self, parameters: Tensor) -> None:
+        """Copies the present parameters into `parameters` [P]."""
+        ...
+
+    def push(self, gradients: Tensor) -> Tensor:
+        """Applies `gradients` [P], which may be overwritten; returns their length before clipping, a scalar."""
+        ...
+
+
+class ParameterStore:
+    """Parameters and statistics in memory that all processes of this machine see.
+
+    Attributes:
+        parameters: [P] float32.
+        optimizer: with its statistics.
+        progress: one number in [0, 1], the share of the training's budget that is spent; always in the host's memory.
+        lock: held while an update is applied, where the configuration wants it; a context manager.
+    """
+
+    def __init__(
+        self, config: TrainConfig, flat: FlatParameters, lock: Any = None, device: torch.device | str | None = None
+    ) -> None:
+        self.config = config
+        self.agent_size = flat.agent_size
+        self.parameters = flat.values.to(device or flat.values.device, copy=True)
+        self.optimizer = make_optimizer(config, len(self.parameters), self.parameters.dtype, self.parameters.device)
+        self.progress = torch.zeros((), dtype=torch.float64)
+        self.lock = lock
+
+    def share_memory(self) -> None:
+        self.parameters.share_memory_()
+        self.progress.share_memory_()
+        self.optimizer.share_memory()
+
+    def pull(self, parameters: Tensor) -> None:
+        parameters.copy_(self.parameters)
+
+    def push(self, gradients: Tensor) -> Tensor:
+        # The decoder's gradient changes only the decoder: it takes no part in the length that is clipped.
+        length = clip_grad_norm(gradients[: self.agent_size], self.config.gradient_norm)
+        rates = self._learning_rates()
+        with self._updating():
+            self.optimizer.apply(self.parameters, gradients, rates)
+        return length
+
+    def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Copies in the host's memory, of one moment: the parameters [P], and the optimiser's statistics by name."""
+        lock = self.lock
+        taken = lock is not None and lock.acquire(timeout=LOCK_SECONDS)
+        try:
+            statistics = self.optimizer.statistics.items()
+            return self.parameters.to("cpu", copy=True), {name: part.to("cpu", copy=True) for name, part in statistics}
+        finally:
+            if lock is not None and taken:
+                lock.release()
+
+    def _updating(self) -> AbstractContextManager[Any]:
+        return self.lock if self.lock is not None and self.config.locked_updates else contextlib.nullcontext()
+
+    def _learning_rates(self) -> Rates:
+        config = self.config
+        annealed = max(0.0, (float(self.progress) - config.annealing_start) / (1 - config.annealing_start))
+        share = 1 + annealed * (config.final_learning_rate_share - 1)
+        decoder_size = len(self.parameters) - self.agent_size
+        return (self.agent_size, config.learning_rate * share), (decoder_size, config.decoder_learning_rate * share)
+
+
+class StreamStore(ParameterStore):
+    """Parameters and statistics on a GPU, shared by workers of one process that are streams.
+
+    Reading and updating happen on the stream that asks, in the order in which they were asked for, whatever the streams are: no
+    update is lost or half seen, and how fast a stream is changes no result. The host waits for none of it.
+    """
+
+    def __init__(self, config: TrainConfig, flat: FlatParameters, device: torch.device | str = "cuda") -> None:
+        super().__init__(config, flat, device=device)
+        self._last = torch.cuda.current_stream().record_event()
+
+    def pull(self, parameters: Tensor) -> None:
+        with self._updating():
+            super().pull(parameters)
+
+    def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
+        with self._updating():
+            return super().snapshot()
+
+    @contextlib.contextmanager
+    def _updating(self) -> Iterator[None]:
+        stream = torch.cuda.current_stream()
+        stream.wait_event(self._last)
+        yield
+        self._last = stream.record_event()

@@ -1,0 +1,126 @@
+"""A worker: its own worlds, its own copy of the parameters, and the loop of pull, act, learn and push."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import psutil
+import torch
+
+from agents.config import AgentConfig, TrainConfig
+from agents.cuda_graphs import Capture
+from agents.episode_stats import ends_inside
+from agents.learning.learner import Figures, Learner
+from agents.learning.parameter_store import Store
+from agents.model import AgentModel, FlatParameters
+from agents.networks.lstm import use_masks
+from agents.rng import NumpyStream, TorchStream
+from agents.rollout import Actor, Finished
+from env.batch import BatchEnv
+from env.task import Task
+from env.tensors import TensorWorlds
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """What makes a worker; it can be sent to another process.
+
+    Attributes:
+        make_env: makes (task, N) worlds that observe what `observe` names, as `env.backends.make_batch` does.
+        seed: of the training.
+        index: of the worker, from 0.
+        sessions: how often the training was resumed; worlds can't be saved, so every session plays other episodes.
+    """
+
+    agent: AgentConfig
+    config: TrainConfig
+    task: Task
+    make_env: Callable[..., BatchEnv]
+    seed: int
+    index: int
+    sessions: int = 0
+    stagger: bool = True
+
+
+@dataclass
+class Report:
+    """What a worker says after a chunk.
+
+    Attributes:
+        worker: its index.
+        steps: agent steps of the chunk.
+        finished: episodes that ended.
+        figures: of the losses.
+        acting_seconds, learning_seconds: what the two halves took.
+        memory_bytes: of the worker's process, resident.
+    """
+
+    worker: int
+    steps: int
+    finished: list[Finished]
+    figures: Figures = field(default_factory=Figures)
+    acting_seconds: float = 0.0
+    learning_seconds: float = 0.0
+    memory_bytes: int = 0
+
+
+class Worker:
+    """Acts and learns in its own worlds, on the device that they are on.
+
+    Args:
+        capture: makes chunks and gradients, which are the same work every time then, into what is run (`Actor`); without it they
+            look at what tensors hold where that saves work.
+    """
+
+    def __init__(self, spec: WorkerSpec, store: Store, capture: Capture | None = None) -> None:
+        self.spec = spec
+        self.store = store
+        config = spec.config
+        model = AgentModel(spec.agent, spec.task, config)
+        self.env = spec.make_env(spec.task, config.envs, observe=model.observe)
+        device = TensorWorlds(self.env).device
+        self.model = model.to(device)
+        if capture is not None:
+            use_masks(self.model, ends_inside(spec.task, config.chunk))
+        self.flat = FlatParameters(self.model)
+        acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index]).spawn(2)
+        make_draws = lambda seed: NumpyStream(seed) if capture is None else TorchStream(seed, device)  # noqa: E731
+        self.actor = Actor(self.env, self.model, config.chunk, make_draws(acting), spec.stagger, capture, config.precision)
+        self.learner = Learner(self.model, self.flat, store, config, make_draws(learning), capture)
+        world_seed = int(np.random.SeedSequence([spec.seed, spec.sessions]).generate_state(1, np.uint64)[0] >> 1)
+        self.actor.reset(world_seed, spec.index * config.envs)
+        self.process = psutil.Process(os.getpid())
+
+    def run_chunk(self, stopping: Callable[[], bool] = lambda: False) -> Report:
+        """One round: pulls the parameters, acts for a chunk, learns from it.
+
+        Raises:
+            StoppedError: `stopping` said so while acting; the chunk is dropped.
+        """
+        begin = time.perf_counter()
+        self.store.pull(self.flat.values)
+        rollout, finished = self.actor.run(stopping)
+        middle = time.perf_counter()
+        told = self.learner.learn(rollout, stopping)
+        end = time.perf_counter()
+        return Report(
+            worker=self.spec.index,
+            steps=rollout.action.numel(),
+            finished=finished,
+            figures=told.figures(),
+            acting_seconds=middle - begin,
+            learning_seconds=end - middle,
+            memory_bytes=self.process.memory_info().rss,
+        )
+
+    def close(self) -> None:
+        self.env.close()
+
+
+def initial_model(agent: AgentConfig, task: Task, config: TrainConfig, seed: int) -> AgentModel:
+    """A model whose parameters are drawn from `seed`; torch's own random state stays as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return AgentModel(agent, task, config)

@@ -1,0 +1,112 @@
+"""DeepMind Lab's released navigation levels as tasks, named `lab:LEVEL`: their own maps, scripts and looks.
+
+Nothing of them is kept in this project. The layout of a level, which position decoders and maps need, is found by looking
+around in it once (`survey.lua`), and kept in the user's cache folder.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from env.lab.simulator import Episode, Simulator, SimulatorError, cache_folder, require_lab
+from env.navigation import APPLE, GOAL
+from env.task import Task
+from maze_gen.errors import InputError
+from maze_gen.files import write_whole
+from maze_gen.maze import Maze
+from maze_gen.text import load_maze
+
+PREFIX = "lab:"
+OBSERVATIONS = ("DEBUG.POS.TRANS", "DEBUG.POS.ROT", "VEL.TRANS")
+"""Of every released level; velocity is in the agent's frame."""
+WATCH = Path(__file__).with_name("watch.lua")
+SURVEY = Path(__file__).with_name("survey.lua")
+
+
+@dataclass(frozen=True)
+class ReleasedLevel:
+    """What is known of a level beforehand: its cells, its time, and whether it draws its goal (paper, section 5)."""
+
+    rows: int
+    cols: int
+    episode_seconds: int
+    goal: Literal["fixed", "episode"]
+
+
+_SIZES = (("01", 5, 10, 60), ("02", 9, 15, 150), ("03", 13, 20, 300))
+
+RELEASED: dict[str, ReleasedLevel] = {
+    **{f"nav_maze_static_{number}": ReleasedLevel(*size, goal="fixed") for number, *size in _SIZES},
+    **{f"nav_maze_random_goal_{number}": ReleasedLevel(*size, goal="episode") for number, *size in _SIZES},
+}
+
+
+def is_released(task: Task) -> bool:
+    """Whether a task is a released level, not generated mazes played by its rules."""
+    return task.name.startswith(PREFIX) and task.split == "fixed"
+
+
+def released_task(name: str, observation_size: int = 84) -> Task:
+    """The task of a released level.
+
+    Args:
+        name: `lab:` and one of `RELEASED`.
+        observation_size: height and width of the picture, 84 or 42.
+
+    Raises:
+        InputError: an unknown level, or DeepMind Lab isn't installed or hasn't it.
+    """
+    level = name.removeprefix(PREFIX)
+    if not name.startswith(PREFIX) or level not in RELEASED:
+        raise InputError(f"task {name!r}: expected one of {', '.join(PREFIX + known for known in RELEASED)}")
+    known = RELEASED[level]
+    maze = load_maze(_layout(level, known, cache_folder()))
+    return Task(
+        name=name,
+        mazes=(maze,),
+        episode_seconds=known.episode_seconds,
+        goal=known.goal,
+        fruit=known.goal,
+        observation_size=observation_size,
+    )
+
+
+def released_order(task: Task, seed: int, size: int, cache: Path) -> Episode:
+    """What a simulator is told for an episode of a released level, with pictures of size x size."""
+    level = task.name.removeprefix(PREFIX)
+    settings = {"width": str(size), "height": str(size), "minimalUI": "true", "level": level}
+    return Episode(str(WATCH), OBSERVATIONS, "items", settings, seed, size, str(cache))
+
+
+def items_told(note: str, maze: Maze) -> list[tuple[int, int]]:
+    """(kind, cell) of the items that a level's note lists; cells are row * cols + col."""
+    found = []
+    for name, x, y in (entry.split() for entry in note.split(";")[:-1]):
+        row, col = maze.cell_at(float(x), float(y))
+        found.append((GOAL if name == "goal" else APPLE, row * maze.cols + col))
+    return found
+
+
+def _layout(level: str, known: ReleasedLevel, cache: Path) -> Path:
+    """The file with the layout of a level, made where it isn't there yet."""
+    kept = cache / f"{level}.txt"
+    if kept.is_file():
+        return kept
+    require_lab()
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "layout.txt"
+        settings = {"mapName": level, "rows": str(known.rows), "cols": str(known.cols), "output": str(found)}
+        simulator = Simulator(Episode(str(SURVEY), (), "", {"width": "84", "height": "84", **settings}, 1, 84, str(cache)))
+        try:
+            simulator.wait()
+        except SimulatorError as error:
+            raise InputError(f"task {PREFIX}{level}: DeepMind Lab can't open its level: {error}") from error
+        finally:
+            simulator.close()
+        text = found.read_text()
+    if known.goal == "episode":
+        text = text.translate(str.maketrans("AG", "  "))
+    cache.mkdir(parents=True, exist_ok=True)
+    write_whole(kept, text.encode())
+    return kept

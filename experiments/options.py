@@ -1,0 +1,133 @@
+"""What the commands of this package share: options as typed dataclasses, one-line errors, and files written whole."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from env.backends import make_batch
+from env.batch import BatchEnv
+from env.registry import make_task, task_from_file
+from env.task import Task
+from maze_gen.cli import Options, parse_options
+from maze_gen.errors import InputError, one_line_errors
+from maze_gen.files import write_whole
+from maze_gen.maze import Geometry
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """Which worlds are played.
+
+    Attributes:
+        task: a name of the registry, e.g. static-small; a checkpoint's own task where neither this nor a maze file is given.
+        maze_file: a text maze that is made into a task of its own.
+        geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
+        split: which mazes: fixed (a task of one layout), train or heldout (generated ones).
+        backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
+    """
+
+    task: str | None = None
+    maze_file: Path | None = None
+    geometry: Geometry = "thin"
+    split: Literal["fixed", "train", "heldout"] | None = None
+    backend: Literal["embedded", "lab"] = "embedded"
+
+    @property
+    def given(self) -> bool:
+        return self.task is not None or self.maze_file is not None
+
+    def make(self, observation_size: int = 84) -> Task:
+        """The task that the options name.
+
+        Raises:
+            InputError: both a task and a maze file, neither of them, an unknown name, or a maze file that can't be used.
+        """
+        if self.task is not None and self.maze_file is not None:
+            raise InputError(f"--task {self.task} and --maze-file {self.maze_file} exclude each other: give one of them")
+        if self.maze_file is not None:
+            return task_from_file(self.maze_file, geometry=self.geometry, observation_size=observation_size)
+        if self.task is None:
+            raise InputError("which task? give --task NAME or --maze-file FILE")
+        return make_task(self.task, split=self.split, observation_size=observation_size)
+
+    def batch(self, task: Task, num_envs: int, observe: Collection[str] | None = None) -> BatchEnv:
+        """A batch of `num_envs` worlds of `task` on the chosen backend, on one thread."""
+        return make_batch(task, num_envs, backend=self.backend, observe=observe)
+
+
+def command(options: type[Options], body: Callable[[Options], int | None]) -> Callable[[], int]:
+    """The `main` of a command: parses its options, runs `body`, shows an `InputError` as one line with exit code 2.
+
+    A full disk or a place that can't be written is shown the same way, and Ctrl-C ends with exit code 130.
+    """
+
+    @one_line_errors
+    def main() -> int | None:
+        try:
+            return body(parse_options(options))
+        except OSError as error:
+            place = f" {error.filename}" if error.filename else ""
+            raise InputError(f"cannot read or write{place}: {error.strerror or error}") from error
+        except KeyboardInterrupt:
+            return 130
+
+    return main
+
+
+class ProgressLine:
+    """Shows what is being done, on stderr: one line that is overwritten on a terminal, else a line every ten seconds."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._next = time.monotonic() + 10
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __call__(self, text: str) -> None:
+        if self._live:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + 10
+            print(text, file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: Any) -> None:
+        if self._live:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """A file, whole or not at all, in a folder that is made where it is missing.
+
+    Raises:
+        InputError: the place can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    write_whole(path, content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """`content` as indented JSON, whole or not at all; numbers that aren't finite are refused, as JSON has none."""
+    write_file(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def check_writable(path: Path | None) -> None:
+    """Fails now instead of after the work: raises InputError where `path` can't be written."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder, a file was expected")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,282 @@
+"""A grid's table as Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from statistics import median
+from typing import Any
+
+from experiments.analysis.statistics import Estimate
+from experiments.reproduction.grid import UNLIMITED, UNLIMITED_MAZES
+from experiments.reproduction.learning_curves import Reached
+from experiments.reproduction.summary import FIRST_POINTS, ORACLE, RANDOM, AgentRow, Score, TaskSummary, over_tasks
+
+NOTHING = "–"
+KINDS = {"fixed": "training", "train": "training", "heldout": "held-out"}
+"""Split → what its mazes are to the agent."""
+CURVES = "curves.png"
+
+PAPER_NOTE = (
+    "**The paper's scores were measured on the paper's own mazes** and are the mean of the best 5 of 64 settings after 1e8 "
+    "frames (arXiv 1611.03673, its figure of learning curves; goals, latency and position accuracy: the table of its first "
+    "version). Layouts differ from ours, except where a task is one of DeepMind Lab's released levels, so compare orders and "
+    "the share of the oracle's score rather than points."
+)
+
+
+def markdown(
+    tasks: Sequence[TaskSummary], conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str], left: int
+) -> str:
+    """The whole page.
+
+    Args:
+        left: trainings of the grid that aren't done yet.
+    """
+    parts = ["# Reproduction", _made_by(conditions, commands, machines)]
+    if left:
+        parts.append(f"**{left} of the grid's trainings {'is' if left == 1 else 'are'} not done yet.**")
+    parts += [PAPER_NOTE, f"![Learning curves]({CURVES})"]
+    for task in tasks:
+        parts += _task(task)
+    pools = pool_groups(tasks)
+    for name, group in pools.items():
+        parts += [*_pools(name, group), f"![Returns by number of training mazes]({generalisation_file(name, list(pools))})"]
+    plain = [task for task in tasks if task.row["pool"] is None]
+    if len(plain) > 1 and (found := over_tasks(plain)):
+        parts += _over_tasks(plain, found)
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(
+    tasks: Sequence[TaskSummary], conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str], left: int
+) -> dict[str, Any]:
+    """The same figures, and more, as JSON; times are in seconds or minutes as named, shares from 0 to 1."""
+    plain = [task for task in tasks if task.row["pool"] is None]
+    return {
+        "commands": list(commands),
+        "conditions": conditions,
+        "machines": list(machines),
+        "trainings_left": left,
+        "paper": PAPER_NOTE.replace("**", ""),
+        "tasks": [task.as_json() for task in tasks],
+        "over_tasks": {agent: asdict(found) for agent, found in over_tasks(plain).items()} if len(plain) > 1 else None,
+    }
+
+
+def _made_by(conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str]) -> str:
+    each = f"{budget_words(conditions['budget'])}, {_plural(conditions['workers'], 'worker')}, preset `{conditions['preset']}`"
+    return (
+        "```sh\n" + "\n".join(commands) + "\n```\n\n"
+        f"Each training: {each}; each evaluation: {conditions['episodes']} episodes of the final agent. "
+        f"Machine: {'; '.join(machines) or NOTHING}.\n\n"
+        # A preset's numbers change from one version to the next: with them written out, the page stays true.
+        f"Settings: {', '.join(f'`--{_option(name, value)}`' for name, value in conditions['settings'].items())}."
+    )
+
+
+def _option(name: str, value: Any) -> str:
+    """A setting as the command line takes it, without the dashes in front."""
+    spelled = name.replace("_", "-")
+    if isinstance(value, bool):
+        return spelled if value else f"no-{spelled}"
+    return f"{spelled} {value}"
+
+
+def budget_words(budget: dict[str, Any]) -> str:
+    """A budget, of its JSON, in words."""
+    return f"{budget['frames']:,} frames" if budget["frames"] is not None else f"{budget['minutes']:.4g} minutes"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def title_of(task: TaskSummary) -> str:
+    """What a task is called in headings and figures."""
+    row = task.row
+    if row["pool"] is None:
+        return row["label"]
+    return f"{row['task']}, {row['pool']} training maze{'' if row['mazes'] == 1 else 's'}"
+
+
+def _task(task: TaskSummary) -> list[str]:
+    parts = [f"## {title_of(task)}", _scores(task), _behaviour(task), _how_soon(task)]
+    if task.improvements:
+        parts.append(_order(task))
+    return parts
+
+
+def _kinds(task: TaskSummary) -> list[int]:
+    return list(range(len(task.baselines[ORACLE])))
+
+
+def _lines(task: TaskSummary) -> list[tuple[str, AgentRow | None, Score]]:
+    """(who, its row if it is an agent, score): all on the first kind of maze, then all on the next."""
+    lines: list[tuple[str, AgentRow | None, Score]] = []
+    for kind in _kinds(task):
+        lines += [(row.agent, row, row.scores[kind]) for row in task.agents]
+        lines += [(who, None, task.baselines[who][kind]) for who in (RANDOM, ORACLE)]
+    return lines
+
+
+def _scores(task: TaskSummary) -> str:
+    head = ["agent", "mazes", "seeds", "frames", "minutes", "return: IQM [95 %]", "mean", "of the oracle's", "paper's score"]
+    lines = [head]
+    for who, row, score in _lines(task):
+        printed = task.paper_score(who) if row and score.split != "heldout" else None
+        lines.append(
+            [
+                who,
+                KINDS[score.split],
+                str(len(row.seeds)) if row else NOTHING,
+                f"{row.frames / 1e6:.2f} M" if row else NOTHING,
+                f"{row.minutes:.1f}" if row else NOTHING,
+                interval(score.iqm),
+                f"{score.mean:.1f}",
+                percent(score.of_oracle),
+                f"{printed:.0f}" if printed is not None else NOTHING,
+            ]
+        )
+    if task.human is not None:
+        lines.append(["human", "the paper's", *[NOTHING] * 6, f"{task.human:.0f}"])
+    return _table(lines, words=2)
+
+
+def _behaviour(task: TaskSummary) -> str:
+    head = ["agent", "mazes", "goals", "with a goal", "first : later goal, s", "position", "loop closure F1"]
+    compared = any(task.paper_details(row.agent) for row in task.agents)
+    lines = [head]
+    for who, row, score in _lines(task):
+        lines.append(
+            [
+                who,
+                KINDS[score.split],
+                f"{score.goals:.2f}",
+                percent(score.goal_episodes),
+                f"{_number(score.latency_first_s)} : {_number(score.latency_later_s)}",
+                percent(score.position_accuracy, 1),
+                _number(score.loop_closure_f1, 2),
+            ]
+        )
+        details = task.paper_details(who) if row and score.split != "heldout" else None
+        if compared and details:
+            lines.append(
+                [
+                    f"{who} in the paper",
+                    "the paper's",
+                    NOTHING,
+                    percent(details.goal_episodes),
+                    f"{details.latency_first_s:.1f} : {details.latency_later_s:.1f}",
+                    percent(details.position_accuracy, 1),
+                    NOTHING,
+                ]
+            )
+    return _table(lines, words=2)
+
+
+def _how_soon(task: TaskSummary) -> str:
+    head = ["agent", f"first {FIRST_POINTS:.0f} points: frames", "minutes", "seeds"]
+    if task.human is not None:
+        head += [f"the human's {task.human:.0f}: frames", "minutes", "seeds"]
+    lines = [head]
+    for row in task.agents:
+        lines.append([row.agent, *_when(row.first_points), *(_when(row.human) if row.human else [])])
+    return "When the mean return of the last 100 training episodes first came so far; median of the seeds that did.\n\n" + _table(
+        lines
+    )
+
+
+def _when(found: Reached) -> list[str]:
+    if not found.frames:
+        return [NOTHING, NOTHING, f"0 of {found.runs}"]
+    frames, minutes = median(found.frames), median(found.minutes)
+    return [f"{frames / 1e6:.2f} M", f"{minutes:.1f}", f"{len(found.frames)} of {found.runs}"]
+
+
+def _order(task: TaskSummary) -> str:
+    lines = [["agent", "over", "mazes", "in % of pairs of episodes [95 %]", "paper's scores", "paper's order"]]
+    for found in task.improvements:
+        printed = f"{found.paper[0]:.0f} to {found.paper[1]:.0f}" if found.paper else NOTHING
+        lines.append(
+            [found.agent, found.other, KINDS[found.split], interval(found.chance, 100, 0), printed, found.verdict or NOTHING]
+        )
+    return "How often an episode of one agent beats one of the agent before it:\n\n" + _table(lines, words=3)
+
+
+def generalisation_file(name: str, names: Sequence[str]) -> str:
+    """The figure of a task among those whose number of training mazes varies."""
+    return "generalisation.png" if len(names) == 1 else f"generalisation-{name}.png"
+
+
+def pool_groups(tasks: Sequence[TaskSummary]) -> dict[str, list[TaskSummary]]:
+    """Task → its summaries by number of training mazes, fewest first; of tasks where the grid varies that."""
+    groups: dict[str, list[TaskSummary]] = {}
+    for task in tasks:
+        if task.row["pool"] is not None:
+            groups.setdefault(task.row["task"], []).append(task)
+    return {name: sorted(group, key=lambda task: task.row["mazes"]) for name, group in groups.items()}
+
+
+def _pools(name: str, group: Sequence[TaskSummary]) -> list[str]:
+    head = [
+        "agent",
+        "training mazes",
+        "seeds",
+        "return on them: IQM [95 %]",
+        "of the oracle's",
+        "on held-out ones",
+        "of the oracle's",
+    ]
+    lines = [head]
+    for agent in dict.fromkeys(row.agent for task in group for row in task.agents):
+        for task in group:
+            for row in task.agents:
+                if row.agent == agent:
+                    own, other = row.scores
+                    lines.append(
+                        [
+                            agent,
+                            task.row["pool"],
+                            str(len(row.seeds)),
+                            interval(own.iqm),
+                            percent(own.of_oracle),
+                            interval(other.iqm),
+                            percent(other.of_oracle),
+                        ]
+                    )
+    note = f"`{UNLIMITED}` draws from {UNLIMITED_MAZES:,} mazes." if any(task.row["pool"] == UNLIMITED for task in group) else ""
+    return [f"## Generalisation: {name}", _table(lines), *filter(None, [note])]
+
+
+def _over_tasks(tasks: Sequence[TaskSummary], found: dict[str, Estimate]) -> list[str]:
+    lines = [["agent", "IQM [95 %]"], *([agent, interval(value, 1, 2)] for agent, value in found.items())]
+    names = ", ".join(task.label for task in tasks)
+    words = f"Returns on the mazes they trained on, from the random policy's mean (0) to the oracle's (1), over {names}:"
+    return ["## All tasks together", words, _table(lines)]
+
+
+def interval(found: Estimate, scale: float = 1, digits: int = 1) -> str:
+    """A figure and its interval."""
+    return f"{scale * found.value:.{digits}f} [{scale * found.low:.{digits}f}, {scale * found.high:.{digits}f}]"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share in percent, or a dash."""
+    return NOTHING if share is None else f"{100 * share:.{digits}f} %"
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def _table(lines: Sequence[Sequence[str]], words: int = 1) -> str:
+    """Rows of cells, the first being the head, as a table that is legible as text, too."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    made = []
+    for line in lines:
+        cells = [
+            text.ljust(width) if column < words else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        made.append(f"| {' | '.join(cells)} |")
+    rule = [("-" * (width + 2)) if column < words else "-" * (width + 1) + ":" for column, width in enumerate(widths)]
+    return "\n".join([made[0], f"|{'|'.join(rule)}|", *made[1:]])
