@@ -68,7 +68,14 @@ class KFAC(torch.optim.Optimizer):
         for name, layer in self.layers.items():
             if isinstance(layer, nn.Conv2d) and (layer.groups != 1 or layer.padding_mode != "zeros"):
                 raise ShapingError(f"K-FAC of {name}: expected a convolution of one group with zero padding")
-        super().__init__([{"params": [p for p in network.parameters() if p.requires_grad], "lr": lr, "steps": 0, "seen": 0}], {})
+        group = {
+            "params": [p for p in network.parameters() if p.requires_grad],
+            "lr": lr,
+            "norm_constraint": self.options.norm_constraint,
+            "steps": 0,
+            "seen": 0,
+        }
+        super().__init__([group], {})
         self._recorded: dict[str, tuple[Tensor, Tensor]] = {}
 
     @property
@@ -91,8 +98,8 @@ class KFAC(torch.optim.Optimizer):
         """Adds the recorded pass to the moving averages of the factors; the graph of the pass stays whole.
 
         Args:
-            logits: [N, K] of the recorded pass, of a softmax.
-            labels: [N] int64, read where the Fisher matrix is the empirical one.
+            logits: [N, K] of the recorded pass, of a softmax; or [N, K, P] of P softmaxes whose mean loss is trained on.
+            labels: [N] or [N, P] int64, read where the Fisher matrix is the empirical one.
 
         Raises:
             ShapingError: the empirical Fisher matrix without labels, or a layer that the pass met more than once or not at all.
@@ -125,20 +132,25 @@ class KFAC(torch.optim.Optimizer):
     def _vectors(self, logits: Tensor, labels: Tensor | None) -> Iterator[Tensor]:
         """Gradients of each row's −log p with respect to its logits, whose squares add up to the Fisher matrix."""
         p = logits.detach().softmax(1)
+        classes = p.shape[1]
+        # The mean over P softmaxes has a Pth of the curvature of their sum.
+        share = p[0, 0].numel() ** -0.5
         if self.options.fisher == "exact":
-            for k in range(p.shape[1]):
+            for k in range(classes):
                 unit = torch.zeros_like(p)
                 unit[:, k] = 1
-                yield p[:, k : k + 1].sqrt() * (p - unit)
+                yield share * p[:, k : k + 1].sqrt() * (p - unit)
             return
         if self.options.fisher == "sampled":
             # A generator of the step's own, so that a resumed training draws the same labels.
             group = self.param_groups[0]
             generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + group["seen"])
-            labels = torch.multinomial(p.cpu(), 1, generator=generator)[:, 0].to(p.device)
+            rows = p.movedim(1, -1).reshape(-1, classes).cpu()
+            drawn = torch.multinomial(rows, 1, generator=generator)
+            labels = drawn.view(p.shape[0], *p.shape[2:]).to(p.device)
         if labels is None:
             raise ShapingError("K-FAC with the empirical Fisher matrix: expected the labels of the batch")
-        yield p - nn.functional.one_hot(labels, p.shape[1]).to(p)
+        yield share * (p - nn.functional.one_hot(labels, classes).to(p).movedim(-1, 1))
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:
@@ -157,7 +169,7 @@ class KFAC(torch.optim.Optimizer):
         directions = self._directions()
         # Its squared length in the Fisher metric is lr²·Σ gradient·direction.
         length = group["lr"] ** 2 * sum(float((p.grad * d).sum()) for p, d in directions if p.grad is not None)
-        scale = min(1.0, (options.norm_constraint / length) ** 0.5) if length > 0 else 1.0
+        scale = min(1.0, (group["norm_constraint"] / length) ** 0.5) if length > 0 else 1.0
         for parameter, direction in directions:
             state = self.state[parameter]
             momentum = state.get("momentum")
