@@ -1,10 +1,9 @@
 """`python -m experiments.deep`: do deep networks without normalisation layers and skips train as fast as BN-ResNets?
 
-Trains each method at every learning rate of its optimiser's grid, repeats the best rate with more seeds, and writes a table, curves,
-kernels at initialisation, and TensorBoard. The same command goes on with what isn't done.
+Trains each method at every learning rate of its optimiser's grid, repeats the best rate with more seeds, and writes a table,
+curves, kernels at initialisation, and TensorBoard. The same command goes on with what isn't done.
 """
 
-import pickle
 import shlex
 import sys
 import time
@@ -40,7 +39,7 @@ class DeepOptions:
         seeds: trainings of each method at its best rate.
         steps: of a training.
         batch: pictures a step.
-        question: what is asked of a maze frame: place (cell and heading), heading, depth (64 distances, tested in held-out mazes).
+        question: what is asked of a maze frame: place (cell and heading), heading, or depth (64 distances, in held-out mazes).
         task: whose frames.
         frames: how many of them to train on.
         test_frames: how many of them to test on.
@@ -103,10 +102,10 @@ def deep(options: DeepOptions, said: str) -> bool:
 
 
 def load(options: DeepOptions) -> Pictures:
-    """The pictures: those that the folder has already, or new ones, which are kept there.
+    """The labelled pictures that the options name.
 
     Raises:
-        InputError: they can't be had, or the folder's are of other options.
+        InputError: they can't be had.
     """
     if options.idx is not None:
         return idx_pictures(options.idx)

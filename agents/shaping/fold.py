@@ -26,7 +26,7 @@ class PaddedConv2d(nn.Module):
     def __init__(self, convolution: nn.Conv2d, value: float) -> None:
         super().__init__()
         self.convolution = copy.deepcopy(convolution)
-        height, width = convolution.padding  # type: ignore[misc]
+        height, width = (int(size) for size in convolution.padding)
         self.edges = (width, width, height, height)
         self.value = value
         if any(self.edges) and value:

@@ -94,7 +94,9 @@ def run(comparison: Comparison, pictures: Pictures, workers: int, deadline: floa
                     break
                 busy[pool.submit(_work, job)] = job
             if not busy:
-                return all(comparison.repeats(m) and all(comparison.result(j) for j in comparison.repeats(m)) for m in comparison.methods)
+                return all(
+                    comparison.repeats(m) and all(comparison.result(j) for j in comparison.repeats(m)) for m in comparison.methods
+                )
             done, _ = concurrent.futures.wait(busy, timeout=1, return_when=FIRST_COMPLETED)
             for future in done:
                 job = busy.pop(future)

@@ -91,33 +91,35 @@ def maze_frames(question: Question, task: str, train: int, test: int) -> Picture
         raise InputError(f"{train} training and {test} test frames: expected at least 1 of each")
     heldout = question == "depth"
     training = make_task(task, split="train" if heldout else None, observation_size=SIZE)
-    if question == "place" and len(training.mazes) > 1:
+    first, *others = training.mazes
+    if question == "place" and others:
         raise InputError(f"--task {task} has {len(training.mazes)} mazes: the cell of a frame can be named in a single one")
     testing = make_task(task, split="heldout", observation_size=SIZE) if heldout else training
-    images, labels = _frames(training, question, train, SEEDS["train"])
-    test_images, test_labels = _frames(testing, question, test, SEEDS["test"])
-    cells = training.mazes[0].rows * training.mazes[0].cols
+    shown, asked = _frames(training, question, train, SEEDS["train"])
+    test_shown, test_asked = _frames(testing, question, test, SEEDS["test"])
+    cells = first.rows * first.cols
     classes = {"place": cells * HEADINGS, "heading": HEADINGS, "depth": DEPTH_CLASSES}[question]
     where = f"training mazes of {task}, tested in held-out ones" if heldout else f"{task}, tested in other episodes"
-    return Pictures(f"{question} from a frame of {where}", images, labels, test_images, test_labels, classes)
+    return Pictures(f"{question} from a frame of {where}", shown, asked, test_shown, test_asked, classes)
 
 
 def _frames(task: Task, question: Question, count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Frames and labels of that many steps of random actions, episodes starting anew where they end."""
     rng = np.random.default_rng(seed)
-    images, labels = [], []
+    images: list[npt.NDArray[np.uint8]] = []
+    labels: list[npt.NDArray[np.int64]] = []
     rows = min(WORLDS, count)
     observe = {"rgb", "depth_target"} if question == "depth" else {"rgb"}
     with make_batch(task, rows, observe=observe) as worlds:
         seen = worlds.reset(seed)
         for _ in range(math.ceil(count / rows)):
             images.append(seen["rgb"].copy())
-            heading = ((worlds.privileged["heading"] + 45) // 90).astype(np.int64) % HEADINGS
+            heading = (np.asarray(worlds.privileged["heading"]) + 45).astype(np.int64) // 90 % HEADINGS
             if question == "depth":
                 label = classes_of_distance(seen["depth_target"]).reshape(rows, -1).astype(np.int64)
             else:
-                label = heading if question == "heading" else worlds.privileged["cell"] * HEADINGS + heading
-            labels.append(label)
+                label = heading if question == "heading" else np.asarray(worlds.privileged["cell"], np.int64) * HEADINGS + heading
+            labels.append(label.astype(np.int64))
             seen = worlds.step(rng.integers(8, size=rows))
             ended = worlds.outcome.truncated
             if ended.any():

@@ -72,10 +72,10 @@ TANH = Method("dks", "tanh")
 PLAN: tuple[Method, ...] = (
     BN,
     *(Method("dks", name) for name in ("tanh", "softplus", "sigmoid")),
-    Method("none", "relu"),
-    Method("none", "tanh"),
     replace(TANH, optimizer="adam"),
     replace(TANH, optimizer="kfac"),
+    Method("none", "relu"),
+    Method("none", "tanh"),
     replace(BN, depth=98),
     replace(TANH, depth=98),
     replace(BN, optimizer="adam"),

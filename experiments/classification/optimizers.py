@@ -1,5 +1,6 @@
 """The optimisers of the comparison, each with one learning rate to tune, on a cosine schedule."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -103,13 +104,13 @@ def accuracy_of(logits: Tensor, labels: Tensor, classes: int) -> float:
 def train_step(
     network: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, labels: Tensor, classes: int
 ) -> tuple[float, float]:
-    """One step; loss and accuracy of the batch before it."""
-    if isinstance(optimizer, KFAC):
-        with optimizer.recording():
-            logits = network(inputs)
-        optimizer.observe(logits.view(len(logits), classes, *labels.shape[1:]))
-    else:
+    """One step; loss and accuracy of the batch before it. Without a step, and infinite, where the logits aren't finite."""
+    with optimizer.recording() if isinstance(optimizer, KFAC) else contextlib.nullcontext():
         logits = network(inputs)
+    if not bool(logits.isfinite().all()):
+        return math.inf, 0.0
+    if isinstance(optimizer, KFAC):
+        optimizer.observe(logits.view(len(logits), classes, *labels.shape[1:]))
     loss = loss_of(logits, labels, classes)
     optimizer.zero_grad()
     loss.backward()

@@ -119,32 +119,39 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
+NOTES = """Chance: {chance}. Rates are chosen on the first seed among those of the optimiser's grid, the same for every method;
+(edge) marks the grid's first or last. The interval is 95 % of the mean of the final accuracies over seeds (Student's t). Steps
+and CPU seconds are those after which the mean curve first reaches the final accuracy of the BN-ResNet of the same depth and
+optimiser. CPU seconds a step are measured side by side on one thread."""
+COLUMNS = (
+    "method", "rate", "accuracy at ¼, ½, all steps", "final, interval", "steps to BN-ResNet's final", "CPU s to it",
+    "CPU s a step", "over BN", "seeds",
+)  # fmt: skip
+
+
 def markdown(rows: Sequence[Row], title: str, chance: str, command: str, unfinished: int) -> str:
     """The table, with what it needs to be read."""
-    lines = [
-        f"# {title}", "", f"`{command}`", "",
-        f"Chance: {chance}. Rates are chosen on the first seed among those of the optimiser's grid, the same for every method; (edge)",
-        "marks the grid's first or last. The interval is 95 % of the mean of the final accuracies over seeds (Student's t). Steps and CPU",
-        "seconds are those after which the mean curve first reaches the final accuracy of the BN-ResNet of the same depth and optimiser.",
-        "CPU seconds a step are measured side by side, one thread.", "",
-        "| method | rate | accuracy at ¼, ½, all steps | final, interval | steps to BN-ResNet's final | CPU s to it | CPU s a step | over BN | seeds |",
-        "|---|---:|---|---|---:|---:|---:|---:|---:|",
-    ]  # fmt: skip
-    for row in rows:
-        quarters = " / ".join(f"{float(np.interp(share * row.steps[-1], row.steps, row.accuracy)):.3f}" for share in (0.25, 0.5, 1.0)) if len(row.steps) else "given up"  # noqa: E501  # fmt: skip
-        reference = target(rows, row)
-        steps = seconds = over = "–"
-        if reference is not None:
-            reached = reach(row, final_level(reference))
-            if reached is not None:
-                last = row.steps[-1]
-                steps, seconds = f"{reached[0]:.0f} ({reached[0] / last:.0%})", f"{reached[1]:.1f}"
-            over = f"{row.cost / reference.cost:.2f}"
-        rate = f"{row.rate:g}{' (edge)' if row.edge else ''}"
-        lines.append(
-            f"| {row.method.title} | {rate} | {quarters} | {row.mean:.3f} ± {row.interval:.3f} | {steps} | {seconds} | "
-            f"{row.cost:.4f} | {over} | {len(row.final)} |"
-        )
+    lines = [f"# {title}", "", f"`{command}`", "", NOTES.format(chance=chance), "", _line(COLUMNS), _line(["---"] * len(COLUMNS))]
+    lines += [_line(_cells(row, target(rows, row))) for row in rows]
     if unfinished:
         lines += ["", f"{unfinished} methods are not finished; the same command goes on."]
     return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(row: Row, reference: Row | None) -> list[str]:
+    curve, steps, seconds, over = "given up", "–", "–", "–"
+    if len(row.steps):
+        parts = np.interp(row.steps[-1] * np.array([0.25, 0.5, 1.0]), row.steps, row.accuracy)
+        curve = " / ".join(f"{part:.3f}" for part in parts)
+    if reference is not None:
+        over = f"{row.cost / reference.cost:.2f}"
+        reached = reach(row, final_level(reference))
+        if reached is not None:
+            steps, seconds = f"{reached[0]:.0f} ({reached[0] / row.steps[-1]:.0%})", f"{reached[1]:.1f}"
+    rate = f"{row.rate:g}{' (edge)' if row.edge else ''}"
+    final = f"{row.mean:.3f} ± {row.interval:.3f}"
+    return [row.method.title, rate, curve, final, steps, seconds, f"{row.cost:.4f}", over, str(len(row.final))]

@@ -17,7 +17,7 @@ from torch import nn
 from agents.shaping import DeepNetwork, ShapingError
 from experiments.classification.data import Pictures, as_input
 from experiments.classification.methods import Method
-from experiments.classification.optimizers import BURN_IN, accuracy_of, burn_in, make_optimizer, schedule, train_step
+from experiments.classification.optimizers import BURN_IN, KFAC_STEP, accuracy_of, burn_in, make_optimizer, schedule, train_step
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
@@ -194,12 +194,15 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.job.rate * share
             if "norm_constraint" in group:
-                group["norm_constraint"] = (0.1 * self.job.rate * share) ** 2
+                group["norm_constraint"] = (KFAC_STEP * self.job.rate * share) ** 2
         images, labels = self.pictures.batch(self.job.seed, self.step, self.settings.batch)
         inputs, targets = as_input(images, self.scale), torch.from_numpy(labels)
         try:
             loss, accuracy = train_step(self.network, self.optimizer, inputs, targets, self.pictures.classes)
-        except torch.linalg.LinAlgError:
+        except RuntimeError as error:
+            # What K-FAC's factors make of parameters that aren't finite.
+            if "linalg" not in str(error):
+                raise
             loss, accuracy = math.inf, 0.0
         self.step += 1
         self.seconds += time.process_time() - begin

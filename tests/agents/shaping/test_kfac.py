@@ -50,7 +50,7 @@ def slow_factors(network, inputs, weighted_labels):
             hook.remove()
             x = kept["x"][0]
             if isinstance(layer, nn.Conv2d):
-                k, p, s = layer.kernel_size[0], layer.padding[0], layer.stride[0]
+                k, p, s = layer.kernel_size[0], int(layer.padding[0]), layer.stride[0]
                 padded = functional.pad(x, (p, p, p, p))
                 out = kept["y"].shape[2:]
                 rows = [padded[:, s * i : s * i + k, s * j : s * j + k].flatten() for i in range(out[0]) for j in range(out[1])]
