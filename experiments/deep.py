@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from experiments.classification.compare import Comparison, run
 from experiments.classification.costs import measured_costs
 from experiments.classification.data import Pictures, idx_pictures, maze_frames
@@ -87,6 +89,8 @@ def deep(options: DeepOptions, said: str) -> bool:
     for name in ("seeds", "steps", "batch", "workers", "frames", "test_frames"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name.replace('_', '-')} {getattr(options, name)}: expected at least 1")
+    # As in the workers; small products gain nothing by more.
+    torch.set_num_threads(1)
     deadline = time.monotonic() + 60 * options.minutes
     settings = Settings(steps=options.steps, batch=options.batch, evaluations=min(10, options.steps))
     comparison = Comparison(options.compared(), settings, options.seeds, options.out)

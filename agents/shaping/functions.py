@@ -89,8 +89,9 @@ def has_jump(function: Function) -> bool:
     """Whether the slope jumps at a kink, so that E φ''² doesn't exist."""
     step = 1e-5
     for kink in function.kinks:
-        x = torch.tensor([kink - step, kink + step], dtype=torch.float64, device="cpu", requires_grad=True)
-        left, right = torch.autograd.grad(function(x).sum(), x)[0].tolist()
+        with torch.inference_mode(False), torch.enable_grad():
+            x = torch.tensor([kink - step, kink + step], dtype=torch.float64, device="cpu", requires_grad=True)
+            left, right = torch.autograd.grad(function(x).sum(), x)[0].tolist()
         if not math.isclose(left, right, abs_tol=1e-3):
             return True
     return False

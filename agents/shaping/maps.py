@@ -44,13 +44,14 @@ def normal_nodes(kinks: tuple[float, ...] = (), nodes: int = NODES) -> tuple[Ten
 
 
 def derivatives(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """φ, φ' and φ'' at x, each [K]."""
-    x = x.detach().requires_grad_()
-    y = function(x)
-    (first,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-    if not first.requires_grad:
-        return y.detach(), first.detach(), torch.zeros_like(x)
-    second = torch.autograd.grad(first.sum(), x, allow_unused=True)[0]
+    """φ, φ' and φ'' at x, each [K]; also where the caller keeps no gradients."""
+    with torch.inference_mode(False), torch.enable_grad():
+        x = x.clone().detach().requires_grad_()
+        y = function(x)
+        (first,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        if not first.requires_grad:
+            return y.detach(), first.detach(), torch.zeros_like(x)
+        second = torch.autograd.grad(first.sum(), x, allow_unused=True)[0]
     return y.detach(), first.detach(), torch.zeros_like(x) if second is None else second.detach()
 
 
@@ -146,25 +147,14 @@ class LocalMaps:
 
 def network_c(items: Items, maps: LocalMaps, c: npt.ArrayLike) -> Array:
     """The network's C map at cosines c [K] → [K], all q being 1."""
-    # A local map is asked for hundreds of values, so it is read off its Taylor series, whose coefficients are the squares of the
-    # Hermite ones; that of a kinked function converges too slowly.
-    local = maps.c if maps.function.kinks else _hermite(maps)
-    return np.asarray(evaluate(items, np.asarray(c, np.float64), lambda x: local(np.clip(x, -1, 1))))
+    local = _interpolated(maps)
+    return np.asarray(evaluate(items, np.asarray(c, np.float64), local))
 
 
-def _hermite(maps: LocalMaps, degree: int = 60) -> Callable[[Array], Array]:
-    nodes, weights = normal_nodes()
-    values = maps.function(nodes)
-    before, polynomial = torch.zeros_like(nodes), torch.ones_like(nodes)
-    coefficients = []
-    for k in range(degree):
-        coefficients.append(float((values * polynomial) @ weights) ** 2)
-        before, polynomial = polynomial, (nodes * polynomial - math.sqrt(k) * before) / math.sqrt(k + 1)
-    square = float(values.square() @ weights)
-    if 1 - sum(coefficients) / square > 1e-9:
-        return maps.c
-    series = np.polynomial.Polynomial(np.array(coefficients) / square)
-    return lambda c: np.asarray(series(c))
+def _interpolated(maps: LocalMaps, degree: int = 64) -> Callable[[Array], Array]:
+    """The C map by Chebyshev's interpolation in the angle, in which that of a kinked function is smooth too."""
+    angles = np.polynomial.Chebyshev.interpolate(lambda angle: maps.c(np.cos(angle)), degree, domain=[0, math.pi])
+    return lambda c: np.asarray(angles(np.arccos(np.clip(c, -1, 1))))
 
 
 def network_q(items: Items, maps: LocalMaps, q: npt.ArrayLike) -> Array:

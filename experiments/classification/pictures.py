@@ -72,10 +72,14 @@ def predicted(function: str, shape: Shape, depth: int, cosines: Array) -> Array:
     return network_c(chain(depth), LocalMaps(shape.of(shape.function(FUNCTIONS[function]))), cosines)
 
 
-def measured_cosines(function: str, shape: Shape, depth: int, cosines: Array) -> Array:
-    """The same of random networks of width 256, the mean over 8 pairs and 2 seeds, [K] → [K]."""
-    x, y = pairs(cosines, PAIRS, WIDTH)
-    found = [measured(random_stack(function, shape, depth, WIDTH, seed=seed), x, y)[0].mean(1) for seed in range(KERNEL_SEEDS)]
+def measured_cosines(function: str, shape: Shape, depths: Sequence[int], cosines: Array) -> Array:
+    """The same of random networks of width 256 after each of `depths` layers, the mean over 8 pairs and 2 seeds, → [D, K]."""
+    found = []
+    for seed in range(KERNEL_SEEDS):
+        stack = random_stack(function, shape, max(depths), WIDTH, seed=seed)
+        x, y = pairs(cosines, PAIRS, WIDTH)
+        # Two modules a layer.
+        found.append([measured(stack[: 2 * depth], x, y)[0].mean(1) for depth in depths])
     return np.mean(found, axis=0)
 
 
@@ -86,10 +90,11 @@ def write_kernels(path: Path) -> None:
         made.suptitle(
             "Cosine of two inputs' features at initialisation: predicted (lines), random networks (dots)", x=0.01, ha="left"
         )
-        for depth, axes in zip(KERNEL_DEPTHS, panels, strict=True):
+        dots = {name: measured_cosines(function, shape, KERNEL_DEPTHS, MEASURED) for name, (function, shape) in cases.items()}
+        for i, (depth, axes) in enumerate(zip(KERNEL_DEPTHS, panels, strict=True)):
             for colour, (name, (function, shape)) in zip(COLOURS, cases.items(), strict=False):
                 axes.plot(COSINES, predicted(function, shape, depth, COSINES), color=colour, label=name)
-                axes.plot(MEASURED, measured_cosines(function, shape, depth, MEASURED), "o", color=colour, markersize=4)
+                axes.plot(MEASURED, dots[name][i], "o", color=colour, markersize=4)
             axes.plot([-1, 1], [-1, 1], color=QUIET, linewidth=0.8, linestyle=":")
             axes.set_title(f"{depth} layer{'' if depth == 1 else 's'}")
             axes.set_xlabel("cosine of the inputs")

@@ -24,8 +24,8 @@ from maze_gen.files import write_whole
 CHECKPOINT = "checkpoint.pt"
 RESULT = "result.json"
 SAVE_SECONDS = 30.0
-HOPELESS = 1.5
-"""A training is given up, once a quarter of its steps is done, where its mean loss is this many times that of guessing."""
+HOPELESS = 2.5
+"""A training is given up, once a quarter of its steps is done, where its mean loss is so many nats above that of guessing."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class _Run:
             return True
         if self.step < self.settings.steps // 4:
             return False
-        return float(np.mean(self.losses[-10:])) > HOPELESS * math.log(self.pictures.classes)
+        return float(np.mean(self.losses[-10:])) > math.log(self.pictures.classes) + HOPELESS
 
     def _evaluate(self) -> None:
         found = evaluate(self.network, self.pictures, self.scale, self.settings.glimpse)

@@ -64,9 +64,11 @@ def test_maps_of_a_network_by_differences():
     np.testing.assert_allclose(network_q(items, maps, [1.0]), 1.0, atol=1e-8)
 
 
-def test_series_and_quadrature_agree():
-    """The network's map is read off Hermite coefficients, the local one is a double integral."""
-    maps = LocalMaps(dks("softplus", chain(10)).of(FUNCTIONS["softplus"]))
+@pytest.mark.parametrize(("name", "method"), [("softplus", dks), ("leaky_relu", tat)])
+def test_composition_of_interpolated_maps(name, method):
+    """The network's map is composed of interpolated ones, the local map is a double integral."""
+    shape = method(name, chain(15))
+    maps = LocalMaps(shape.of(shape.function(FUNCTIONS[name])))
     expected = COSINES
     for _ in range(3):
         expected = maps.c(np.clip(expected, -1, 1))

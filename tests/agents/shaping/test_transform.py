@@ -174,6 +174,13 @@ def test_refused(call, message):
     assert time.process_time() - begin < 2
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_solves_where_no_gradients_are_kept(mode):
+    with mode():
+        assert dks("tanh", chain(33)) == dks("tanh", chain(33))
+        assert tat("elu", chain(33)).alpha > 0
+
+
 def test_eta_that_is_just_reachable():
     assert tat("leaky_relu", chain(13)).slope == pytest.approx(0.0, abs=0.1)
 
