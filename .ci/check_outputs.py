@@ -34,7 +34,7 @@ def main() -> None:
     random_return, oracle_return = (found["baselines"][name][0]["return"]["mean"] for name in ("random", "oracle"))
     assert oracle_return > 60 > 20 > random_return, (random_return, oracle_return)
     assert list(folder.glob("events.out.tfevents.*")), "no curves"
-    assert list((folder / "reading").rglob("events.out.tfevents.*")), "no reading"
+    assert list((folder / "analysis").rglob("events.out.tfevents.*")), "no analysis"
     assert "<html" in (folder / "report.html").read_text()[:500].lower()
     print(f"{folder} holds all that a run leaves: {summary['frames']} frames, oracle {oracle_return:.0f}")
 

@@ -4,8 +4,10 @@ Loading one runs no code from it: safetensors holds numbers only, and the rest i
 """
 
 import dataclasses
+import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -16,15 +18,16 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from agents.config import AgentConfig, TrainConfig, agent_config, from_json
+import env.backends  # noqa: F401 - makes the maze domain known
+from agents.checkpoint_formats import FORMATS, HISTORY, upgraded
+from agents.config import AgentConfig, TrainConfig, check_range
 from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
-from env.task import Task
-from env.task_io import read_task, record_task
+from env.domain import domain_named, domain_of
+from maze_gen.config_io import from_json, parse_json, to_json
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
-FORMAT = "knossos checkpoint 1"
 CHECKPOINT = "checkpoint.safetensors"
 """Its name in a run's folder."""
 PARAMETERS, OPTIMIZER, TASK = "parameters/", "optimizer/", "task/"
@@ -35,13 +38,14 @@ class Checkpoint:
     """An agent in the middle of its training, or at the end of it.
 
     Attributes:
-        agent_name: a row of `agents.config.AGENTS`.
+        agent_name: what the agent is called, a row of `agents.config.AGENTS` when it was made.
+        agent: what it is made of.
         config: the settings it learned with.
         preset: what they started from.
-        task: with its mazes, as it was trained.
+        task: of any domain, as it was trained.
         backend: that it was trained on.
         seed: of the training.
-        frames: environment frames (of 1/60 s) that it has seen.
+        frames: environment frames that it has seen.
         seconds: that it has trained.
         sessions: how often the training was started or resumed.
         parameters: by name.
@@ -51,9 +55,10 @@ class Checkpoint:
     """
 
     agent_name: str
+    agent: AgentConfig
     config: TrainConfig
     preset: str
-    task: Task
+    task: Any
     backend: str
     seed: int
     frames: int
@@ -65,21 +70,22 @@ class Checkpoint:
     origin: str = ""
 
     @property
-    def agent(self) -> AgentConfig:
-        return agent_config(self.agent_name)
+    def observe(self) -> frozenset[str]:
+        """Names of the arrays that worlds must make for the agent to act."""
+        return self.agent.perceives(self.task.spec())
 
     def model(self) -> AgentModel:
         """The agent, with these parameters.
 
         Raises:
-            InputError: the parameters are another agent's.
+            InputError: the parameters are another agent's, or aren't finite.
         """
         with torch.random.fork_rng():
-            model = AgentModel(self.agent, self.task, self.config)
+            model = AgentModel(self.agent, self.task.spec(), self.config)
         wanted = dict(model.named_parameters())
         if set(wanted) != set(self.parameters):
             odd = sorted(set(wanted) ^ set(self.parameters))
-            raise InputError(f"{self.origin}: not the parameters of {self.agent_name}: {odd[0]} is missing or too much")
+            raise InputError(f"{self.origin}: not the parameters of {self.agent_name}: {odd[0]} is missing or superfluous")
         for name, place in wanted.items():
             values = self.parameters[name]
             if values.shape != place.shape or values.dtype != place.dtype:
@@ -123,25 +129,32 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         InputError: the place can't be written, or the disk is full.
     """
-    rules, mazes = record_task(checkpoint.task)
-    content = {
-        "format": FORMAT,
-        "agent": checkpoint.agent_name,
-        "agent_config": dataclasses.asdict(checkpoint.agent),
-        "config": dataclasses.asdict(checkpoint.config),
-        "preset": checkpoint.preset,
-        "task": rules,
-        "backend": checkpoint.backend,
-        "seed": checkpoint.seed,
-        "frames": checkpoint.frames,
-        "seconds": checkpoint.seconds,
-        "sessions": checkpoint.sessions,
-        "versions": checkpoint.versions,
-    }
-    arrays = {name: torch.from_numpy(array) for name, array in mazes.items()}
-    groups = ((PARAMETERS, checkpoint.parameters), (OPTIMIZER, checkpoint.statistics), (TASK, arrays))
+    domain = domain_of(checkpoint.task)
+    rules, arrays = domain.record(checkpoint.task)
+    task = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    groups = ((PARAMETERS, checkpoint.parameters), (OPTIMIZER, checkpoint.statistics), (TASK, task))
     tensors = {prefix + name: part.contiguous() for prefix, group in groups for name, part in group.items()}
+    content = {
+        "format": FORMATS[-1],
+        "agent": checkpoint.agent_name,
+        "agent_config": to_json(checkpoint.agent),
+        "config": to_json(checkpoint.config),
+        "domain": domain.name,
+        "task": rules,
+        "checksum": checksum(tensors),
+        **{name: getattr(checkpoint, name) for name in _PLAIN},
+    }
     write_whole(path, safetensors.torch.save(tensors, {"knossos": json.dumps(content, allow_nan=False)}))
+
+
+def checksum(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and contents of tensors, hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        part = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {part.dtype} {list(part.shape)}\n".encode())
+        digest.update(part.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def checkpoint_path(place: Path | str) -> Path:
@@ -151,7 +164,7 @@ def checkpoint_path(place: Path | str) -> Path:
 
 
 def load_checkpoint(place: Path | str) -> Checkpoint:
-    """Reads a checkpoint.
+    """Reads a checkpoint of this or an earlier version.
 
     Args:
         place: the file, or the run's folder that it lies in.
@@ -170,41 +183,53 @@ def load_checkpoint(place: Path | str) -> Checkpoint:
         raise InputError(f"{path}: no such file, expected a checkpoint") from error
     except (safetensors.SafetensorError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a checkpoint, or a truncated one ({error})") from error
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: its description is not JSON ({error})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: not of the format {FORMAT!r}")
-    return _checkpoint(path, content, tensors)
+    content = parse_json(text, f"{path}: its description")
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: its description is not an object")
+    return _checkpoint(str(path), upgraded(content, str(path)), tensors)
 
 
-def _checkpoint(path: Path, content: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
-    origin = str(path)
+@dataclass(frozen=True)
+class _Plain:
+    """The fields of a checkpoint that are plain values, as they are read."""
 
+    agent: str
+    domain: str
+    preset: str
+    backend: str
+    seed: int
+    frames: int
+    seconds: float
+    sessions: int
+    versions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "frames", "seconds", "sessions"):
+            check_range(name, getattr(self, name), 0, 2**63)
+
+
+_PLAIN = ("preset", "backend", "seed", "frames", "seconds", "sessions", "versions")
+
+
+def _checkpoint(origin: str, content: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     def group(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): part for name, part in tensors.items() if name.startswith(prefix)}
 
-    try:
-        name = content["agent"]
-        if from_json(AgentConfig, content["agent_config"], origin) != agent_config(name):
-            raise InputError(f"{origin}: its agent {name} is made otherwise than this version's {name}")
-        return Checkpoint(
-            agent_name=name,
-            config=from_json(TrainConfig, content["config"], origin),
-            preset=str(content["preset"]),
-            task=read_task(content["task"], {name: part.numpy() for name, part in group(TASK).items()}, origin),
-            backend=str(content["backend"]),
-            seed=int(content["seed"]),
-            frames=int(content["frames"]),
-            seconds=float(content["seconds"]),
-            sessions=int(content["sessions"]),
-            parameters=group(PARAMETERS),
-            statistics=group(OPTIMIZER),
-            versions=dict(content["versions"]),
-            origin=origin,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{origin}: its description lacks or garbles {error}") from error
+    for name in ("agent_config", "config", "task"):
+        if not isinstance(content.get(name), dict):
+            raise InputError(f"{origin}: its description lacks {name!r}")
+    wanted = {item.name for item in dataclasses.fields(_Plain)}
+    plain = from_json(_Plain, {key: value for key, value in content.items() if key in wanted}, f"{origin}: its description")
+    if "checksum" in content and content["checksum"] != checksum(tensors):
+        raise InputError(f"{origin}: its tensors are not those of its checksum: the file was changed or damaged")
+    arrays = {name: part.numpy() for name, part in group(TASK).items()}
+    return Checkpoint(
+        agent_name=plain.agent,
+        agent=from_json(AgentConfig, content["agent_config"], f"{origin}: its agent", HISTORY[AgentConfig]),
+        config=from_json(TrainConfig, content["config"], f"{origin}: its settings", HISTORY[TrainConfig]),
+        task=domain_named(plain.domain).read(content["task"], arrays, origin),
+        parameters=group(PARAMETERS),
+        statistics=group(OPTIMIZER),
+        origin=origin,
+        **{name: getattr(plain, name) for name in _PLAIN},
+    )

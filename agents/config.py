@@ -1,11 +1,12 @@
 """The agents and the settings they train with, as data: one row an agent, one row a preset."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from agents.precision import Precision
+from env.batch import WorldSpec
 from maze_gen.errors import InputError
 
 DECODER = "position"
@@ -17,15 +18,19 @@ class AgentConfig:
     """What an agent is made of (paper, section 2).
 
     Attributes:
-        core: what lies between encoder and heads: `feedforward` nothing, `lstm` one LSTM, `nav` two stacked ones that also see
-            velocity, last action and last reward.
+        core: what lies between encoder and heads, a name of `agents.networks.cores.CORES`: `feedforward` nothing, `lstm` one
+            LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
         losses: names of auxiliary losses (`auxiliary.registry.LOSSES`), the position decoder among them.
         depth_input: whether the depth byte is the fourth channel of the picture.
     """
 
-    core: Literal["feedforward", "lstm", "nav"]
+    core: str
     losses: tuple[str, ...] = (DECODER,)
     depth_input: bool = False
+
+    def perceives(self, spec: WorldSpec) -> frozenset[str]:
+        """Names of the arrays that the agent sees of worlds of a specification."""
+        return spec.perceived | {"depth"} if self.depth_input else spec.perceived
 
 
 AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
@@ -46,37 +51,47 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
 """A new agent is a new row."""
 
 
+class LossWeights(dict[str, float]):
+    """Weights of auxiliary losses by the loss's name; a loss that isn't named has the weight 1."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+DEFAULT_LOSS_WEIGHT = MappingProxyType({"depth-encoder": 0.1, "depth-core": 0.3, "loop-closure": 0.3, "reward-prediction": 1.0})
+"""At 1 the gradient of depth from the encoder is, in the encoder of an untrained agent, many times that of the returns, and
+learning begins late."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How an agent learns. The presets are rows of `PRESETS`; every number can be changed from the command line.
 
     Attributes:
-        objective: `actor-critic` (n-step returns, one gradient a chunk) or `clipped` (clipped surrogate, several a chunk).
-        observation_size: height and width of the picture, 84 or 42.
-        envs: environments a worker.
-        chunk: agent steps between two looks at the shared parameters, and the length of truncated back-propagation.
-        discount: of rewards, an agent step.
-        advantage_decay: λ of the generalised advantages; 1 gives n-step returns.
-        epochs: passes over a chunk.
-        minibatches: gradients a pass; each takes whole sequences of a share of the environments, of one at least.
-        clip: the surrogate's ratio is clipped to 1 ± this.
+        objective: `actor-critic` (n-step returns, one gradient a rollout) or `clipped` (clipped surrogate, several a rollout).
+        observation_size: height and width of the picture in pixels, 84 or 42.
+        encoder: what encodes a picture, a name of the table of encoders.
+        num_envs: environments of a worker.
+        unroll_length: agent steps of a rollout: between two readings of the shared parameters, and the length of truncated
+            back-propagation.
+        discount: of rewards, for an agent step.
+        gae_lambda: λ of the generalised advantages; 1 gives n-step returns.
+        epochs: passes over a rollout.
+        minibatches: gradients of a pass; each takes whole sequences of some of the environments, of one at least.
+        clip_range: the surrogate's ratio is clipped to 1 ± this.
         learning_rate: at the start.
-        final_learning_rate_share: share of it that is left at the end of the training's budget.
-        annealing_start: share of the budget from which on it falls towards that, linearly.
+        final_learning_rate_fraction: fraction of it that is left at the end of the training's budget.
+        anneal_start_fraction: fraction of the budget from which on it falls towards that, linearly.
         optimizer: `adam` or `rmsprop`; its statistics are shared by the workers.
-        optimizer_decay: RMSProp's, of the mean square.
-        optimizer_epsilon: added to the root of the mean square.
+        rmsprop_alpha: decay of RMSProp's mean square.
+        optimizer_eps: added to the root of the mean square.
         locked_updates: whether one worker at a time applies its gradient.
-        gradient_norm: longer gradients are scaled down to this; 0 leaves them.
+        max_grad_norm: longer gradients are scaled down to this; 0 leaves them.
         decoder_learning_rate: of the position decoder, which reads detached features.
         entropy_cost: weight of the policy's entropy.
         value_cost: weight of half the squared error of the value.
-        sum_over_time: whether losses are summed over a chunk, as A3C does, or averaged.
-        depth_encoder_cost: weight of the loss of depth from the encoder. At 1 its gradient in the encoder of an untrained agent
-            is many times that of the returns, and learning begins late.
-        depth_core_cost: weight of the loss of depth from the second LSTM.
-        loop_closure_cost: weight of the loop closure loss.
-        reward_prediction_cost: weight of the reward prediction loss.
+        sum_over_time: whether losses are summed over a rollout, as A3C does, or averaged.
+        loss_weight: weight of an auxiliary loss, as NAME=NUMBER; repeat the option for more of them.
         precision: of matrix products, `float32` or `bfloat16`; `auto` is bfloat16 on CPUs that have instructions for it. All
             else, parameters included, is float32.
         depth_form: `classes` (cross-entropy over 4 x 16 pixels) or `regression` (squared error over 8 x 16 pixels).
@@ -84,73 +99,92 @@ class TrainConfig:
 
     objective: Literal["actor-critic", "clipped"] = "clipped"
     observation_size: int = 42
-    envs: int = 32
-    chunk: int = 50
+    encoder: str = "convolutional"
+    num_envs: int = 32
+    unroll_length: int = 50
     discount: float = 0.99
-    advantage_decay: float = 0.97
+    gae_lambda: float = 0.97
     epochs: int = 2
     minibatches: int = 4
-    clip: float = 0.2
+    clip_range: float = 0.2
     learning_rate: float = 7e-4
-    final_learning_rate_share: float = 0.1
-    annealing_start: float = 0.5
+    final_learning_rate_fraction: float = 0.1
+    anneal_start_fraction: float = 0.5
     optimizer: Literal["adam", "rmsprop"] = "adam"
-    optimizer_decay: float = 0.99
-    optimizer_epsilon: float = 1e-5
+    rmsprop_alpha: float = 0.99
+    optimizer_eps: float = 1e-5
     locked_updates: bool = True
-    gradient_norm: float = 2.0
+    max_grad_norm: float = 2.0
     decoder_learning_rate: float = 2e-3
     entropy_cost: float = 3e-3
     value_cost: float = 0.5
     sum_over_time: bool = False
-    depth_encoder_cost: float = 0.1
-    depth_core_cost: float = 0.3
-    loop_closure_cost: float = 0.3
-    reward_prediction_cost: float = 1.0
+    loss_weight: LossWeights = field(default_factory=lambda: LossWeights(DEFAULT_LOSS_WEIGHT))
     precision: Precision = "auto"
     depth_form: Literal["classes", "regression"] = "classes"
 
     def __post_init__(self) -> None:
-        for name in ("envs", "chunk", "epochs", "minibatches"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
-        if not 0 < self.discount <= 1 or not 0 <= self.advantage_decay <= 1:
-            raise InputError(f"discount {self.discount}, advantage decay {self.advantage_decay}: expected within [0, 1]")
-        if not 0 <= self.annealing_start < 1 or not 0 <= self.final_learning_rate_share <= 1:
-            shares = f"annealing start {self.annealing_start}, final learning rate share {self.final_learning_rate_share}"
-            raise InputError(f"{shares}: expected within [0, 1), and within [0, 1]")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning rate {self.learning_rate}: expected above 0")
+        """Raises InputError for a number out of its range, named with the range."""
+        for name in ("num_envs", "unroll_length", "epochs", "minibatches"):
+            check_range(name, getattr(self, name), 1, MOST_COUNT, whole=True)
+        for name in ("gae_lambda", "final_learning_rate_fraction", "rmsprop_alpha"):
+            check_range(name, getattr(self, name), 0, 1)
+        check_range("discount", self.discount, 0, 1, above=True)
+        check_range("anneal_start_fraction", self.anneal_start_fraction, 0, 1, below=True)
+        for name in ("learning_rate", "decoder_learning_rate", "clip_range", "optimizer_eps"):
+            check_range(name, getattr(self, name), 0, MOST_NUMBER, above=True)
+        for name in ("max_grad_norm", "entropy_cost", "value_cost"):
+            check_range(name, getattr(self, name), 0, MOST_NUMBER)
+        for name, weight in self.loss_weight.items():
+            check_range(f"loss_weight {name}", weight, 0, MOST_NUMBER)
 
     def weight(self, loss: str) -> float:
         """The weight of an auxiliary loss in the sum; the decoder's is 1, since it shares nothing with the agent."""
-        return 1.0 if loss == DECODER else getattr(self, loss.replace("-", "_") + "_cost")
+        return 1.0 if loss == DECODER else self.loss_weight.get(loss, 1.0)
+
+    def learning_rate_factor(self, progress: float) -> float:
+        """The schedule: the factor of both learning rates when a fraction `progress` in [0, 1] of the budget is spent."""
+        annealed = max(0.0, (progress - self.anneal_start_fraction) / (1 - self.anneal_start_fraction))
+        return 1 + annealed * (self.final_learning_rate_fraction - 1)
+
+
+MOST_COUNT = 1_000_000
+MOST_NUMBER = 1e9
+
+
+def check_range(
+    name: str, value: float, least: float, most: float, *, above: bool = False, below: bool = False, whole: bool = False
+) -> None:
+    """Raises InputError unless `value` is a number in [least, most]; `above` and `below` exclude the ends."""
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if number and least <= value <= most and not (above and value == least) and not (below and value == most):
+        return
+    ends = f"{'(' if above else '['}{least:g}, {most:g}{')' if below else ']'}"
+    raise InputError(f"{name.replace('_', ' ')} {value!r}: expected {'a whole number' if whole else 'a number'} in {ends}")
 
 
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "fast": TrainConfig(),
-        "gpu": TrainConfig(envs=1024, minibatches=16),
+        "gpu": TrainConfig(num_envs=1024, minibatches=16),
         "paper": TrainConfig(
             objective="actor-critic",
             observation_size=84,
-            envs=8,
-            advantage_decay=1.0,
+            num_envs=8,
+            gae_lambda=1.0,
             epochs=1,
             minibatches=1,
             learning_rate=3e-4,
-            final_learning_rate_share=0.0,
-            annealing_start=0.0,
+            final_learning_rate_fraction=0.0,
+            anneal_start_fraction=0.0,
             optimizer="rmsprop",
-            optimizer_epsilon=0.1,
+            optimizer_eps=0.1,
             locked_updates=False,
-            gradient_norm=0.0,
+            max_grad_norm=0.0,
             decoder_learning_rate=3e-4,
             entropy_cost=5e-4,
             sum_over_time=True,
-            depth_encoder_cost=10.0,
-            depth_core_cost=3.33,
-            loop_closure_cost=1.0,
+            loss_weight=LossWeights({"depth-encoder": 10.0, "depth-core": 3.33, "loop-closure": 1.0, "reward-prediction": 1.0}),
         ),
     }
 )
@@ -178,16 +212,3 @@ def preset(name: str) -> TrainConfig:
     if name not in PRESETS:
         raise InputError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def from_json(kind: type, content: Any, origin: str) -> Any:
-    """A configuration of `kind` (`AgentConfig` or `TrainConfig`) from what `dataclasses.asdict` and JSON made of it.
-
-    Raises:
-        InputError: fields are missing or unknown; `origin` says where they came from.
-    """
-    names = {item.name for item in fields(kind)}
-    if not isinstance(content, dict) or set(content) != names:
-        found = sorted(content) if isinstance(content, dict) else content
-        raise InputError(f"{origin}: {kind.__name__} has {found}, expected {sorted(names)}")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})

@@ -1,84 +1,61 @@
-"""A trained agent at work: acts in a batch of worlds and lets its features and its heads' answers be read."""
-
-from functools import cached_property
+"""A trained agent at work: acts in a batch of worlds, on their device, and lets its activations and heads be read."""
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from agents.acting import Acting, Decision
 from agents.checkpoint import Checkpoint
 from agents.model import AgentModel
-from agents.networks.actor_critic import Inputs, Outputs, keep_state
-from agents.rollout import choose
+from agents.networks.cores import State
+from agents.networks.distributions import ActionDistribution
 from env.batch import BatchEnv
-from env.navigation import NUM_ACTIONS
+from env.tensors import TensorWorlds
 from maze_gen.errors import InputError
-
-
-class _Answers:
-    """What the agent said at one step; heads are computed when they are first read."""
-
-    def __init__(self, model: AgentModel, outputs: Outputs) -> None:
-        self.model = model
-        self.outputs = outputs
-
-    def head(self, name: str) -> Tensor | None:
-        loss = self.model.auxiliary.get(name)
-        if loss is None or loss.reads == "memory":
-            return None
-        with torch.no_grad():
-            return loss(self.outputs.encoder if loss.reads == "encoder" else self.outputs.core)
-
-    @cached_property
-    def position(self) -> Tensor | None:
-        return self.head("position")
-
-    @cached_property
-    def depth_encoder(self) -> Tensor | None:
-        return self.head("depth-encoder")
-
-    @cached_property
-    def depth_core(self) -> Tensor | None:
-        return self.head("depth-core")
-
-    @cached_property
-    def loop(self) -> Tensor | None:
-        return self.head("loop-closure")
 
 
 class Policy:
     """Acts for N rows; carries memory, last action and last reward.
 
-    Args:
-        agent: a checkpoint, or a model.
-        num_envs: N.
-
-    After `act`, of the observation that was acted on (heads that the agent lacks are None):
-        logits [N, 8], value [N], encoder [N, 256], core [N, 256] float32;
-        position_logits [N, cells]; depth_encoder_logits and depth_core_logits [N, 8, 64] (class, pixel of the 4 x 16 row by
-        row; or [N, 128] values of an agent that regresses depth); loop_logit [N], the log-odds of a loop closure;
-        state, the core's memory after the observation, a tuple of [N, width]; cell_state [N, width], the last LSTM's cell.
+    After `act`, of the observation that was acted on, on the device of the worlds: `logits` [N, P], `distribution`, `value` [N],
+    `encoder` [N, F], `core` [N, width] float32; `layers`, activations by the layer's name; `head(name)`, what the head of an
+    auxiliary loss predicts; `state`, the core's memory after the observation; `cell_state` [N, width], the last cell state.
     """
 
     def __init__(self, agent: Checkpoint | AgentModel, num_envs: int) -> None:
+        """Takes an agent for N rows.
+
+        Args:
+            agent: a checkpoint, or a model.
+            num_envs: N.
+        """
         self.model = agent.model() if isinstance(agent, Checkpoint) else agent
         self.num_envs = num_envs
-        network = self.model.network
-        self.state = network.initial_state(num_envs)
+        self.state: State = self.model.network.initial_state(num_envs)
         self._starts = np.ones(num_envs, np.bool_)
-        self._action = torch.zeros(num_envs, NUM_ACTIONS)
-        self._answers: _Answers | None = None
-        self._acted = False
+        self._env: BatchEnv | None = None
+        self._acting: Acting | None = None
+        self._decision: Decision | None = None
+        self._action: Tensor | None = None
 
     @property
-    def needs_depth(self) -> bool:
-        """Whether the worlds must make `observation.depth` for the agent to see."""
-        return self.model.agent.depth_input
+    def observe(self) -> frozenset[str]:
+        """Names of the arrays that the worlds must make for the agent to act."""
+        return self.model.network.perception.names
 
     def reset_rows(self, mask: npt.ArrayLike) -> None:
-        """Forgets everything in the rows where `mask` [N] bool is True: an episode starts there."""
+        """Erases all memory in the rows where `mask` [N] bool is True: an episode starts there."""
         self._starts |= np.asarray(mask, np.bool_)
+
+    def erase_state(self, mask: npt.ArrayLike) -> None:
+        """Erases the core's memory in the rows where `mask` [N] bool is True; last action and last reward stay."""
+        kept = torch.from_numpy(~np.asarray(mask, np.bool_)).unsqueeze(1).to(self.device)
+        self.state = tuple(part * kept for part in self.state)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     @torch.no_grad()
     def act(self, env: BatchEnv, uniforms: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -89,77 +66,81 @@ class Policy:
 
         Args:
             env: N worlds.
-            uniforms: [N] in [0, 1), from which the actions are drawn by inversion of the policy's distribution.
+            uniforms: [N] or [N, K] in [0, 1), from which the K parts of the actions are drawn by inversion.
 
         Returns:
-            [N] int64.
+            [N] or [N, K] int64.
 
         Raises:
-            InputError: the agent sees depth and `env` makes none, or its pictures are of another size.
+            InputError: the worlds don't make what the agent perceives, or take other actions.
         """
-        starts = torch.from_numpy(self._starts)
-        self.state = keep_state(self.state, starts)
-        self._action[starts] = 0
-        reward = torch.zeros(self.num_envs)
-        if self._acted:
-            reward = torch.where(starts, reward, torch.from_numpy(env.outcome.reward))
-        inputs = Inputs(self._images(env), torch.from_numpy(env.observation["velocity"]), reward, self._action)
-        outputs, self.state = self.model.network.step(inputs, self.state)
-        drawn = torch.as_tensor(np.asarray(uniforms, np.float32)).view(-1, 1)
-        action = choose(outputs.logits.log_softmax(1), drawn)
-        self._action = torch.zeros_like(self._action).scatter_(1, action.unsqueeze(1), 1)
+        acting = self._bound(env)
+        if self._action is not None:
+            acting.remember(self._action)
+        acting.starts.copy_(torch.from_numpy(self._starts))
+        acting.observe()
+        self.state = acting.forget(self.state)
+        drawn = torch.as_tensor(np.asarray(uniforms, np.float32), device=acting.starts.device)
+        decision = acting.decide(self.state, drawn.view(self.num_envs, acting.parts))
+        self._decision, self.state, self._action = decision, decision.state, decision.action
         self._starts = np.zeros(self.num_envs, np.bool_)
-        self._answers = _Answers(self.model, outputs)
-        self._acted = True
-        return action.numpy()
+        return decision.action.cpu().numpy()
 
-    def _images(self, env: BatchEnv) -> Tensor:
-        seen = env.observation
-        images = torch.from_numpy(seen["rgb"])
-        if self.needs_depth:
-            if "depth" not in seen:
-                raise InputError("this agent sees depth: make the worlds with 'depth' among what they observe")
-            images = torch.cat((images, torch.from_numpy(seen["depth"]).unsqueeze(-1)), -1)
-        return images
+    def _bound(self, env: BatchEnv) -> Acting:
+        """The acting loop of `env`, with the model on its device."""
+        if self._acting is None or self._env is not env:
+            worlds = TensorWorlds(env)
+            if env.num_envs != self.num_envs:
+                raise InputError(f"{env.num_envs} worlds, expected {self.num_envs}: a policy acts for as many as it was made for")
+            self.model.to(worlds.device)
+            self.state = tuple(part.to(worlds.device) for part in self.state)
+            self._acting, self._env = Acting(self.model.network, worlds), env
+        return self._acting
 
     @property
-    def _said(self) -> _Answers:
-        if self._answers is None:
+    def _decided(self) -> Decision:
+        if self._decision is None:
             raise InputError("nothing to read before the first act")
-        return self._answers
+        return self._decision
 
     @property
     def logits(self) -> Tensor:
-        return self._said.outputs.logits
+        return self._decided.outputs.policy
+
+    @property
+    def distribution(self) -> ActionDistribution:
+        return self._decided.distribution
+
+    @property
+    def action(self) -> Tensor:
+        return self._decided.action
 
     @property
     def value(self) -> Tensor:
-        return self._said.outputs.value
+        return self._decided.outputs.value
 
     @property
     def encoder(self) -> Tensor:
-        return self._said.outputs.encoder
+        return self._decided.outputs.encoder
 
     @property
     def core(self) -> Tensor:
-        return self._said.outputs.core
+        return self._decided.outputs.core
+
+    @property
+    def layers(self) -> dict[str, Tensor]:
+        """Activations by the layer's name, from the encoder to what the policy reads, each [N, width]."""
+        return self.model.network.layers(self._decided.outputs, self._decided.state)
 
     @property
     def cell_state(self) -> Tensor | None:
-        return self.state[-1] if self.state else None
+        return self._decided.state[-1] if self.model.network.core.has_cell else None
 
-    @property
-    def position_logits(self) -> Tensor | None:
-        return self._said.position
-
-    @property
-    def depth_encoder_logits(self) -> Tensor | None:
-        return self._said.depth_encoder
-
-    @property
-    def depth_core_logits(self) -> Tensor | None:
-        return self._said.depth_core
-
-    @property
-    def loop_logit(self) -> Tensor | None:
-        return self._said.loop
+    @torch.no_grad()
+    def head(self, name: str) -> Tensor | None:
+        """What the head of the auxiliary loss `name` predicts; None where the agent has none, or it reads no present features."""
+        loss = self.model.auxiliary.get(name)
+        if loss is None or loss.reads == "memory":
+            return None
+        outputs = self._decided.outputs
+        return loss(outputs.encoder if loss.reads == "encoder" else outputs.core)

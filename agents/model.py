@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from agents.config import AgentConfig, TrainConfig
-from agents.networks.actor_critic import CORE_FEATURES, FEATURES, AgentNetwork
-from auxiliary.loss import AuxiliaryLoss
+from agents.networks.actor_critic import AgentNetwork
+from auxiliary.loss import AuxiliaryLoss, HeadContext
 from auxiliary.registry import LOSSES
-from env.task import Task
+from env.batch import WorldSpec
 from maze_gen.errors import InputError
 
 
@@ -19,15 +19,21 @@ class AgentModel(nn.Module):
         losses: auxiliary losses by name, in the order of the agent's row.
     """
 
-    def __init__(self, agent: AgentConfig, task: Task, config: TrainConfig) -> None:
+    def __init__(self, agent: AgentConfig, spec: WorldSpec, config: TrainConfig) -> None:
+        """Draws the parameters with torch's random numbers.
+
+        Raises:
+            InputError: an unknown auxiliary loss, core or encoder, or worlds that don't fit them.
+        """
         super().__init__()
         unknown = [name for name in agent.losses if name not in LOSSES]
         if unknown:
             raise InputError(f"auxiliary loss {unknown[0]!r}: expected one of {', '.join(LOSSES)}")
         self.agent = agent
-        self.network = AgentNetwork(agent, task.observation_size)
-        self.losses = nn.ModuleDict({name: LOSSES[name](task, CORE_FEATURES, config.depth_form) for name in agent.losses})
-        assert FEATURES == CORE_FEATURES  # a head may read either
+        self.spec = spec
+        self.network = network = AgentNetwork(agent, spec, config.encoder)
+        context = HeadContext(spec, network.encoder.features, network.core.width, config.depth_form)
+        self.losses = nn.ModuleDict({name: LOSSES[name](context) for name in agent.losses})
 
     @property
     def auxiliary(self) -> dict[str, AuxiliaryLoss]:
@@ -36,8 +42,7 @@ class AgentModel(nn.Module):
     @property
     def observe(self) -> frozenset[str]:
         """Names of the arrays that worlds must make for it to learn."""
-        own = frozenset({"rgb", "velocity", "depth"} if self.agent.depth_input else {"rgb", "velocity"})
-        return own.union(*(loss.observe for loss in self.auxiliary.values()))
+        return self.network.perception.names.union(*(loss.observe for loss in self.auxiliary.values()))
 
 
 class FlatParameters:

@@ -1,4 +1,4 @@
-"""A worker's chunk: acting in a batch of worlds, and everything the losses need to know about it."""
+"""Rollouts: a worker acts in a batch of worlds and records everything that the losses need to know about it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,36 +7,39 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.acting import Acting
 from agents.cuda_graphs import Capture
-from agents.episode_stats import EpisodeStats, FinalObservations, Finished, ends_inside, parts
+from agents.episode_stats import Episode, EpisodeStats, FinalObservations, ends_inside
 from agents.model import AgentModel
-from agents.networks.actor_critic import Inputs, State, keep_state
+from agents.networks.actor_critic import AgentNetwork
+from agents.networks.cores import State
+from agents.networks.inputs import Inputs
 from agents.precision import Precision, products_in, resolve
 from agents.rng import RandomStream
 from auxiliary.loss import Recorder
 from env.batch import BatchEnv
-from env.navigation import NUM_ACTIONS
 from env.tensors import TensorWorlds
 
 
 class StoppedError(Exception):
-    """The worker was asked to stop in the middle of a chunk."""
+    """The worker was asked to stop in the middle of a rollout."""
 
 
 @dataclass
 class Rollout:
-    """A chunk of T steps of N worlds, allocated once and overwritten by the next.
+    """T steps of N worlds, allocated once and overwritten by the next rollout.
 
     Attributes:
         inputs: what the agent perceived, [T, N, ...].
         starts: [T, N] bool, an episode begins with this observation.
-        state: [N, ...] what the core remembered before the first step; rows of `starts[0]` hold zeros.
-        action: [T, N] int64.
-        log_probability: [T, N] float32, of the action.
+        state: [N, ...], what the core remembered before the first step; rows of `starts[0]` hold zeros.
+        action: [T, N] int64, or [T, N, K] for actions of K parts.
+        log_prob: [T, N] float32, of the action.
         value: [T, N] float32, of the observation.
         next_value: [T, N] float32, of the observation after the step, in the same episode.
         reward: [T, N] float32, of the step.
-        ended: [T, N] bool, the episode ended with the step.
+        terminated: [T, N] bool, the episode ended with the step, and nothing follows.
+        ended: [T, N] bool, the episode ended with the step, terminated or truncated.
         targets: [T, N, ...] by auxiliary loss.
     """
 
@@ -44,221 +47,200 @@ class Rollout:
     starts: Tensor
     state: State
     action: Tensor
-    log_probability: Tensor
+    log_prob: Tensor
     value: Tensor
     next_value: Tensor
     reward: Tensor
+    terminated: Tensor
     ended: Tensor
     targets: dict[str, Tensor]
 
 
 def allocate(
-    T: int,
-    N: int,
-    size: int,
-    channels: int,
-    recorders: Mapping[str, Recorder],
-    state: State,
-    device: torch.device | str = "cpu",
+    T: int, network: AgentNetwork, state: State, recorders: Mapping[str, Recorder], device: torch.device | str, num_envs: int
 ) -> Rollout:
-    """A rollout of zeros; its state is a copy of `state`."""
+    """A rollout of T steps of `num_envs` worlds, of zeros; its state is a copy of `state`."""
+    N = num_envs
     flat = lambda dtype=torch.float32: torch.zeros(T, N, dtype=dtype, device=device)  # noqa: E731
-    inputs = Inputs(
-        torch.zeros(T, N, size, size, channels, dtype=torch.uint8, device=device),
-        torch.zeros(T, N, 6, device=device),
-        flat(),
-        torch.zeros(T, N, NUM_ACTIONS, device=device),
-    )
-    targets = {name: torch.zeros(T, N, *part.shape, dtype=part.dtype, device=device) for name, part in recorders.items()}
+    parts = len(network.policy.sizes)
     return Rollout(
-        inputs=inputs,
+        inputs=network.perception.allocate((T, N), device),
         starts=flat(torch.bool),
         state=tuple(part.clone() for part in state),
-        action=flat(torch.int64),
-        log_probability=flat(),
+        action=torch.zeros(T, N, *([parts] if parts > 1 else []), dtype=torch.int64, device=device),
+        log_prob=flat(),
         value=flat(),
         next_value=flat(),
         reward=flat(),
+        terminated=flat(torch.bool),
         ended=flat(torch.bool),
-        targets=targets,
+        targets={name: torch.zeros(T, N, *part.shape, dtype=part.dtype, device=device) for name, part in recorders.items()},
     )
 
 
-class Actor:
-    """Acts in a batch of worlds, chunk by chunk, and carries memory, last action and last reward from one to the next.
+@dataclass(frozen=True)
+class ActorSettings:
+    """How an actor records rollouts.
 
-    It works with tensors that stay where they are, on the device of the worlds. Without `capture` it looks at them where that
-    saves work: episodes seldom end. With it, the chunk is the same work every time, decided by masks alone, and is made by what
-    `capture` makes of it; where episodes end only with chunks, nothing is masked inside of them.
-
-    Args:
-        stagger: whether the first episodes of the rows are cut short by whole chunks, evenly, so that later ones don't all end
+    Attributes:
+        unroll_length: T, agent steps of a rollout.
+        stagger: whether the first episodes of the rows are cut short by whole rollouts, evenly, so that later ones don't all end
             together.
         precision: of matrix products.
+    """
+
+    unroll_length: int
+    stagger: bool = True
+    precision: Precision = "float32"
+
+
+class Actor:
+    """Acts in a batch of worlds, rollout by rollout, and carries memory, last action and last reward from one to the next.
+
+    It works with tensors that stay where they are, on the device of the worlds. Without `capture` it looks at them where that
+    saves work: episodes seldom end. With it there is no data-dependent control flow, so that `capture` can record a rollout as a
+    CUDA graph; where episodes end only with rollouts, nothing is masked inside of them.
     """
 
     def __init__(
         self,
         env: BatchEnv,
         model: AgentModel,
-        chunk: int,
-        draws: RandomStream,
-        stagger: bool = True,
+        settings: ActorSettings,
+        rng: RandomStream,
         capture: Capture | None = None,
-        precision: Precision = "float32",
     ) -> None:
         self.worlds = worlds = TensorWorlds(env)
         self.model = model
-        self.draws = draws
-        self.chunk = chunk
+        self.rng = rng
+        self.unroll_length = T = settings.unroll_length
         self.masked = capture is not None
-        self.products = resolve(precision, worlds.device)
-        N, device = env.num_envs, worlds.device
-        size = env.task.observation_size
+        self.products = resolve(settings.precision, worlds.device)
+        N, device, spec = env.num_envs, worlds.device, env.spec
+        self.acting = Acting(model.network, worlds)
         made = {name: loss.recorder(N, device, self.masked) for name, loss in model.auxiliary.items()}
         self.recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
         self.state = model.network.initial_state(N)
-        channels = 4 if model.agent.depth_input else 3
-        self.rollout = allocate(chunk, N, size, channels, self.recorders, self.state, device)
-        self.present = Inputs(
-            torch.zeros(N, size, size, channels, dtype=torch.uint8, device=device)
-            if channels == 4
-            else worlds.observation["rgb"],
-            worlds.observation["velocity"],
-            torch.zeros(N, device=device),
-            torch.zeros(N, NUM_ACTIONS, device=device),
-        )
-        self.starts = torch.ones(N, dtype=torch.bool, device=device)
-        self.uniforms = torch.zeros(chunk, N, 1, device=device)
-        chunks = env.task.episode_steps // chunk
-        cuts = np.arange(N) * chunks // N if stagger and chunks > 1 else np.zeros(N, np.int64)
+        self.rollout = allocate(T, model.network, self.state, self.recorders, device, N)
+        self.uniforms = torch.zeros(T, N, self.acting.parts, device=device)
+        rollouts = spec.episode_steps // T
+        cuts = np.arange(N) * rollouts // N if settings.stagger and rollouts > 1 else np.zeros(N, np.int64)
         self.cuts = torch.from_numpy(cuts).to(device)
-        self.chunks_done = torch.zeros((), dtype=torch.int64, device=device)
-        # The most episodes of a row that can end in a chunk.
-        slots = (chunk - 1) // env.task.episode_steps + 1
-        self.endings = EpisodeStats(N, device, slots)
-        self.ends_inside = ends_inside(env.task, chunk)
-        self.final_observations = FinalObservations(self.present, self.state, slots) if self.masked and self.ends_inside else None
-        self._captured = capture(self._masked_chunk) if capture else None
+        self.rollouts_done = torch.zeros((), dtype=torch.int64, device=device)
+        # The most episodes of a row that can be truncated in a rollout, and that can end in it.
+        truncations = (T - 1) // spec.episode_steps + 1
+        self.episodes = EpisodeStats(N, device, T if spec.terminates else truncations, list(spec.statistics))
+        self.ends_inside = ends_inside(spec, T)
+        finals = self.masked and self.ends_inside
+        self.final_observations = FinalObservations(self.acting.present, self.state, truncations) if finals else None
+        self._captured = capture(self._masked_rollout) if capture else None
 
     def reset(self, seed: int, first_stream: int) -> None:
         """Starts episode 0 of every row; row i plays stream `first_stream` + i."""
         self.worlds.env.reset(seed, np.arange(self.worlds.env.num_envs) + first_stream)
-        self.starts.fill_(True)
-        self._observe()
+        self.acting.starts.fill_(True)
+        self.acting.observe()
 
-    def _observe(self) -> None:
-        """Takes the present observation over from the worlds, where it isn't their own."""
-        if self.present.images.shape[-1] == 4:
-            self.present.images[..., :3] = self.worlds.observation["rgb"]
-            self.present.images[..., 3] = self.worlds.observation["depth"]
-
-    def run(self, stopping: Callable[[], bool] = lambda: False) -> tuple[Rollout, list[Finished]]:
-        """Acts for a chunk with the model's present parameters.
+    def run(self, stopping: Callable[[], bool] = lambda: False) -> tuple[Rollout, list[Episode]]:
+        """Acts for a rollout with the model's present parameters.
 
         Returns:
-            The rollout, overwritten by the next call, and the episodes that ended in it.
+            The rollout, overwritten by the next call, and the whole episodes that ended in it.
 
         Raises:
-            StoppedError: `stopping` said so before the chunk was full.
+            StoppedError: `stopping` returned True before the rollout was full.
         """
         self.act(stopping)
-        return self.rollout, self.endings.finished()
+        return self.rollout, self.episodes.finished()
 
     def act(self, stopping: Callable[[], bool] = lambda: False) -> None:
-        """As `run`, but on a GPU it waits for nothing: it leaves the rollout, and the episodes in `endings`, as they will be."""
-        self.draws.uniforms(self.uniforms)
+        """As `run`, but on a GPU it waits for nothing: it leaves the rollout, and the record of episodes, as they will be."""
+        self.rng.uniforms(self.uniforms)
         if self._captured is not None:
             self._captured()
         else:
-            self._chunk(stopping)
+            self._record(stopping)
 
-    def _masked_chunk(self) -> None:
-        self._chunk(lambda: False)
+    def _masked_rollout(self) -> None:
+        self._record(lambda: False)
 
     @torch.no_grad()
-    def _chunk(self, stopping: Callable[[], bool]) -> None:
+    def _record(self, stopping: Callable[[], bool]) -> None:
         # One context for all steps: weights are rounded once.
         with products_in(self.products, self.worlds.device):
-            self._act_in_turn(stopping)
+            self._steps(stopping)
 
-    def _act_in_turn(self, stopping: Callable[[], bool]) -> None:
-        rollout, worlds, network, present = self.rollout, self.worlds, self.model.network, self.present
+    def _steps(self, stopping: Callable[[], bool]) -> None:
+        rollout, worlds, acting = self.rollout, self.worlds, self.acting
         state = self.state
-        self.endings.begin_chunk()
+        self.episodes.begin_rollout()
         if self.final_observations:
-            self.final_observations.begin_chunk()
-        for t in range(self.chunk):
+            self.final_observations.begin_rollout()
+        for t in range(self.unroll_length):
             if stopping():
                 raise StoppedError
-            if self._any(self.starts, at_edge=t == 0):
-                state = keep_state(state, self.starts)
-                present.reward.masked_fill_(self.starts, 0)
-                present.action.masked_fill_(self.starts.unsqueeze(1), 0)
+            if self._any(acting.starts, at_edge=t == 0):
+                state = acting.forget(state)
             if t == 0:
                 _copy(rollout.state, state)
-            for place, values in zip(parts(rollout.inputs), parts(present), strict=True):
+            for place, values in zip(rollout.inputs.parts(), acting.present.parts(), strict=True):
                 place[t] = values
-            rollout.starts[t] = self.starts
+            rollout.starts[t] = acting.starts
             for name, recorder in self.recorders.items():
-                recorder.record(worlds, self.starts, rollout.targets[name][t])
-            outputs, state = network.step(present, state)
-            log_policy = outputs.logits.log_softmax(1)
-            action = choose(log_policy, self.uniforms[t])
-            rollout.action[t] = action
-            rollout.log_probability[t] = log_policy.gather(1, action.unsqueeze(1)).squeeze(1)
-            rollout.value[t] = outputs.value
+                recorder.record(worlds, acting.starts, rollout.targets[name][t])
+            decision = acting.decide(state, self.uniforms[t])
+            state = decision.state
+            rollout.action[t] = decision.action
+            rollout.log_prob[t] = decision.distribution.log_prob(decision.action)
+            value = decision.outputs.value
+            rollout.value[t] = value
             if t > 0:
-                rollout.next_value[t - 1] = torch.where(rollout.ended[t - 1], rollout.next_value[t - 1], outputs.value)
-            worlds.step(action)
+                rollout.next_value[t - 1] = torch.where(rollout.ended[t - 1], rollout.next_value[t - 1], value)
+            worlds.step(decision.action)
             rollout.reward[t] = worlds.reward
-            present.reward.copy_(worlds.reward)
-            present.action.zero_().scatter_(1, action.unsqueeze(1), 1)
-            self._observe()
-            self.endings.add(worlds.reward, worlds.statistics["goals"])
+            rollout.terminated[t] = worlds.terminated
+            acting.remember(decision.action)
+            acting.observe()
+            self.episodes.add(worlds.reward, worlds.statistics)
             self._end(t, state)
         if self.final_observations:
-            self.final_observations.value(network, rollout.ended, rollout.next_value)
+            truncated = rollout.ended & ~rollout.terminated
+            self.final_observations.value(self.model.network, truncated, rollout.next_value)
         _copy(self.state, state)
-        self.chunks_done.add_(1)
+        self.rollouts_done.add_(1)
 
     def _any(self, rows: Tensor, at_edge: bool) -> bool:
-        """Whether any of `rows` [N] bool may be True, of episodes that start or end; `at_edge` of the chunk, or inside of it."""
+        """Whether any of `rows` [N] bool, of episodes that start or end, may be True; `at_edge` of the rollout, or inside."""
         if self.masked:
             return at_edge or self.ends_inside
         return bool(rows.any())
 
     def _end(self, t: int, state: State) -> None:
         """Ends the episodes that are over after step t, and starts the next ones."""
-        last = t == self.chunk - 1
+        last = t == self.unroll_length - 1
+        worlds, acting = self.worlds, self.acting
         ended = self.rollout.ended[t]
-        ended.copy_(self.worlds.truncated)
+        torch.logical_or(worlds.truncated, worlds.terminated, out=ended)
         if last:
             # Rows whose first episode is cut now, to stagger the starts; such an episode is not reported.
-            cut = self.cuts == self.chunks_done + 1
+            cut = self.cuts == self.rollouts_done + 1
             ended |= cut
-            self.endings.drop(cut)
+            self.episodes.drop(cut)
         some = self._any(ended, at_edge=last)
         if last or (some and not self.final_observations):
-            # The value of an episode's last observation; after the chunk's last step, also of those that go on.
-            outputs, _ = self.model.network.step(self.present, state)
+            # The value of an episode's final observation; after the rollout's last step, also of those that go on.
+            outputs, _ = self.model.network.step(acting.present, state)
             self.rollout.next_value[t] = outputs.value
         if self.final_observations:
-            self.final_observations.keep(ended, self.present, state)
-        self.starts.copy_(ended)
+            self.final_observations.keep(ended & ~worlds.terminated, acting.present, state)
+        acting.starts.copy_(ended)
         if some:
             if self.masked:
-                self.endings.close_masked(ended)
+                self.episodes.close_masked(ended)
             else:
-                self.endings.close(ended)
-            self.worlds.reset_rows(ended)
-            self._observe()
-
-
-def choose(log_policy: Tensor, uniforms: Tensor) -> Tensor:
-    """Actions [N] int64 drawn from log-probabilities [N, 8] by inversion, with uniforms [N, 1] in [0, 1)."""
-    below = log_policy.exp().cumsum(1) <= uniforms
-    return below.sum(1).clamp_(max=log_policy.shape[1] - 1)
+                self.episodes.close(ended)
+            worlds.reset_rows(ended)
+            acting.observe()
 
 
 def _copy(places: State, values: State) -> None:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, count, share
-from env.task import Task
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, share
 from env.tensors import TensorWorlds
 
 ROWS, COLS = 4, 16
@@ -145,8 +144,9 @@ class DepthRegressionLoss(AuxiliaryLoss):
         }
 
 
-def make_depth(task: Task, features: int, form: str, reads: Literal["encoder", "core"]) -> AuxiliaryLoss:
+def make_depth(context: HeadContext, reads: Literal["encoder", "core"]) -> AuxiliaryLoss:
     """The head of one of both forms, `classes` or `regression`, on the encoder (D1) or on the core (D2)."""
-    if form == "regression":
-        return DepthRegressionLoss(features, reads, task.observation_size)
+    features = context.encoder_features if reads == "encoder" else context.core_features
+    if context.depth_form == "regression":
+        return DepthRegressionLoss(features, reads, context.spec.extent("image_size"))
     return DepthLoss(features, reads)

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, count, share
-from env.task import Task
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, share
 from env.tensors import TensorWorlds
 from maze_gen.maze import CELL_UNITS
 
@@ -134,10 +133,10 @@ class LoopClosureLoss(AuxiliaryLoss):
 
     reads = "core"
 
-    def __init__(self, task: Task, features: int) -> None:
+    def __init__(self, context: HeadContext) -> None:
         super().__init__()
-        self.episode_steps = task.episode_steps
-        self.hidden = nn.Linear(features, HIDDEN)
+        self.episode_steps = context.spec.episode_steps
+        self.hidden = nn.Linear(context.core_features, HIDDEN)
         self.output = nn.Linear(HIDDEN, 2)
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:

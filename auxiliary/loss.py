@@ -2,12 +2,31 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from env.batch import WorldSpec
 from env.tensors import TensorWorlds
+
+
+@dataclass(frozen=True)
+class HeadContext:
+    """What a head is made for.
+
+    Attributes:
+        spec: of the worlds; sizes that a loss needs are its extents.
+        encoder_features, core_features: widths of the features that it may read.
+        depth_form: `classes` or `regression`, of the depth losses.
+    """
+
+    spec: WorldSpec
+    encoder_features: int
+    core_features: int
+    depth_form: str = "classes"
+
 
 Sums = dict[str, Tensor]
 """Scalars that add up over batches; `AuxiliaryLoss.metrics` makes figures of their sums."""

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, Recorder, Sums, count, share
-from env.task import Task
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, share
 from env.tensors import TensorWorlds
 
 
@@ -27,9 +26,9 @@ class PositionLoss(AuxiliaryLoss):
     reads = "core"
     detached = True
 
-    def __init__(self, task: Task, features: int) -> None:
+    def __init__(self, context: HeadContext) -> None:
         super().__init__()
-        self.output = nn.Linear(features, task.cells)
+        self.output = nn.Linear(context.core_features, context.spec.extent("cells"))
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
         return CellRecorder()

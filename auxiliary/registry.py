@@ -1,24 +1,20 @@
 """The auxiliary losses by name. A new one is a file of its own and a line here."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 from auxiliary.depth import make_depth
 from auxiliary.loop_closure import LoopClosureLoss
-from auxiliary.loss import AuxiliaryLoss
+from auxiliary.loss import AuxiliaryLoss, HeadContext
 from auxiliary.position import PositionLoss
 from auxiliary.reward_prediction import RewardPredictionLoss
-from env.task import Task
 
-LossFactory = Callable[[Task, int, str], AuxiliaryLoss]
-"""(task, width of the features, form of depth) → a fresh head and its loss."""
+LossFactory = Callable[[HeadContext], AuxiliaryLoss]
+"""Makes a fresh head and its loss for worlds, feature widths and settings."""
 
-LOSSES: Mapping[str, LossFactory] = MappingProxyType(
-    {
-        "depth-encoder": lambda task, features, depth_form: make_depth(task, features, depth_form, "encoder"),
-        "depth-core": lambda task, features, depth_form: make_depth(task, features, depth_form, "core"),
-        "loop-closure": lambda task, features, depth_form: LoopClosureLoss(task, features),
-        "reward-prediction": lambda task, features, depth_form: RewardPredictionLoss(features),
-        "position": lambda task, features, depth_form: PositionLoss(task, features),
-    }
-)
+LOSSES: dict[str, LossFactory] = {
+    "depth-encoder": lambda context: make_depth(context, "encoder"),
+    "depth-core": lambda context: make_depth(context, "core"),
+    "loop-closure": LoopClosureLoss,
+    "reward-prediction": RewardPredictionLoss,
+    "position": PositionLoss,
+}

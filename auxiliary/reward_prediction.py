@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, Memory, Sums, count, share
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Memory, Sums, count, share
 
 FRAMES = 3
 """Pictures of a window; the reward is the one that follows the last."""
@@ -91,9 +91,9 @@ class RewardPredictionLoss(AuxiliaryLoss):
 
     reads = "memory"
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, context: HeadContext) -> None:
         super().__init__()
-        self.hidden = nn.Linear(FRAMES * features, HIDDEN)
+        self.hidden = nn.Linear(FRAMES * context.encoder_features, HIDDEN)
         self.output = nn.Linear(HIDDEN, 3)
 
     def memory(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Memory:

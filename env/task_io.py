@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from env.task import Rewards, Task
+from maze_gen.config_io import from_json, to_json
 from maze_gen.errors import InputError
 from maze_gen.maze import Decoration, Maze
 
@@ -30,7 +32,7 @@ def record_task(task: Task) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]
         field.name: getattr(task, field.name) for field in dataclasses.fields(task) if field.name not in ("mazes", "rewards")
     }
     rules |= {
-        "rewards": dataclasses.asdict(task.rewards),
+        "rewards": to_json(task.rewards),
         "geometry": task.mazes[0].geometry,
         "mazes": len(task.mazes),
         "digest": digest_of(task),
@@ -51,32 +53,60 @@ def record_task(task: Task) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]
     return rules, tensors
 
 
-def read_task(rules: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], origin: str) -> Task:
+@dataclass(frozen=True)
+class _Rules:
+    """The rules of a task as a file has them."""
+
+    name: str
+    episode_seconds: int
+    split: Literal["fixed", "train", "heldout"]
+    goal: Literal["fixed", "episode"]
+    fruit: Literal["fixed", "episode"]
+    spawn_distance: int
+    rewards: Rewards
+    action_repeat: int
+    observation_size: int
+    geometry: Literal["thin", "block"]
+    mazes: int
+    digest: str
+
+
+def read_task(rules: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], origin: str) -> Task:
     """The task that `record_task` recorded.
 
     Raises:
-        InputError: something is missing, or the mazes aren't those of the digest; `origin` says where they came from.
+        InputError: something is missing or of another type, a maze is none, or the mazes aren't those of the digest; `origin`
+            says where they came from.
     """
+    read = from_json(_Rules, dict(rules), f"{origin}: its task")
+    shapes = {"open": 3, "walls": 4, "faces": 4, "theme": 1, "things": 2}
+    for name, axes in shapes.items():
+        if name not in arrays:
+            raise InputError(f"{origin}: its task lacks {name!r}")
+        if arrays[name].ndim != axes or arrays[name].dtype.kind not in "iu":
+            raise InputError(f"{origin}: its task's {name} has shape {arrays[name].shape} and type {arrays[name].dtype}")
     try:
-        arrays = {name: tensors[name] for name in ("open", "walls", "faces", "theme", "things")}
-        things: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for index, role, row, col in arrays["things"].tolist():
-            things.setdefault((index, role), []).append((row, col))
-        mazes = tuple(
-            Maze(
-                geometry=rules["geometry"],
-                open=arrays["open"][index].astype(np.bool_),
-                walls=arrays["walls"][index].astype(np.bool_),
-                decoration=Decoration(int(arrays["theme"][index]), arrays["faces"][index].copy()),
-                **{name: tuple(things.get((index, role), ())) for role, name in enumerate(ROLES)},
-            )
-            for index in range(len(arrays["open"]))
-        )
-        kept = {key: value for key, value in rules.items() if key not in ("rewards", "geometry", "mazes", "digest")}
-        task = Task(mazes=mazes, rewards=Rewards(**rules["rewards"]), **kept)
-        whole = digest_of(task) == rules["digest"]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise InputError(f"{origin}: its task can't be read ({type(error).__name__}: {error})") from error
-    if not whole:
+        task = _task(read, arrays)
+    except (ValueError, IndexError) as error:
+        raise InputError(f"{origin}: its task can't be read ({error})") from error
+    if digest_of(task) != read.digest:
         raise InputError(f"{origin}: its mazes are not those that its digest names: the file was changed or damaged")
     return task
+
+
+def _task(rules: _Rules, arrays: Mapping[str, npt.NDArray[Any]]) -> Task:
+    things: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for index, role, row, col in arrays["things"].tolist():
+        things.setdefault((index, role), []).append((row, col))
+    mazes = tuple(
+        Maze(
+            geometry=rules.geometry,
+            open=arrays["open"][index].astype(np.bool_),
+            walls=arrays["walls"][index].astype(np.bool_),
+            decoration=Decoration(int(arrays["theme"][index]), arrays["faces"][index].copy()),
+            **{name: tuple(things.get((index, role), ())) for role, name in enumerate(ROLES)},
+        )
+        for index in range(len(arrays["open"]))
+    )
+    kept = {field.name: getattr(rules, field.name) for field in dataclasses.fields(Task) if field.name != "mazes"}
+    return Task(mazes=mazes, **kept)

@@ -4,7 +4,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from env.batch import BatchEnv
 from env.registry import make_task, task_from_file
 from env.task import Task
 from maze_gen.cli import Options, parse_options
-from maze_gen.errors import InputError, one_line_errors
+from maze_gen.errors import InputError, Note, one_line_errors
 from maze_gen.files import write_whole
 from maze_gen.maze import Geometry
 
@@ -77,6 +78,29 @@ def command(options: type[Options], body: Callable[[Options], int | None]) -> Ca
             return 130
 
     return main
+
+
+def renamed_options(arguments: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
+    """A command line whose options of the version before are those of this one; a note names each successor.
+
+    A successor that ends in `=` takes the value behind it: `--old 3` is `--new name=3` for the successor `--new name=`.
+    """
+    found: list[str] = []
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        new = renamed.get(name)
+        if new is None:
+            found.append(f"{name}{equals}{value}")
+            continue
+        successor = f"{new}NUMBER" if new.endswith("=") else new
+        warnings.warn(f"{name} is now {successor}; the old name goes with the next version", Note, stacklevel=2)
+        option, _, prefix = new.partition(" ")
+        if prefix:
+            found += [option, f"{prefix}{value if equals else rest.pop(0) if rest else ''}"]
+        else:
+            found.append(f"{option}{equals}{value}")
+    return found
 
 
 class ProgressLine:

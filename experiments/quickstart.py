@@ -12,7 +12,8 @@ from agents.checkpoint import load_checkpoint
 from experiments.decode import decode, summary_of
 from experiments.evaluate import evaluate, tasks_to_evaluate
 from experiments.options import ProgressLine, write_json
-from experiments.train import TrainOptions, default_options, train_or_explain
+from experiments.train import TrainOptions, train_or_explain
+from experiments.train_options import train_arguments
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 
@@ -33,8 +34,8 @@ class QuickstartOptions:
 @one_line_errors
 def main() -> int:
     """The command."""
-    arguments = sys.argv[1:]
-    options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default_options(arguments)))
+    arguments, default = train_arguments(sys.argv[1:])
+    options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default))
     if options.episodes < 2:
         raise InputError(f"--episodes {options.episodes}: expected at least 2: some to fit decoders on, others to test them")
     run = train_or_explain(options.training)
@@ -50,7 +51,7 @@ def main() -> int:
         write_json(run.folder / "evaluation.json", found.as_json())
         report = run.folder / "report.html"
         exhibits = decode(
-            checkpoint, run.folder / "reading", episodes=options.episodes, report=report, backend=backend, progress=progress
+            checkpoint, run.folder / "analysis", episodes=options.episodes, report=report, backend=backend, progress=progress
         )
     print(f"\n{found.table()}\n\n{summary_of(exhibits)}\n")
     print(f"checkpoint:   {run.checkpoint}")

@@ -20,7 +20,7 @@ from typing import Literal
 import tyro
 
 from agents.config import TrainConfig, agent_config, preset
-from agents.runtime.processes import WorkerError
+from agents.runtime.errors import WorkerError
 from env.backends import make_batch
 from env.task import Task
 from experiments.analysis.items import png
@@ -31,7 +31,7 @@ from experiments.reproduction.plots import generalisation, learning_curves
 from experiments.reproduction.run import Finished, evaluate_cell, measure_baselines, read_baselines, read_finished, train_cell
 from experiments.reproduction.summary import TaskSummary, summarise
 from experiments.train import interruptible
-from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, default_options, workers_of
+from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, train_arguments, workers_of
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry
@@ -234,12 +234,11 @@ def _summaries(grid: Grid, finished: list[Finished]) -> list[TaskSummary]:
 @one_line_errors
 def main() -> int:
     """The command."""
-    arguments = sys.argv[1:]
-    trained = default_options(arguments)
+    arguments, trained = train_arguments(sys.argv[1:])
     options = parse_options(
         ReproduceOptions, arguments, default=ReproduceOptions(preset=trained.preset, settings=trained.settings)
     )
-    command = shlex.join(["python", "-m", "experiments.reproduce", *arguments])
+    command = shlex.join(["python", "-m", "experiments.reproduce", *sys.argv[1:]])
     try:
         whole = reproduce(options, command)
     except WorkerError as error:

@@ -4,10 +4,9 @@ python -m experiments.train --task static-small --agent nav-d1d2l --minutes 10 -
 python -m experiments.train --resume runs/first --minutes 10
 """
 
-import functools
+import shlex
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,28 +14,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 import tyro
 
-from agents.checkpoint import CHECKPOINT, Checkpoint, library_versions, load_checkpoint, save_checkpoint
-from agents.config import agent_config
-from agents.learning.parameter_store import ParameterStore, StreamStore
-from agents.model import AgentModel, FlatParameters
-from agents.runtime.cuda import CudaRuntime
-from agents.runtime.processes import ProcessRuntime, WorkerError
-from agents.runtime.serial import SerialRuntime
-from agents.runtime.worker import WorkerSpec, initial_model
-from env.backends import make_batch
-from env.task import Task
+from agents.checkpoint import CHECKPOINT, load_checkpoint
+from agents.checkpoint_saver import CheckpointSaver
+from agents.runtime.errors import WorkerError
+from agents.trainer import Callback, Trainer
+from env.batch import TaskLike
 from experiments.analysis.during_training import LiveAnalysis
 from experiments.decode import decode, summary_of
 from experiments.options import ProgressLine, write_json
 from experiments.run_log import RunLog
-from experiments.train_options import DEFAULT_MINUTES, Plan, TrainOptions, default_options, make_plan, write_config
+from experiments.train_options import Plan, TrainOptions, make_plan, train_arguments, write_config
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
-
-Runtime = ProcessRuntime | SerialRuntime | CudaRuntime
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,20 @@ class RunResult:
     interrupted: bool
 
 
-def train(options: TrainOptions, task: Task | None = None) -> RunResult:
+class AnalysisCallback(Callback):
+    """Analyses the agent now and then while it trains, in a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.analysis = LiveAnalysis(folder)
+
+    def tick(self, trainer: Trainer) -> None:
+        self.analysis.read_if_due(trainer.checkpoint)
+
+    def stop(self, trainer: Trainer) -> None:
+        self.analysis.stop()
+
+
+def train(options: TrainOptions, task: TaskLike | None = None) -> RunResult:
     """Trains until the budget is spent, or Ctrl-C.
 
     Args:
@@ -64,157 +68,42 @@ def train(options: TrainOptions, task: Task | None = None) -> RunResult:
 
     Raises:
         InputError: an option makes no sense, a file can't be read, or the run's folder can't be written.
+        DivergedError: the parameters are no longer finite; the last finite checkpoint is in the run's folder.
         WorkerError: a worker's process died; the last checkpoint is in the run's folder.
     """
     plan = make_plan(options, task)
-    model = (
-        plan.earlier.model() if plan.earlier else initial_model(agent_config(plan.agent_name), plan.task, plan.config, plan.seed)
-    )
-    flat = FlatParameters(model)
-    store = StreamStore(plan.config, flat) if options.device == "cuda" else ParameterStore(plan.config, flat)
-    if plan.earlier:
-        plan.earlier.restore(store, flat)
+    saver = CheckpointSaver(plan.folder / CHECKPOINT, options.checkpoint_minutes)
     write_config(plan)
-    log = RunLog(plan.folder, model, plan.earlier.frames if plan.earlier else 0, plan.earlier.seconds if plan.earlier else 0.0)
-    run = _Run(plan, model, flat, store, log)
+    earlier = plan.training.earlier
+    log = RunLog(plan.folder, earlier.frames if earlier else 0)
     try:
-        return run.run()
+        trainer = Trainer(plan.training, plan.budget, [saver, log, AnalysisCallback(plan.folder)])
+        with interruptible() as interrupted:
+            trainer.train(lambda: bool(interrupted))
+            summary = _summary(plan, trainer, log, saver.path, bool(interrupted))
+            write_json(plan.folder / "summary.json", summary)
+        return RunResult(plan.folder, saver.path, summary, bool(interrupted))
     finally:
         log.close()
 
 
-class _Run:
-    """A training in progress."""
-
-    def __init__(self, plan: Plan, model: AgentModel, flat: FlatParameters, store: ParameterStore, log: RunLog) -> None:
-        self.plan, self.model, self.flat, self.store, self.log = plan, model, flat, store, log
-        self.path = plan.folder / CHECKPOINT
-        self.saved = time.monotonic()
-
-    def run(self) -> RunResult:
-        plan, log = self.plan, self.log
-        # There is a checkpoint from the first moment on, and a folder that can't be written is known before the work.
-        self.save()
-        specs = [
-            WorkerSpec(
-                agent_config(plan.agent_name),
-                plan.config,
-                plan.task,
-                functools.partial(make_batch, backend=plan.backend, device=plan.options.device),
-                plan.seed,
-                index,
-                plan.sessions,
-            )
-            for index in range(plan.workers)
-        ]
-        if self._budget()[0] >= 1:
-            return RunResult(plan.folder, self.path, self._finish(False), False)
-        with interruptible() as interrupted:
-            runtime = self._start(specs)
-            try:
-                self._until_spent(runtime, interrupted)
-            finally:
-                # Also after an error: no worker outlives this, and what they had learned is kept.
-                for report in runtime.stop():
-                    log.add(report, plan.task.action_repeat)
-                summary = self._finish(bool(interrupted))
-        return RunResult(plan.folder, self.path, summary, bool(interrupted))
-
-    def _start(self, specs: list[WorkerSpec]) -> Runtime:
-        serial = self.plan.options.serial
-        if self.plan.options.device == "cuda":
-            return CudaRuntime(specs, self.store, graphs=not serial)
-        return (SerialRuntime if serial else ProcessRuntime)(specs, self.store)
-
-    def _until_spent(self, runtime: Runtime, interrupted: list[int]) -> None:
-        plan, log = self.plan, self.log
-        live = LiveAnalysis(plan.folder)
-        spent = 0.0
-        try:
-            while spent < 1 and not interrupted:
-                for report in runtime.poll(0.2):
-                    log.add(report, plan.task.action_repeat)
-                spent, left = self._budget()
-                self.store.progress.fill_(min(spent, 1.0))
-                log.write_if_due()
-                log.show(left)
-                if time.monotonic() - self.saved >= 60 * plan.options.checkpoint_minutes:
-                    self.save()
-                live.read_if_due(self.checkpoint)
-        finally:
-            live.stop()
-
-    def _budget(self) -> tuple[float, float | None]:
-        """(share of the budget that is spent, seconds left where they can be told)."""
-        options, log = self.plan.options, self.log
-        shares: list[tuple[float, float | None]] = []
-        minutes = options.minutes
-        if minutes is None and options.total_minutes is None and options.frames is None:
-            minutes = DEFAULT_MINUTES
-        if minutes is not None:
-            total = 60 * minutes
-            shares.append((log.session_seconds / total if total else 1.0, total - log.session_seconds))
-        if options.total_minutes is not None:
-            total = 60 * options.total_minutes
-            shares.append((log.seconds / total if total else 1.0, total - log.seconds))
-        if options.frames is not None:
-            done = log.frames - log.first_frames
-            left = log.session_seconds * (options.frames - log.frames) / done if done else None
-            shares.append((log.frames / options.frames if options.frames else 1.0, left))
-        return max(shares, key=lambda item: item[0])
-
-    def checkpoint(self) -> Checkpoint:
-        """The agent as of now."""
-        plan = self.plan
-        parameters, statistics = self.store.snapshot()
-        return Checkpoint(
-            agent_name=plan.agent_name,
-            config=plan.config,
-            preset=plan.options.preset,
-            task=plan.task,
-            backend=plan.backend,
-            seed=plan.seed,
-            frames=self.log.frames,
-            seconds=self.log.seconds,
-            sessions=plan.sessions + 1,
-            parameters=self.flat.named(parameters),
-            statistics=statistics,
-            versions=library_versions(),
-        )
-
-    def save(self) -> None:
-        """Writes the checkpoint as of now."""
-        save_checkpoint(self.path, self.checkpoint())
-        self.saved = time.monotonic()
-
-    def _finish(self, interrupted: bool) -> dict[str, Any]:
-        """Writes the last entry, the last checkpoint (unless the parameters went bad) and the summary."""
-        if not bool(torch.isfinite(self.store.parameters).all()):
-            raise InputError(f"the parameters are no longer finite: {self.path} is as it was before; lower --learning-rate")
-        self.save()
-        self.log.write()
-        self.log.show(None, last=True)
-        summary = self._summary(interrupted)
-        write_json(self.plan.folder / "summary.json", summary)
-        return summary
-
-    def _summary(self, interrupted: bool) -> dict[str, Any]:
-        plan = self.plan
-        return {
-            "checkpoint": str(self.path),
-            "agent": plan.agent_name,
-            "task": plan.task.name,
-            "preset": plan.options.preset,
-            "seed": plan.seed,
-            "workers": plan.workers,
-            "interrupted": interrupted,
-            **self.log.summary(),
-        }
+def _summary(plan: Plan, trainer: Trainer, log: RunLog, checkpoint: Path, interrupted: bool) -> dict[str, Any]:
+    training = plan.training
+    return {
+        "checkpoint": str(checkpoint),
+        "agent": training.agent_name,
+        "task": training.task.name,
+        "preset": training.preset,
+        "seed": training.seed,
+        "workers": training.workers,
+        "interrupted": interrupted,
+        **log.summary(trainer.progress),
+    }
 
 
 @contextmanager
 def interruptible() -> Iterator[list[int]]:
-    """A list that gets an entry on the first Ctrl-C (or SIGTERM); the second one interrupts as usual."""
+    """A list that gets an entry on the first Ctrl-C (or SIGTERM, SIGHUP); a second Ctrl-C interrupts as usual."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -222,8 +111,9 @@ def interruptible() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         received.append(number)
 
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, note) for number in numbers}
     except ValueError:
         # Not the main thread: signals are somebody else's.
         yield received
@@ -233,6 +123,11 @@ def interruptible() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def resume_command(folder: Path) -> str:
+    """The command that goes on with a run."""
+    return shlex.join(["python", "-m", "experiments.train", "--resume", str(folder)])
 
 
 def train_or_explain(options: TrainOptions) -> RunResult | None:
@@ -247,7 +142,7 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
         print(f"error: {' '.join(str(error).splitlines()[:1])}; the training ended", file=sys.stderr)
         folder = options.run_dir or options.resume
         if folder is not None:
-            print(f"go on with: python -m experiments.train --resume {folder}", file=sys.stderr)
+            print(f"go on with: {resume_command(folder)}", file=sys.stderr)
         print("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
         return None
     except KeyboardInterrupt:
@@ -259,42 +154,46 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
 
 @dataclass(frozen=True)
 class CommandOptions:
-    """Trains an agent in a task, then reads it.
+    """Trains an agent in a task, then analyses it.
 
     Attributes:
         training: what is trained.
-        reading_episodes: whole episodes in which the trained agent is read (experiments.decode); 0 for none.
+        analysis_episodes: whole episodes in which the trained agent is analysed (experiments.decode); 0 for none.
     """
 
     training: tyro.conf.OmitArgPrefixes[TrainOptions] = field(default_factory=TrainOptions)
-    reading_episodes: int = 50
+    analysis_episodes: int = 50
 
 
 @one_line_errors
 def main() -> int:
     """The command."""
-    arguments = sys.argv[1:]
-    options = parse_options(CommandOptions, arguments, default=CommandOptions(default_options(arguments)))
-    if options.reading_episodes == 1 or options.reading_episodes < 0:
-        raise InputError(f"--reading-episodes {options.reading_episodes}: expected 0 for none, or at least 2")
+    arguments, default = train_arguments(sys.argv[1:])
+    options = parse_options(CommandOptions, arguments, default=CommandOptions(default))
+    if options.analysis_episodes == 1 or options.analysis_episodes < 0:
+        raise InputError(f"--analysis-episodes {options.analysis_episodes}: expected 0 for none, or at least 2")
     result = train_or_explain(options.training)
     if result is None:
         return 1
-    if options.reading_episodes and not result.interrupted:
-        checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
-        with ProgressLine() as progress:
-            exhibits = decode(
-                checkpoint,
-                result.folder / "reading",
-                episodes=options.reading_episodes,
-                report=report,
-                backend=checkpoint.backend,
-                progress=progress,
-            )
-        print(f"{summary_of(exhibits)}\nreport: {report}")
+    if options.analysis_episodes and not result.interrupted:
+        _analyse(result, options.analysis_episodes)
     print(f"checkpoint: {result.checkpoint}")
-    print(f"go on with: python -m experiments.train --resume {result.folder}")
+    print(f"go on with: {resume_command(result.folder)}")
     return 130 if result.interrupted else 0
+
+
+def _analyse(result: RunResult, episodes: int) -> None:
+    checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
+    with ProgressLine() as progress:
+        exhibits = decode(
+            checkpoint,
+            result.folder / "analysis",
+            episodes=episodes,
+            report=report,
+            backend=checkpoint.backend,
+            progress=progress,
+        )
+    print(f"{summary_of(exhibits)}\nreport: {report}")
 
 
 if __name__ == "__main__":

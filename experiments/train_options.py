@@ -10,10 +10,13 @@ import torch
 import tyro
 
 from agents.checkpoint import CHECKPOINT, Checkpoint, checkpoint_path, library_versions, load_checkpoint
-from agents.config import PRESETS, TrainConfig, agent_config, preset
+from agents.config import PRESETS, LossWeights, TrainConfig, agent_config, check_range, preset
+from agents.trainer import Budget, Training
 from env.backends import make_batch
-from env.task import Task
-from experiments.options import TaskOptions, write_json
+from env.batch import TaskLike
+from experiments.options import TaskOptions, renamed_options, write_json
+from maze_gen.cli import REGISTRY, option_values
+from maze_gen.config_io import to_json
 from maze_gen.errors import InputError
 from maze_gen.maze import Geometry
 
@@ -68,14 +71,17 @@ class TrainOptions:
     settings: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
 
+MOST_WORKERS = 1024
+
+
 def workers_of(workers: int | None, device: str) -> int:
     """How many workers an option asks for; the device's number where it says nothing.
 
     Raises:
         InputError: it asks for fewer than one.
     """
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers {workers}: expected at least 1")
+    if workers is not None:
+        check_range("--workers", workers, 1, MOST_WORKERS, whole=True)
     return workers or DEFAULT_WORKERS[device]
 
 
@@ -83,111 +89,210 @@ def workers_of(workers: int | None, device: str) -> int:
 class Plan:
     """Options and the checkpoint to go on with, made into one description of what to train."""
 
-    options: TrainOptions
-    agent_name: str
-    task: Task
-    backend: str
-    seed: int
+    training: Training
+    budget: Budget
     folder: Path
-    earlier: Checkpoint | None
-
-    @property
-    def config(self) -> TrainConfig:
-        return self.options.settings
-
-    @property
-    def workers(self) -> int:
-        return workers_of(self.options.workers, self.options.device)
-
-    @property
-    def sessions(self) -> int:
-        return self.earlier.sessions if self.earlier else 0
 
 
-def make_plan(options: TrainOptions, task: Task | None) -> Plan:
+def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     """Checks the options, reads what they name, makes the run's folder.
 
     Raises:
         InputError: as `train`.
     """
-    workers_of(options.workers, options.device)
+    _check(options)
+    earlier = load_checkpoint(options.resume) if options.resume is not None else None
+    played: TaskLike
+    if earlier is not None:
+        _check_resumed(options, earlier)
+        name, agent, played, backend, seed = earlier.agent_name, earlier.agent, earlier.task, earlier.backend, earlier.seed
+        folder = options.run_dir or checkpoint_path(earlier.origin).parent
+    else:
+        name = options.agent or DEFAULT_AGENT
+        agent = agent_config(name)
+        played = _named_task(options) if task is None else task
+        backend, seed = options.backend or "embedded", 1 if options.seed is None else options.seed
+        folder = options.run_dir or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}"
+        if (folder / CHECKPOINT).exists():
+            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
+    # What the rules need of the mazes, and the backend of this machine, is checked here, not by a worker that dies of it.
+    if options.device == "cuda" and backend == "lab":
+        raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
+    make_batch(played, 1, backend=backend, device=options.device).close()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the run's folder {folder}: {error.strerror}") from error
+    workers = workers_of(options.workers, options.device)
+    training = Training(
+        name,
+        agent,
+        options.settings,
+        options.preset,
+        played,
+        backend,
+        seed,
+        workers,
+        device=options.device,
+        serial=options.serial,
+        earlier=earlier,
+    )
+    return Plan(training, _budget(options), folder)
+
+
+def _named_task(options: TrainOptions) -> TaskLike:
+    named = TaskOptions(task=options.task, maze_file=options.maze_file, geometry=options.geometry)
+    world = named if named.given else dataclasses.replace(named, task=DEFAULT_TASK)
+    return world.make(options.settings.observation_size)
+
+
+def _budget(options: TrainOptions) -> Budget:
+    unlimited = options.minutes is None and options.total_minutes is None and options.frames is None
+    return Budget(DEFAULT_MINUTES if unlimited else options.minutes, options.total_minutes, options.frames)
+
+
+def _check(options: TrainOptions) -> None:
     for option, minutes in (("--minutes", options.minutes), ("--total-minutes", options.total_minutes)):
-        if minutes is not None and not 0 <= minutes < float("inf"):
-            raise InputError(f"{option} {minutes}: expected 0 or more")
-    if options.frames is not None and options.frames < 0:
-        raise InputError(f"--frames {options.frames}: expected 0 or more")
-    if options.seed is not None and not 0 <= options.seed < 2**63:
-        raise InputError(f"--seed {options.seed}: expected within [0, 2**63)")
+        if minutes is not None:
+            check_range(option, minutes, 0, 1e6)
+    check_range("--checkpoint-minutes", options.checkpoint_minutes, 0, 1e6)
+    if options.frames is not None:
+        check_range("--frames", options.frames, 0, 10**15, whole=True)
+    if options.seed is not None:
+        check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
+    workers_of(options.workers, options.device)
     preset(options.preset)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: this torch finds no NVIDIA GPU; leave the option out to train on the CPU")
-    named = TaskOptions(task=options.task, maze_file=options.maze_file, geometry=options.geometry)
-    size = options.settings.observation_size
-    if options.resume is not None:
-        path = checkpoint_path(options.resume)
-        earlier = load_checkpoint(path)
-        for option, given, found in (
-            ("--agent", options.agent, earlier.agent_name),
-            ("--task", options.task, earlier.task.name),
-            ("--seed", options.seed, earlier.seed),
-            ("--backend", options.backend, earlier.backend),
-        ):
-            if given is not None and given != found:
-                raise InputError(f"{option} {given}: {path} was trained with {found}; leave the option out to go on with it")
-        if options.maze_file is not None:
-            raise InputError(f"--maze-file {options.maze_file}: {path} brings its own maze; leave the option out")
-        if size != earlier.task.observation_size:
-            raise InputError(f"--observation-size {size}: {path} was trained with {earlier.task.observation_size}")
-        folder = options.run_dir or path.parent
-        plan = Plan(options, earlier.agent_name, earlier.task, earlier.backend, earlier.seed, folder, earlier)
-    else:
-        name = options.agent or DEFAULT_AGENT
-        agent_config(name)
-        if task is None:
-            task = (named if named.given else dataclasses.replace(named, task=DEFAULT_TASK)).make(size)
-        seed = 1 if options.seed is None else options.seed
-        folder = options.run_dir or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{task.name}-{name}-seed{seed}"
-        if (folder / CHECKPOINT).exists():
-            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
-        plan = Plan(options, name, task, options.backend or "embedded", seed, folder, None)
-    # What the rules need of the mazes, and the backend of this machine, is told here, not by a worker that dies of it.
-    if options.device == "cuda" and plan.backend == "lab":
-        raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
-    make_batch(plan.task, 1, backend=plan.backend, device=options.device).close()
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the run's folder {plan.folder}: {error.strerror}") from error
-    return plan
+
+
+def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
+    """Raises InputError where an option contradicts the checkpoint to go on with."""
+    path = earlier.origin
+    for option, given, found in (
+        ("--agent", options.agent, earlier.agent_name),
+        ("--task", options.task, earlier.task.name),
+        ("--seed", options.seed, earlier.seed),
+        ("--backend", options.backend, earlier.backend),
+    ):
+        if given is not None and given != found:
+            raise InputError(f"{option} {given}: {path} was trained with {found}; leave the option out to go on with it")
+    if options.maze_file is not None:
+        raise InputError(f"--maze-file {options.maze_file}: {path} brings its own maze; leave the option out")
+    for name in ("observation_size", "encoder", "depth_form"):
+        given, found = getattr(options.settings, name), getattr(earlier.config, name)
+        if given != found:
+            raise InputError(f"--{name.replace('_', '-')} {given}: {path} was trained with {found}")
 
 
 def write_config(plan: Plan) -> None:
+    """Writes `config.json`: everything that the training was asked to do, its seed and the versions."""
+    training = plan.training
+    mazes = {"mazes": [maze.digest for maze in training.task.mazes[:100]]} if hasattr(training.task, "mazes") else {}
     write_json(
         plan.folder / "config.json",
         {
-            "agent": plan.agent_name,
-            "agent_config": dataclasses.asdict(agent_config(plan.agent_name)),
-            "task": plan.task.name,
-            "mazes": [maze.digest for maze in plan.task.mazes[:100]],
-            "backend": plan.backend,
-            "preset": plan.options.preset,
-            "settings": dataclasses.asdict(plan.config),
-            "seed": plan.seed,
-            "workers": plan.workers,
-            "device": plan.options.device,
-            "sessions": plan.sessions + 1,
+            "agent": training.agent_name,
+            "agent_config": to_json(training.agent),
+            "task": training.task.name,
+            **mazes,
+            "backend": training.backend,
+            "preset": training.preset,
+            "settings": to_json(training.config),
+            "budget": to_json(plan.budget),
+            "seed": training.seed,
+            "workers": training.workers,
+            "device": training.device,
+            "sessions": training.sessions + 1,
             "versions": library_versions(),
         },
     )
 
 
+RENAMED = {
+    "--chunk": "--unroll-length",
+    "--advantage-decay": "--gae-lambda",
+    "--gradient-norm": "--max-grad-norm",
+    "--clip": "--clip-range",
+    "--envs": "--num-envs",
+    "--optimizer-decay": "--rmsprop-alpha",
+    "--optimizer-epsilon": "--optimizer-eps",
+    "--annealing-start": "--anneal-start-fraction",
+    "--final-learning-rate-share": "--final-learning-rate-fraction",
+    "--reading-episodes": "--analysis-episodes",
+    "--depth-encoder-cost": "--loss-weight depth-encoder=",
+    "--depth-core-cost": "--loss-weight depth-core=",
+    "--loop-closure-cost": "--loss-weight loop-closure=",
+    "--reward-prediction-cost": "--loss-weight reward-prediction=",
+}
+"""Options of the version before, which still work and name their successor."""
+
+LOSS_WEIGHT = "--loss-weight"
+
+
+def train_arguments(arguments: list[str]) -> tuple[list[str], TrainOptions]:
+    """A command line of this or the version before, and the defaults of its options.
+
+    The defaults' settings are the preset's, or those of the checkpoint to go on with. All `--loss-weight` are joined into one,
+    with the weights that they leave as they are.
+
+    Raises:
+        InputError: a checkpoint that can't be read, or a weight that is none.
+    """
+    arguments = renamed_options(arguments, RENAMED)
+    default = default_options(arguments)
+    given, others = option_values(arguments, LOSS_WEIGHT)
+    weights = dict(default.settings.loss_weight)
+    for text in given:
+        weights |= parse_loss_weights(text)
+    if given:
+        others = [*others, LOSS_WEIGHT, str_of_loss_weights(LossWeights(weights))]
+    return others, default
+
+
+def parse_loss_weights(text: str) -> LossWeights:
+    """`NAME=NUMBER`, or several of them with commas between.
+
+    Raises:
+        InputError: anything else, or no auxiliary loss of that name.
+    """
+    from auxiliary.registry import LOSSES
+
+    weights = LossWeights()
+    for part in text.split(","):
+        name, equals, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or name.strip() not in LOSSES:
+            raise InputError(f"{LOSS_WEIGHT} {part}: expected NAME=NUMBER with a name of {', '.join(LOSSES)}")
+    return weights
+
+
+def str_of_loss_weights(weights: LossWeights) -> str:
+    return ",".join(f"{name}={weight:g}" for name, weight in weights.items())
+
+
+@REGISTRY.primitive_rule
+def _loss_weights_rule(
+    info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec[LossWeights] | None:
+    if info.type is not LossWeights:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME=NUMBER",
+        instance_from_str=lambda texts: parse_loss_weights(texts[0]),
+        is_instance=lambda value: isinstance(value, LossWeights),
+        str_from_instance=lambda weights: [str_of_loss_weights(weights)],
+    )
+
+
 def default_options(arguments: list[str]) -> TrainOptions:
     """The options' defaults: the settings are the preset's, or those of the checkpoint to go on with."""
-    values: dict[str, str] = {}
-    for position, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name in ("--preset", "--resume", "--device"):
-            values[name] = value if equals else "".join(arguments[position + 1 : position + 2])
+    found = {name: option_values(arguments, name)[0] for name in ("--preset", "--resume", "--device")}
+    values = {name: given[-1] for name, given in found.items() if given}
     if values.get("--resume"):
         earlier = load_checkpoint(values["--resume"])
         return TrainOptions(settings=earlier.config, preset=earlier.preset)

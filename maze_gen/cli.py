@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Sequence
 from typing import TypeVar
 
 import tyro
@@ -13,6 +14,10 @@ from maze_gen.errors import InputError
 Options = TypeVar("Options")
 
 _FRAME = "╭╮╰╯│─ "
+
+
+REGISTRY = tyro.constructors.ConstructorRegistry()
+"""How types of our own are read from a command line; whoever defines an option of such a type adds its rule."""
 
 
 def parse_options(options: type[Options], arguments: list[str] | None = None, default: Options | None = None) -> Options:
@@ -26,8 +31,8 @@ def parse_options(options: type[Options], arguments: list[str] | None = None, de
     try:
         with contextlib.redirect_stderr(complaint):
             if default is None:
-                return tyro.cli(options, args=arguments)
-            return tyro.cli(options, args=arguments, default=default)
+                return tyro.cli(options, args=arguments, registry=REGISTRY)
+            return tyro.cli(options, args=arguments, default=default, registry=REGISTRY)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
@@ -45,3 +50,20 @@ def parse_options(options: type[Options], arguments: list[str] | None = None, de
         lines.append(line.strip(_FRAME))
     message = " ".join(filter(None, lines)) or "the command line can't be read"
     raise InputError(f"{message[:1].lower()}{message[1:]} (see --help)")
+
+
+def option_values(arguments: Sequence[str], name: str) -> tuple[list[str], list[str]]:
+    """(the values of an option wherever it stands in a command line, the command line without them)."""
+    values: list[str] = []
+    others: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        option, equals, value = argument.partition("=")
+        if option != name:
+            others.append(argument)
+        elif equals:
+            values.append(value)
+        else:
+            values.append(rest.pop(0) if rest else "")
+    return values, others

@@ -2,22 +2,39 @@
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 
 class InputError(ValueError):
     """Input from outside is wrong; the message names the value, what was expected and where it came from."""
 
 
+class Note(UserWarning):
+    """Something a person should know that ends nothing; commands show it as one line."""
+
+
 def one_line_errors(command: Callable[[], int | None]) -> Callable[[], int]:
-    """Wraps a command so that an `InputError` is one line on stderr and exit code 2, without a traceback."""
+    """Wraps a command so that an `InputError` is one line on stderr and exit code 2, and a `Note` one line."""
 
     @functools.wraps(command)
     def run() -> int:
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, Note):
+                print(f"note: {message}", file=sys.stderr)
+            else:
+                shown(message, category, *rest, **more)
+
+        warnings.showwarning = show
         try:
             return command() or 0
         except InputError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             return 2
+        finally:
+            warnings.showwarning = shown
 
     return run

@@ -77,7 +77,7 @@ def agent_loss(config: TrainConfig, distribution: ActionDistribution, value: Ten
     log_prob = distribution.log_prob(targets.action)
     entropy = distribution.entropy(targets.action).mean()
     value_error = value_loss(value, targets.value)
-    policy, metrics = OBJECTIVES[config.objective](log_prob, targets, config.clip)
+    policy, metrics = OBJECTIVES[config.objective](log_prob, targets, config.clip_range)
     loss = policy + config.value_cost * value_error - config.entropy_cost * entropy
     means = {"policy_loss": policy.detach(), "value_loss": value_error.detach(), "entropy": entropy.detach()}
     return loss, metrics | means

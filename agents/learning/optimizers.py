@@ -126,8 +126,8 @@ def make_optimizer(
 ) -> SharedOptimizer:
     """The optimiser of `config` for `size` parameters."""
     if config.optimizer == "adam":
-        return SharedAdam(size, config.optimizer_epsilon, dtype, device)
-    return SharedRMSProp(size, config.optimizer_decay, config.optimizer_epsilon, dtype, device)
+        return SharedAdam(size, config.optimizer_eps, dtype, device)
+    return SharedRMSProp(size, config.rmsprop_alpha, config.optimizer_eps, dtype, device)
 
 
 def clip_grad_norm(gradient: Tensor, max_norm: float) -> Tensor:

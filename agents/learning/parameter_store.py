@@ -34,31 +34,35 @@ class ParameterStore:
     Attributes:
         parameters: [P] float32.
         optimizer: with its statistics.
-        progress: one number in [0, 1], the share of the training's budget that is spent; always in the host's memory.
-        lock: held while an update is applied, where the configuration wants it; a context manager.
     """
 
-    def __init__(
-        self, config: TrainConfig, flat: FlatParameters, lock: Any = None, device: torch.device | str | None = None
-    ) -> None:
+    def __init__(self, config: TrainConfig, flat: FlatParameters, device: torch.device | str | None = None) -> None:
         self.config = config
         self.agent_size = flat.agent_size
         self.parameters = flat.values.to(device or flat.values.device, copy=True)
         self.optimizer = make_optimizer(config, len(self.parameters), self.parameters.dtype, self.parameters.device)
-        self.progress = torch.zeros((), dtype=torch.float64)
-        self.lock = lock
+        # Of the training's budget that is spent, in [0, 1]; always in the host's memory.
+        self._progress = torch.zeros((), dtype=torch.float64)
+        # Held while an update is applied, where the configuration wants it.
+        self._lock: Any = None
 
-    def share_memory(self) -> None:
+    def share(self, context: Any) -> None:
+        """Moves everything into memory that processes of the multiprocessing `context` can share, with a lock of its own."""
+        self._lock = context.Lock()
         self.parameters.share_memory_()
-        self.progress.share_memory_()
+        self._progress.share_memory_()
         self.optimizer.share_memory()
+
+    def set_progress(self, fraction: float) -> None:
+        """Says which fraction of the training's budget is spent; the learning-rate schedule follows it."""
+        self._progress.fill_(min(max(fraction, 0.0), 1.0))
 
     def pull(self, parameters: Tensor) -> None:
         parameters.copy_(self.parameters)
 
     def push(self, gradients: Tensor) -> Tensor:
         # The decoder's gradient changes only the decoder: it takes no part in the length that is clipped.
-        length = clip_grad_norm(gradients[: self.agent_size], self.config.gradient_norm)
+        length = clip_grad_norm(gradients[: self.agent_size], self.config.max_grad_norm)
         rates = self._learning_rates()
         with self._updating():
             self.optimizer.apply(self.parameters, gradients, rates)
@@ -66,7 +70,7 @@ class ParameterStore:
 
     def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Copies in the host's memory, of one moment: the parameters [P], and the optimiser's statistics by name."""
-        lock = self.lock
+        lock = self._lock
         taken = lock is not None and lock.acquire(timeout=LOCK_SECONDS)
         try:
             statistics = self.optimizer.statistics.items()
@@ -76,14 +80,13 @@ class ParameterStore:
                 lock.release()
 
     def _updating(self) -> AbstractContextManager[Any]:
-        return self.lock if self.lock is not None and self.config.locked_updates else contextlib.nullcontext()
+        return self._lock if self._lock is not None and self.config.locked_updates else contextlib.nullcontext()
 
     def _learning_rates(self) -> Rates:
         config = self.config
-        annealed = max(0.0, (float(self.progress) - config.annealing_start) / (1 - config.annealing_start))
-        share = 1 + annealed * (config.final_learning_rate_share - 1)
+        factor = config.learning_rate_factor(float(self._progress))
         decoder_size = len(self.parameters) - self.agent_size
-        return (self.agent_size, config.learning_rate * share), (decoder_size, config.decoder_learning_rate * share)
+        return (self.agent_size, config.learning_rate * factor), (decoder_size, config.decoder_learning_rate * factor)
 
 
 class StreamStore(ParameterStore):

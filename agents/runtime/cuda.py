@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from agents.cuda_graphs import Capture, CudaGraph, RecordingError, as_it_is
-from agents.episode_stats import finished_of
-from agents.learning.learner import Told
+from agents.episode_stats import episodes_of
+from agents.learning.learner import PendingMetrics
 from agents.learning.parameter_store import ParameterStore
-from agents.runtime.processes import WorkerError
+from agents.runtime.errors import WorkerError
 from agents.runtime.worker import Report, Worker, WorkerSpec
 
 Mark = float | torch.cuda.Event
@@ -74,19 +74,19 @@ class CudaRuntime:
 
 @dataclass
 class _Acted:
-    """A chunk that was ordered: its episodes as `EpisodeStats.told` has them, and when it begins and ends."""
+    """A rollout that was queued: its episodes as `EpisodeStats.record` has them, and when it begins and ends."""
 
-    told: Tensor
+    record: Tensor
     begin: Mark
     end: Mark
 
 
 @dataclass
 class _Learned:
-    """A chunk that is to be learned from, with the figures of its gradients in the host's memory, once `end` has passed."""
+    """A rollout that is learned from, with the metrics of its gradients in the host's memory once `end` has passed."""
 
     acted: _Acted
-    told: Told
+    pending: PendingMetrics
     begin: Mark
     end: Mark
 
@@ -120,9 +120,7 @@ class StreamWorker:
         report = self._report(self.learned) if self.learned else None
         self.learned = self.acted = None
         with self._on_stream():
-            check = getattr(self.worker.env, "check", None)
-            if check:
-                check()
+            self.worker.env.check()
         self.worker.close()
         return report
 
@@ -131,13 +129,13 @@ class StreamWorker:
         worker = self.worker
         worker.store.pull(worker.flat.values)
         worker.actor.act()
-        return _Acted(_to_host(worker.actor.endings.told), begin, self._mark())
+        return _Acted(_to_host(worker.actor.episodes.record), begin, self._mark())
 
     def _learn(self, acted: _Acted) -> _Learned:
         begin = self._mark()
-        told = self.worker.learner.learn(self.worker.actor.rollout)
-        told.gradients = [_to_host(values) for values in told.gradients]
-        return _Learned(acted, told, begin, self._mark())
+        pending = self.worker.learner.learn(self.worker.actor.rollout)
+        pending.gradients = [_to_host(values) for values in pending.gradients]
+        return _Learned(acted, pending, begin, self._mark())
 
     def _report(self, learned: _Learned) -> Report:
         if isinstance(learned.end, torch.cuda.Event):
@@ -145,9 +143,9 @@ class StreamWorker:
         acted = learned.acted
         return Report(
             worker=self.worker.spec.index,
-            steps=self.worker.actor.rollout.action.numel(),
-            finished=finished_of(acted.told),
-            figures=learned.told.figures(),
+            steps=self.worker.actor.rollout.reward.numel(),
+            episodes=episodes_of(acted.record, self.worker.actor.episodes.names),
+            metrics=learned.pending.metrics(),
             acting_seconds=_seconds(acted.begin, acted.end),
             learning_seconds=_seconds(learned.begin, learned.end),
         )
@@ -189,10 +187,10 @@ def _explained(specs: Sequence[WorkerSpec]) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        envs = specs[0].config.envs
+        envs = specs[0].config.num_envs
         raise WorkerError(
-            f"the GPU's memory is full with {envs} environments a worker: give fewer --envs or --workers, or more --minibatches"
-            f"\n{error}"
+            f"the GPU's memory is full with {envs} environments a worker: "
+            f"give fewer --num-envs or --workers, or more --minibatches\n{error}"
         ) from error
     except RecordingError as error:
         raise WorkerError(f"{error}; --serial trains without graphs") from error

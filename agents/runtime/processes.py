@@ -17,6 +17,7 @@ import torch.multiprocessing  # teaches pickling to send tensors as shared memor
 
 from agents.learning.parameter_store import ParameterStore
 from agents.rollout import StoppedError
+from agents.runtime.errors import WorkerError
 from agents.runtime.worker import Report, Worker, WorkerSpec
 
 CHILD_ENVIRONMENT = {
@@ -34,17 +35,12 @@ STOP_SECONDS = 2.0
 PR_SET_PDEATHSIG = 1
 
 
-class WorkerError(RuntimeError):
-    """A worker's process ended, or raised; the message says which, and how."""
-
-
 class ProcessRuntime:
     """Starts a process for each worker and collects their reports."""
 
     def __init__(self, specs: Sequence[WorkerSpec], store: ParameterStore) -> None:
         context = multiprocessing.get_context("spawn")
-        store.lock = context.Lock()
-        store.share_memory()
+        store.share(context)
         self.stop_flag = context.Event()
         self.processes: list[Any] = []
         self.pipes: list[Connection] = []
@@ -120,7 +116,7 @@ def _work(spec: WorkerSpec, store: ParameterStore, pipe: Connection, stop_flag: 
     try:
         worker = Worker(spec, store)
         while not stop_flag.is_set():
-            pipe.send(worker.run_chunk(stop_flag.is_set))
+            pipe.send(worker.run_round(stop_flag.is_set))
         worker.close()
     except StoppedError:
         pass

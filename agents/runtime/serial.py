@@ -8,7 +8,7 @@ from agents.runtime.worker import Report, Worker, WorkerSpec
 
 
 class SerialRuntime:
-    """Runs the workers in turn, a chunk each."""
+    """Runs the workers in turn, a round each."""
 
     def __init__(self, specs: Sequence[WorkerSpec], store: ParameterStore) -> None:
         self.workers = [Worker(spec, store) for spec in specs]
@@ -16,12 +16,12 @@ class SerialRuntime:
         self.stopping = False
 
     def poll(self, timeout: float) -> list[Report]:
-        """Runs the next worker's chunk; an empty list after `stop`."""
+        """Runs the next worker's round; an empty list after `stop`."""
         if self.stopping:
             return []
         worker = self.workers[self.turn % len(self.workers)]
         try:
-            report = worker.run_chunk(lambda: self.stopping)
+            report = worker.run_round(lambda: self.stopping)
         except StoppedError:
             return []
         self.turn += 1

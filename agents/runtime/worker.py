@@ -11,15 +11,14 @@ import torch
 
 from agents.config import AgentConfig, TrainConfig
 from agents.cuda_graphs import Capture
-from agents.episode_stats import ends_inside
-from agents.learning.learner import Figures, Learner
+from agents.episode_stats import Episode, ends_inside
+from agents.learning.learner import Learner, Metrics
 from agents.learning.parameter_store import Store
 from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream, TorchStream
-from agents.rollout import Actor, Finished
-from env.batch import BatchEnv
-from env.task import Task
+from agents.rollout import Actor, ActorSettings
+from env.batch import BatchEnv, TaskLike, WorldSpec
 from env.tensors import TensorWorlds
 
 
@@ -36,7 +35,7 @@ class WorkerSpec:
 
     agent: AgentConfig
     config: TrainConfig
-    task: Task
+    task: TaskLike
     make_env: Callable[..., BatchEnv]
     seed: int
     index: int
@@ -46,21 +45,21 @@ class WorkerSpec:
 
 @dataclass
 class Report:
-    """What a worker says after a chunk.
+    """What a worker reports after a round.
 
     Attributes:
         worker: its index.
-        steps: agent steps of the chunk.
-        finished: episodes that ended.
-        figures: of the losses.
+        steps: agent steps of the rollout.
+        episodes: whole ones that ended in it.
+        metrics: of the gradients.
         acting_seconds, learning_seconds: what the two halves took.
         memory_bytes: of the worker's process, resident.
     """
 
     worker: int
     steps: int
-    finished: list[Finished]
-    figures: Figures = field(default_factory=Figures)
+    episodes: list[Episode]
+    metrics: Metrics = field(default_factory=Metrics)
     acting_seconds: float = 0.0
     learning_seconds: float = 0.0
     memory_bytes: int = 0
@@ -70,46 +69,47 @@ class Worker:
     """Acts and learns in its own worlds, on the device that they are on.
 
     Args:
-        capture: makes chunks and gradients, which are the same work every time then, into what is run (`Actor`); without it they
-            look at what tensors hold where that saves work.
+        capture: records rollouts and gradients, which have no data-dependent control flow then (`Actor`); without it they look at
+            what tensors hold where that saves work.
     """
 
     def __init__(self, spec: WorkerSpec, store: Store, capture: Capture | None = None) -> None:
         self.spec = spec
         self.store = store
         config = spec.config
-        model = AgentModel(spec.agent, spec.task, config)
-        self.env = spec.make_env(spec.task, config.envs, observe=model.observe)
+        model = AgentModel(spec.agent, spec.task.spec(), config)
+        self.env = spec.make_env(spec.task, config.num_envs, observe=model.observe)
         device = TensorWorlds(self.env).device
         self.model = model.to(device)
         if capture is not None:
-            use_masks(self.model, ends_inside(spec.task, config.chunk))
+            use_masks(self.model, ends_inside(self.env.spec, config.unroll_length))
         self.flat = FlatParameters(self.model)
         acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index]).spawn(2)
-        make_draws = lambda seed: NumpyStream(seed) if capture is None else TorchStream(seed, device)  # noqa: E731
-        self.actor = Actor(self.env, self.model, config.chunk, make_draws(acting), spec.stagger, capture, config.precision)
-        self.learner = Learner(self.model, self.flat, store, config, make_draws(learning), capture)
+        make_rng = lambda seed: NumpyStream(seed) if capture is None else TorchStream(seed, device)  # noqa: E731
+        settings = ActorSettings(config.unroll_length, spec.stagger, config.precision)
+        self.actor = Actor(self.env, self.model, settings, make_rng(acting), capture)
+        self.learner = Learner(self.model, self.flat, store, config, make_rng(learning), capture)
         world_seed = int(np.random.SeedSequence([spec.seed, spec.sessions]).generate_state(1, np.uint64)[0] >> 1)
-        self.actor.reset(world_seed, spec.index * config.envs)
+        self.actor.reset(world_seed, spec.index * config.num_envs)
         self.process = psutil.Process(os.getpid())
 
-    def run_chunk(self, stopping: Callable[[], bool] = lambda: False) -> Report:
-        """One round: pulls the parameters, acts for a chunk, learns from it.
+    def run_round(self, stopping: Callable[[], bool] = lambda: False) -> Report:
+        """One round: pulls the parameters, acts for a rollout, learns from it.
 
         Raises:
-            StoppedError: `stopping` said so while acting; the chunk is dropped.
+            StoppedError: `stopping` returned True while acting; the rollout is dropped.
         """
         begin = time.perf_counter()
         self.store.pull(self.flat.values)
-        rollout, finished = self.actor.run(stopping)
+        rollout, episodes = self.actor.run(stopping)
         middle = time.perf_counter()
-        told = self.learner.learn(rollout, stopping)
+        pending = self.learner.learn(rollout, stopping)
         end = time.perf_counter()
         return Report(
             worker=self.spec.index,
-            steps=rollout.action.numel(),
-            finished=finished,
-            figures=told.figures(),
+            steps=rollout.reward.numel(),
+            episodes=episodes,
+            metrics=pending.metrics(),
             acting_seconds=middle - begin,
             learning_seconds=end - middle,
             memory_bytes=self.process.memory_info().rss,
@@ -119,8 +119,8 @@ class Worker:
         self.env.close()
 
 
-def initial_model(agent: AgentConfig, task: Task, config: TrainConfig, seed: int) -> AgentModel:
+def initial_model(agent: AgentConfig, spec: WorldSpec, config: TrainConfig, seed: int) -> AgentModel:
     """A model whose parameters are drawn from `seed`; torch's own random state stays as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return AgentModel(agent, task, config)
+        return AgentModel(agent, spec, config)

@@ -5,7 +5,8 @@ import numpy.typing as npt
 import torch
 
 from agents.checkpoint import Checkpoint
-from agents.networks.actor_critic import CORE_FEATURES, FEATURES, FIRST_MEMORY
+from agents.networks.cores import CORE_FEATURES, FIRST_MEMORY
+from agents.networks.encoders import FEATURES
 from auxiliary.depth import CLASSES, PIXELS, classes_of_distance
 from auxiliary.loop_closure import LoopClosureLabels
 from env.batch import BatchEnv
@@ -83,15 +84,17 @@ class ActivationProbe:
             found |= {FIRST: policy.state[0].numpy(), SECOND: policy.core.numpy()}
         if policy.cell_state is not None:
             found[CELL_STATE] = policy.cell_state.numpy()
-        if POSITION in self._wanted and policy.position_logits is not None:
-            found[POSITION] = policy.position_logits.argmax(1).numpy()
-            found[POSTERIOR] = policy.position_logits.softmax(1).numpy()
-        for loss, logits in (("depth-encoder", policy.depth_encoder_logits), ("depth-core", policy.depth_core_logits)):
+        position = policy.head("position")
+        if POSITION in self._wanted and position is not None:
+            found[POSITION] = position.argmax(1).numpy()
+            found[POSTERIOR] = position.softmax(1).numpy()
+        for loss, logits in (("depth-encoder", policy.head("depth-encoder")), ("depth-core", policy.head("depth-core"))):
             if logits is not None and DEPTH_HEADS[loss] in self._wanted:
                 assert logits.shape[1] == CLASSES
                 found[DEPTH_HEADS[loss]] = logits.argmax(1).numpy()
-        if policy.loop_logit is not None:
-            found[LOOP] = torch.sigmoid(policy.loop_logit).numpy()
+        loop = policy.head("loop-closure")
+        if loop is not None:
+            found[LOOP] = torch.sigmoid(loop).numpy()
         return found
 
 

@@ -35,11 +35,11 @@ class HeadsProbe:
         assert isinstance(player, AgentPlayer)
         found: dict[str, npt.ArrayLike] = {}
         if self.position:
-            logits = player.policy.position_logits
+            logits = player.policy.head("position")
             assert logits is not None
             found[POSITION] = logits.argmax(1).numpy()
         if self.loops:
-            odds = player.policy.loop_logit
+            odds = player.policy.head("loop-closure")
             assert odds is not None
             found[LOOP] = odds.sigmoid().numpy()
         return found

@@ -14,7 +14,6 @@ from agents.config import PRESETS, TrainConfig, agent_config
 from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
 from agents.precision import products_in
-from agents.rollout import choose
 from agents.runtime.processes import started_like_workers
 from agents.runtime.worker import Worker, WorkerSpec, initial_model
 from env.backends import make_batch
@@ -48,9 +47,9 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
         settings = {
             "agent": AGENT,
             "task": TASK,
-            "num_envs": config.envs,
+            "num_envs": config.num_envs,
             "observation_size": config.observation_size,
-            "chunk": config.chunk,
+            "chunk": config.unroll_length,
         }
         for stage, (best, median) in _in_a_process(preset, options.seconds).items():
             yield Measurement(f"train/{preset}/{stage}", best, "agent_steps/s", settings | {"median": median})
@@ -72,7 +71,7 @@ def _whole(preset: str) -> float:
                 run_dir=place,
             )
         )
-    return float(result.summary["latest"]["speed/frames per second"]) / 4
+    return float(result.summary["latest"]["speed/frames_per_second"]) / 4
 
 
 def _in_a_process(preset: str, seconds: float) -> dict[str, tuple[float, float]]:
@@ -93,20 +92,20 @@ def _measure_stages(preset: str, seconds: float, pipe: Connection) -> None:
     torch.set_num_threads(1)
     config = PRESETS[preset]
     agent, task = agent_config(AGENT), make_task(TASK, observation_size=config.observation_size)
-    model = initial_model(agent, task, config, seed=0)
+    model = initial_model(agent, task.spec(), config, seed=0)
     store = ParameterStore(config, FlatParameters(model))
     worker = Worker(WorkerSpec(agent, config, task, make_batch, seed=0, index=0, stagger=False), store)
-    worker.run_chunk()
+    worker.run_round()
     pipe.send({name: rate(work, seconds, 3) for name, work in _stages(worker, config).items()})
 
 
 def _stages(worker: Worker, config: TrainConfig) -> dict[str, Callable[[], int]]:
     """What each stage does; every function says how many agent steps it stands for."""
-    steps = config.envs * config.chunk
+    steps = config.num_envs * config.unroll_length
     gradients = config.epochs * config.minibatches
-    env, actor, model = worker.env, worker.actor, worker.model
-    actions = np.random.default_rng(0).integers(0, NUM_ACTIONS, (config.chunk, config.envs))
-    uniforms = torch.rand(config.envs, 1)
+    env, actor = worker.env, worker.actor
+    actions = np.random.default_rng(0).integers(0, NUM_ACTIONS, (config.unroll_length, config.num_envs))
+    uniforms = torch.rand(config.num_envs, 1)
     gradient = torch.randn_like(worker.flat.values)
 
     def simulate() -> int:
@@ -120,9 +119,8 @@ def _stages(worker: Worker, config: TrainConfig) -> dict[str, Callable[[], int]]
     def act() -> int:
         state: Any = actor.state
         with products_in(actor.products, actor.worlds.device):
-            for _ in range(config.chunk):
-                outputs, state = model.network.step(actor.present, state)
-                choose(outputs.logits.log_softmax(1), uniforms)
+            for _ in range(config.unroll_length):
+                state = actor.acting.decide(state, uniforms).state
         return steps
 
     def collect() -> int:

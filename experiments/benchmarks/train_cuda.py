@@ -13,7 +13,7 @@ from agents.cuda_graphs import WARM_UPS
 from agents.learning.parameter_store import ParameterStore, StreamStore
 from agents.model import FlatParameters
 from agents.runtime.cuda import CudaRuntime
-from agents.runtime.processes import WorkerError
+from agents.runtime.errors import WorkerError
 from agents.runtime.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.registry import make_task
@@ -67,8 +67,8 @@ def measure_cuda(options: BenchmarkOptions) -> Iterator[Measurement]:
 
 def _with_worlds(config: TrainConfig, envs: int) -> TrainConfig:
     """With `envs` worlds; where a chunk makes several gradients, of as many worlds each as before."""
-    minibatches = max(1, envs * config.minibatches // config.envs) if config.minibatches > 1 else 1
-    return replace(config, envs=envs, minibatches=minibatches)
+    minibatches = max(1, envs * config.minibatches // config.num_envs) if config.minibatches > 1 else 1
+    return replace(config, num_envs=envs, minibatches=minibatches)
 
 
 def _measure(name: str, config: TrainConfig, workers: int, seconds: float) -> Iterator[Measurement]:
@@ -77,10 +77,10 @@ def _measure(name: str, config: TrainConfig, workers: int, seconds: float) -> It
     settings = {
         "agent": AGENT,
         "task": TASK,
-        "num_envs": config.envs,
+        "num_envs": config.num_envs,
         "workers": workers,
         "observation_size": config.observation_size,
-        "chunk": config.chunk,
+        "chunk": config.unroll_length,
         "minibatches": config.minibatches,
         "gpu": torch.cuda.get_device_name(),
         "memory_mb": torch.cuda.max_memory_allocated() / 2**20,
@@ -101,7 +101,7 @@ def training_rates(config: TrainConfig, workers: int, seconds: float, device: st
         WorkerError: the GPU's memory is full.
     """
     agent, task = agent_config(AGENT), make_task(TASK, observation_size=config.observation_size)
-    flat = FlatParameters(initial_model(agent, task, config, seed=0))
+    flat = FlatParameters(initial_model(agent, task.spec(), config, seed=0))
     store = StreamStore(config, flat) if device == "cuda" else ParameterStore(config, flat)
     make_env = functools.partial(make_batch, device=device)
     specs = [WorkerSpec(agent, config, task, make_env, seed=0, index=index) for index in range(workers)]

@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from agents.checkpoint import Checkpoint, library_versions, load_checkpoint, save_checkpoint
+from agents.checkpoint import Checkpoint, checksum, library_versions, load_checkpoint, save_checkpoint
 from agents.config import AGENTS, PRESETS, agent_config
 from agents.inference import Policy
 from agents.learning.parameter_store import ParameterStore
@@ -36,11 +36,12 @@ def make_checkpoint(agent="nav-d1d2l", preset="fast") -> Checkpoint:
     task = dataclasses.replace(
         counting_task(), name="my maze", mazes=(read_maze(MAZE, "thin"), other), goal="episode", split="train"
     )
-    flat = FlatParameters(initial_model(agent_config(agent), task, config, seed=3))
+    flat = FlatParameters(initial_model(agent_config(agent), task.spec(), config, seed=3))
     store = ParameterStore(config, flat)
     store.push(torch.ones_like(flat.values))
     return Checkpoint(
         agent_name=agent,
+        agent=agent_config(agent),
         config=config,
         preset=preset,
         task=task,
@@ -93,8 +94,9 @@ def test_a_loaded_agent_acts_as_the_saved_one(tmp_path):
         for t in range(10):
             actions = policy.act(env, uniforms[t])
             env.step(actions)
-            assert policy.position_logits is not None
-            steps.append((actions.tolist(), policy.value.tolist(), policy.position_logits.tolist()))
+            position = policy.head("position")
+            assert position is not None
+            steps.append((actions.tolist(), policy.value.tolist(), position.tolist()))
         chosen.append(steps)
     assert chosen[0] == chosen[1]
 
@@ -133,29 +135,31 @@ def test_what_is_no_checkpoint_is_refused_and_never_run(tmp_path):
             load_checkpoint(path)
 
 
-def changed(tmp_path, change):
+def changed(tmp_path, change, resigned=False):
     """The file of a checkpoint whose description `change` has altered."""
     save_checkpoint(tmp_path / "a", make_checkpoint())
     with safetensors.safe_open(str(tmp_path / "a"), framework="pt") as file:
         content = json.loads(file.metadata()["knossos"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(content, tensors)
+    if resigned:
+        content["checksum"] = checksum(tensors)
     safetensors.torch.save_file(tensors, tmp_path / "b", {"knossos": json.dumps(content)})
     return tmp_path / "b"
 
 
 CHANGES = {
     "another format": lambda content, tensors: content.update(format="other"),
-    "an unknown agent": lambda content, tensors: content.update(agent="nav-d7"),
-    "an agent that was made otherwise": lambda content, tensors: content.update(agent="nav"),
+    "an unknown core": lambda content, tensors: content["agent_config"].update(core=3),
+    "an unknown domain": lambda content, tensors: content.update(domain="chess"),
     "a missing field": lambda content, tensors: content.pop("frames"),
-    "a missing setting": lambda content, tensors: content["config"].pop("chunk"),
-    "an unknown setting": lambda content, tensors: content["config"].update(speed=3),
-    "a setting out of range": lambda content, tensors: content["config"].update(chunk=0),
+    "a missing setting": lambda content, tensors: content["config"].pop("unroll_length"),
+    "a setting out of range": lambda content, tensors: content["config"].update(unroll_length=0),
     "a frame count that is none": lambda content, tensors: content.update(frames="many"),
     "no mazes": lambda content, tensors: tensors.pop("task/walls"),
     "a changed maze": lambda content, tensors: tensors["task/faces"].add_(1),
-    "a changed rule": lambda content, tensors: content["task"].update(colour="red"),
+    "a changed rule": lambda content, tensors: content["task"].update(goal="red"),
+    "a changed parameter": lambda content, tensors: tensors["parameters/network.value.weight"].add_(1),
 }
 
 
@@ -176,7 +180,7 @@ PARAMETER_CHANGES = {
 
 @pytest.mark.parametrize("name", PARAMETER_CHANGES)
 def test_parameters_of_another_agent_are_refused(tmp_path, name):
-    loaded = load_checkpoint(changed(tmp_path, PARAMETER_CHANGES[name]))
+    loaded = load_checkpoint(changed(tmp_path, PARAMETER_CHANGES[name], resigned=True))
     with pytest.raises(InputError, match=r"parameters|expected|finite"):
         loaded.model()
 

@@ -18,19 +18,19 @@ from agents.learning.parameter_store import ParameterStore, StreamStore
 from agents.model import FlatParameters
 from agents.rng import NumpyStream
 from agents.runtime.cuda import CudaRuntime
-from agents.runtime.processes import WorkerError
+from agents.runtime.errors import WorkerError
 from agents.runtime.serial import SerialRuntime
 from agents.runtime.worker import Worker, WorkerSpec, initial_model
 from env.backends import make_batch
 from env.registry import make_task
 from tests.agents.worlds import CountingEnv, counting_task
 
-CONFIG = TrainConfig(envs=4, chunk=5, epochs=1, minibatches=2, precision="float32")
+CONFIG = TrainConfig(num_envs=4, unroll_length=5, epochs=1, minibatches=2, precision="float32")
 AGENT = AGENTS["nav-d1d2l"]
 
 
 def make(runtime, workers: int, seed: int = 0, make_env=CountingEnv, config: TrainConfig = CONFIG):
-    store = ParameterStore(config, FlatParameters(initial_model(AGENT, counting_task(), config, seed=0)))
+    store = ParameterStore(config, FlatParameters(initial_model(AGENT, counting_task().spec(), config, seed=0)))
     specs = [WorkerSpec(AGENT, config, counting_task(), make_env, seed, index) for index in range(workers)]
     return runtime(specs, store), store
 
@@ -47,12 +47,12 @@ def test_one_stream_learns_what_the_serial_mode_learns(monkeypatch):
     assert len(reports) == len(expected)
     for mine, theirs in zip(reports, expected, strict=True):
         assert mine.steps == theirs.steps == 20
-        assert mine.finished == theirs.finished
-        assert mine.figures.gradients == theirs.figures.gradients
-        assert dict(mine.figures.means) == pytest.approx(dict(theirs.figures.means), rel=1e-2, abs=1e-4)
+        assert mine.episodes == theirs.episodes
+        assert mine.metrics.gradients == theirs.metrics.gradients
+        assert dict(mine.metrics.means) == pytest.approx(dict(theirs.metrics.means), rel=1e-2, abs=1e-4)
         assert mine.acting_seconds > 0
         assert mine.learning_seconds > 0
-    assert any(report.finished for report in reports)
+    assert any(report.episodes for report in reports)
     torch.testing.assert_close(store.parameters, expected_store.parameters, rtol=1e-2, atol=1e-4)
     assert streams.poll(0) == []
 
@@ -107,7 +107,7 @@ def test_each_use_of_the_store_waits_for_the_one_before(monkeypatch):
     stream = LoggedStream()
     stream.log = log = []
     monkeypatch.setattr("torch.cuda.current_stream", lambda: stream)
-    flat = FlatParameters(initial_model(AGENT, counting_task(), CONFIG, seed=0))
+    flat = FlatParameters(initial_model(AGENT, counting_task().spec(), CONFIG, seed=0))
     store = StreamStore(CONFIG, flat, device="cpu")
     store.pull(torch.empty_like(flat.values))
     store.push(torch.ones_like(flat.values))
@@ -185,7 +185,7 @@ from agents.cuda_graphs import as_it_is
 from agents.config import AGENTS, TrainConfig
 from agents.rng import NumpyStream
 from agents.model import AgentModel
-from agents.rollout import Actor
+from agents.rollout import Actor, ActorSettings
 from env.engine.engine import Engine
 from env.task import Task
 from maze_gen.generator import GeneratorConfig, generate
@@ -197,9 +197,9 @@ assert task.episode_steps == 3
 rollouts = []
 for device, capture in (("cpu", None), ("cuda", as_it_is)):
     torch.manual_seed(0)
-    model = AgentModel(AGENTS["nav-d1d2l"], task, TrainConfig())
+    model = AgentModel(AGENTS["nav-d1d2l"], task.spec(), TrainConfig())
     engine = Engine(task, 2, observe={"rgb", "velocity", "depth_target"}, device=device)
-    actor = Actor(engine, model, 2, NumpyStream(np.random.SeedSequence(0)), False, capture)
+    actor = Actor(engine, model, ActorSettings(2, stagger=False), NumpyStream(np.random.SeedSequence(0)), capture)
     actor.reset(0, 0)
     actor.run()
     rollouts.append(actor.run()[0])
@@ -207,7 +207,7 @@ one, other = rollouts
 assert one.ended.any() and one.starts.any()
 for name in ("starts", "action", "reward", "ended"):
     assert torch.equal(getattr(one, name), getattr(other, name)), name
-assert torch.equal(one.inputs.images, other.inputs.images)
+assert torch.equal(one.inputs.image, other.inputs.image)
 assert all(torch.equal(target, other.targets[name]) for name, target in one.targets.items())
 torch.testing.assert_close(one.next_value, other.next_value)
 print("the same")
@@ -234,7 +234,7 @@ def gpu():
     torch.backends.cudnn.allow_tf32 = before[1]
 
 
-GPU_CONFIGS = {chunk: TrainConfig(envs=64, chunk=chunk) for chunk in (20, 15)}
+GPU_CONFIGS = {chunk: TrainConfig(num_envs=64, unroll_length=chunk) for chunk in (20, 15)}
 """Episodes have 30 steps: some end inside chunks of 20, and all with chunks of 15."""
 
 
@@ -244,7 +244,7 @@ def gpu_task():
 
 def train_on_gpu(graphs: bool, agent: str, config: TrainConfig, workers: int = 2):
     """Finished episodes, figures of the last gradient, and parameters after eight rounds of each worker."""
-    flat = FlatParameters(initial_model(AGENTS[agent], gpu_task(), config, seed=0))
+    flat = FlatParameters(initial_model(AGENTS[agent], gpu_task().spec(), config, seed=0))
     store = StreamStore(config, flat)
     make_env = functools.partial(make_batch, device="cuda")
     specs = [WorkerSpec(AGENTS[agent], config, gpu_task(), make_env, 0, index) for index in range(workers)]
@@ -264,8 +264,8 @@ def test_graphs_change_nothing_on_a_gpu(gpu, agent, chunk):
     assert [report.worker for report in plain] == [report.worker for report in replayed]
     # Sums of atomic additions differ in their last bits, and learning makes more of it: what is compared in detail is the start.
     for mine, theirs in zip(plain[:4], replayed[:4], strict=True):
-        assert dict(theirs.figures.means) == pytest.approx(dict(mine.figures.means), rel=2e-2, abs=1e-3)
-    assert any(report.finished for report in replayed)
+        assert dict(theirs.metrics.means) == pytest.approx(dict(mine.metrics.means), rel=2e-2, abs=1e-3)
+    assert any(report.episodes for report in replayed)
     assert torch.isfinite(got).all()
     assert float((got - expected).norm() / expected.norm()) < 0.05
 
@@ -290,7 +290,7 @@ def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch, chunk):
 
     monkeypatch.setattr("agents.runtime.worker.TorchStream", lambda seed, device: Sent(seed))
     config = GPU_CONFIGS[chunk]
-    flat = FlatParameters(initial_model(AGENT, gpu_task(), config, seed=0))
+    flat = FlatParameters(initial_model(AGENT, gpu_task().spec(), config, seed=0))
     here = Worker(WorkerSpec(AGENT, config, gpu_task(), make_batch, 0, 0), ParameterStore(config, flat))
     make_env = functools.partial(make_batch, device="cuda")
     there = Worker(
@@ -300,11 +300,11 @@ def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch, chunk):
     for worker in (here, there):
         worker.store.pull(worker.flat.values)
         worker.actor.act()
-        told.append(worker.learner.learn(worker.actor.rollout).figures())
+        told.append(worker.learner.learn(worker.actor.rollout).metrics())
     one, other = here.actor.rollout, there.actor.rollout
     assert np.mean((one.action == other.action.cpu()).numpy()) > 0.999
     for name, target in one.targets.items():
         assert np.mean((target == other.targets[name].cpu()).numpy()) > 0.999, name
     torch.testing.assert_close(one.value, other.value.cpu(), rtol=1e-2, atol=1e-3)
     assert dict(told[1].means) == pytest.approx(dict(told[0].means), rel=2e-2, abs=1e-3)
-    there.env.check()  # type: ignore[attr-defined]
+    there.env.check()

@@ -17,7 +17,7 @@ from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream
-from agents.rollout import Actor
+from agents.rollout import Actor, ActorSettings
 from agents.runtime.worker import Worker, WorkerSpec
 from env.backends import make_batch
 from env.batch import Arrays, BatchEnv, Outcome
@@ -26,7 +26,7 @@ from tests.agents.worlds import CountingEnv, counting_task
 
 N = 4
 SHORTER = np.array([0, 3, 7, 14])
-CONFIG = TrainConfig(envs=N, chunk=10, precision="float32")
+CONFIG = TrainConfig(num_envs=N, unroll_length=10, precision="float32")
 """In half precision, what rounds elsewhere can be a last digit apart, and that is much."""
 
 
@@ -37,27 +37,27 @@ def draws(seed: int) -> NumpyStream:
 def make(capture, config: TrainConfig, agent: str, env: BatchEnv, stagger: bool = False):
     """An actor and a learner of their own parameters, the same ones at every call."""
     torch.manual_seed(0)
-    model = AgentModel(AGENTS[agent], env.task, config)
+    model = AgentModel(AGENTS[agent], env.task.spec(), config)
     if capture is not None:
-        use_masks(model, ends_inside(env.task, config.chunk))
+        use_masks(model, ends_inside(env.spec, config.unroll_length))
     flat = FlatParameters(model)
     store = ParameterStore(config, flat)
-    actor = Actor(env, model, config.chunk, draws(1), stagger, capture)
+    actor = Actor(env, model, ActorSettings(config.unroll_length, stagger), draws(1), capture)
     actor.reset(3, 0)
     return actor, Learner(model, flat, store, config, draws(2), capture), store
 
 
-def counting(agent: str, kind: type[CountingEnv] = CountingEnv, chunk: int = CONFIG.chunk) -> CountingEnv:
+def counting(agent: str, kind: type[CountingEnv] = CountingEnv, chunk: int = CONFIG.unroll_length) -> CountingEnv:
     """Where whole chunks make an episode, the rows' first episodes are shorter by whole chunks, as `Actor` cuts them."""
     task = counting_task()
-    model = AgentModel(AGENTS[agent], task, CONFIG)
-    shorter = SHORTER if ends_inside(task, chunk) else SHORTER // chunk * chunk
+    model = AgentModel(AGENTS[agent], task.spec(), CONFIG)
+    shorter = SHORTER if ends_inside(task.spec(), chunk) else SHORTER // chunk * chunk
     return kind(task, N, observe=model.observe, shorter=shorter)
 
 
 def engine(agent: str, config: TrainConfig) -> BatchEnv:
     task = dataclasses.replace(make_task("static-small", observation_size=42), episode_seconds=1)
-    model = AgentModel(AGENTS[agent], task, config)
+    model = AgentModel(AGENTS[agent], task.spec(), config)
     return make_batch(task, N, observe=model.observe)
 
 
@@ -69,13 +69,13 @@ def assert_same_chunks(one, other, chunks: int) -> None:
             store.pull(learner.flat.values)
             rollout, ended = actor.run()
             rollouts.append(rollout)
-            finished.append(sorted(ended, key=lambda episode: (episode.episode_return, episode.goals)))
-            told.append(learner.learn(rollout).figures())
+            finished.append(sorted(ended, key=lambda episode: (episode.episode_return, episode.steps)))
+            told.append(learner.learn(rollout).metrics())
         for field in ("starts", "action", "reward", "ended"):
             assert torch.equal(*(getattr(rollout, field) for rollout in rollouts)), field
-        for field in ("log_probability", "value", "next_value"):
+        for field in ("log_prob", "value", "next_value"):
             torch.testing.assert_close(*(getattr(rollout, field) for rollout in rollouts), rtol=1e-4, atol=1e-5)
-        for field in ("images", "velocity", "reward", "action"):
+        for field in ("image", "vector", "reward", "action"):
             assert torch.equal(*(getattr(rollout.inputs, field) for rollout in rollouts)), field
         torch.testing.assert_close(*(rollout.state for rollout in rollouts), rtol=1e-4, atol=1e-5)
         for name, target in rollouts[0].targets.items():
@@ -93,7 +93,7 @@ def assert_same_chunks(one, other, chunks: int) -> None:
 @pytest.mark.parametrize("chunk", [1, 3, 4, 5, 15, 40])
 def test_masks_do_what_looking_does(chunk):
     """Ends inside chunks, at their edges, several in one chunk; episodes have 15 steps, and rows end at different times."""
-    config = dataclasses.replace(CONFIG, chunk=chunk, epochs=1)
+    config = dataclasses.replace(CONFIG, unroll_length=chunk, epochs=1)
     pair = [make(capture, config, "nav-d1d2l", counting("nav-d1d2l", chunk=chunk)) for capture in (None, as_it_is)]
     assert_same_chunks(*pair, chunks=max(2, min(12, 32 // chunk)))
 
@@ -105,12 +105,12 @@ def test_masks_do_what_looking_does(chunk):
         ("nav-rd2", "fast", {"minibatches": 3}),
         ("nav-rgbd", "fast", {"epochs": 1}),
         ("lstm", "paper", {"observation_size": 42}),
-        ("ff", "fast", {"chunk": 20}),
+        ("ff", "fast", {"unroll_length": 20}),
         ("nav-d2", "fast", {"depth_form": "regression"}),
     ],
 )
 def test_masks_do_what_looking_does_in_the_engine(agent, preset, changes):
-    config = dataclasses.replace(PRESETS[preset], **{"envs": N, "chunk": 5, "precision": "float32"} | changes)
+    config = dataclasses.replace(PRESETS[preset], **{"num_envs": N, "unroll_length": 5, "precision": "float32"} | changes)
     pair = [make(capture, config, agent, engine(agent, config), stagger=True) for capture in (None, as_it_is)]
     assert_same_chunks(*pair, chunks=4)
 
@@ -186,7 +186,7 @@ class TapedEnv(CountingEnv):
 @pytest.mark.parametrize("agent", ["nav-d1d2l", "nav-r", "nav-rgbd"])
 def test_a_recording_of_a_chunk_is_good_for_every_chunk(agent, chunk):
     """Replayed operations do what the Python did: nothing depends on Python's state, or on what a tensor held when recorded."""
-    config = dataclasses.replace(CONFIG, chunk=chunk, epochs=1)
+    config = dataclasses.replace(CONFIG, unroll_length=chunk, epochs=1)
     one = make(as_it_is, config, agent, counting(agent, chunk=chunk))
     other = make(Taped, config, agent, counting(agent, TapedEnv, chunk))
     # The CPU's own kernel of an LSTM leaves nothing for a backward when it is called again outside of autograd.
@@ -259,7 +259,7 @@ def test_nothing_crosses_to_the_host_within_a_round(monkeypatch, agent, changes)
     """Tensors of the device "meta" have no contents: whoever asks for them, or mixes them with the host's, gets an error."""
     monkeypatch.setattr("agents.runtime.worker.TorchStream", DistantDraws)
     config = dataclasses.replace(CONFIG, **changes)
-    store = ParameterStore(config, FlatParameters(AgentModel(AGENTS[agent], counting_task(), config)), device="meta")
+    store = ParameterStore(config, FlatParameters(AgentModel(AGENTS[agent], counting_task().spec(), config)), device="meta")
     worker = Worker(WorkerSpec(AGENTS[agent], config, counting_task(), DistantEnv, 0, 0), store, as_it_is)
     with NothingCrosses():
         for _ in range(2):
@@ -267,14 +267,14 @@ def test_nothing_crosses_to_the_host_within_a_round(monkeypatch, agent, changes)
             worker.actor.act()
             told = worker.learner.learn(worker.actor.rollout)
     assert len(told.gradients) == config.epochs * config.minibatches
-    assert told.gradients[0].shape == (len(told.names),)
-    assert worker.actor.endings.told.device.type == "meta"
+    assert told.gradients[0].shape == (len(told.keys),)
+    assert worker.actor.episodes.record.device.type == "meta"
 
 
 def test_a_device_is_asked_where_nothing_is_masked():
     """The error that the test above relies on."""
     config, agent = CONFIG, AGENTS["nav"]
-    model = AgentModel(agent, counting_task(), config).to("meta")
-    actor = Actor(DistantEnv(counting_task(), N), model, 4, DistantDraws(0, "meta"))
+    model = AgentModel(agent, counting_task().spec(), config).to("meta")
+    actor = Actor(DistantEnv(counting_task(), N), model, ActorSettings(4), DistantDraws(0, "meta"))
     with pytest.raises(RuntimeError, match="meta"):
         actor.act()

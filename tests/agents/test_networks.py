@@ -4,10 +4,18 @@ import pytest
 import torch
 
 from agents.config import AGENTS, AgentConfig
-from agents.networks.actor_critic import AgentNetwork, Inputs, keep_state
+from agents.networks.actor_critic import AgentNetwork
+from agents.networks.cores import keep_state
+from agents.networks.encoders import ConvolutionalEncoder
+from agents.networks.inputs import Inputs
 from agents.networks.lstm import LSTM
+from tests.agents.worlds import counting_task
 
 T, B = 12, 4
+
+
+def spec(size):
+    return counting_task(size=size).spec()
 
 
 def random_inputs(size, channels, dtype=torch.float64):
@@ -20,11 +28,11 @@ def random_inputs(size, channels, dtype=torch.float64):
 
 
 def at(inputs, t):
-    return Inputs(inputs.images[t], inputs.velocity[t], inputs.reward[t], inputs.action[t])
+    return Inputs(inputs.image[t], inputs.vector[t], inputs.reward[t], inputs.action[t])
 
 
 def part(inputs, begin, end):
-    return Inputs(*(getattr(inputs, name)[begin:end] for name in ("images", "velocity", "reward", "action")))
+    return Inputs(*(getattr(inputs, name)[begin:end] for name in ("image", "vector", "reward", "action")))
 
 
 def some_starts():
@@ -41,14 +49,14 @@ def state_of(network):
 @pytest.mark.parametrize("core", ["feedforward", "lstm", "nav"])
 def test_a_sequence_is_its_steps_with_memory_cleared_at_starts(core):
     torch.manual_seed(0)
-    network = AgentNetwork(AgentConfig(core), 42).double()
+    network = AgentNetwork(AgentConfig(core), spec(42)).double()
     inputs, starts, first = random_inputs(42, 3), some_starts(), state_of(network)
     with torch.no_grad():
         whole = network.unroll(inputs, first, starts)
         state = first
         for t in range(T):
             outputs, state = network.step(at(inputs, t), keep_state(state, starts[t]))
-            torch.testing.assert_close(outputs.logits, whole.logits[t])
+            torch.testing.assert_close(outputs.policy, whole.policy[t])
             torch.testing.assert_close(outputs.value, whole.value[t])
             torch.testing.assert_close(outputs.core, whole.core[t])
 
@@ -57,7 +65,7 @@ def test_a_sequence_is_its_steps_with_memory_cleared_at_starts(core):
 def test_memory_carried_over_chunks_is_one_long_sequence(core):
     """Chunks of 5, 4 and 3 steps from the stored states give what one unroll of 12 gives."""
     torch.manual_seed(0)
-    network = AgentNetwork(AgentConfig(core), 42).double()
+    network = AgentNetwork(AgentConfig(core), spec(42)).double()
     inputs, starts, state = random_inputs(42, 3), some_starts(), state_of(network)
     with torch.no_grad():
         whole = network.unroll(inputs, state, starts)
@@ -102,17 +110,18 @@ def test_a_step_is_torchs_lstm_cell():
 
 @pytest.mark.parametrize(("size", "flat"), [(84, 32 * 9 * 9), (42, 32 * 4 * 4)])
 def test_the_encoder_has_the_papers_shapes(size, flat):
-    network = AgentNetwork(AgentConfig("nav"), size)
+    network = AgentNetwork(AgentConfig("nav"), spec(size))
+    assert isinstance(network.encoder, ConvolutionalEncoder)
     assert network.encoder.linear.in_features == flat
     assert network.encoder.linear.out_features == 256
 
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_every_agent_acts_and_unrolls(name):
-    network = AgentNetwork(AGENTS[name], 42)
+    network = AgentNetwork(AGENTS[name], spec(42))
     inputs = random_inputs(42, 4 if AGENTS[name].depth_input else 3, torch.float32)
     outputs = network.unroll(inputs, network.initial_state(B), some_starts())
-    assert outputs.logits.shape == (T, B, 8)
+    assert outputs.policy.shape == (T, B, 8)
     assert outputs.value.shape == (T, B)
     assert outputs.core.shape == outputs.encoder.shape == (T, B, 256)
 

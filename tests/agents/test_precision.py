@@ -13,7 +13,7 @@ from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import LSTM
 from agents.precision import product_dtype, products_in, resolve, whole_precision
 from agents.rng import NumpyStream
-from agents.rollout import Actor
+from agents.rollout import Actor, ActorSettings
 from env.backends import make_batch
 from env.registry import make_task
 
@@ -24,21 +24,21 @@ def gradient(agent: AgentConfig, config: TrainConfig) -> tuple[torch.Tensor, lis
     """Of a first chunk in a real maze, acted in float32."""
     task = make_task("static-small", observation_size=config.observation_size)
     torch.manual_seed(3)
-    model = AgentModel(agent, task, config)
+    model = AgentModel(agent, task.spec(), config)
     flat = FlatParameters(model)
     learner = Learner(model, flat, ParameterStore(config, flat), config, NumpyStream(np.random.SeedSequence(0)))
-    with make_batch(task, config.envs, observe=model.observe) as env:
-        actor = Actor(env, model, config.chunk, NumpyStream(np.random.SeedSequence(1)))
+    with make_batch(task, config.num_envs, observe=model.observe) as env:
+        actor = Actor(env, model, ActorSettings(config.unroll_length), NumpyStream(np.random.SeedSequence(1)))
         actor.reset(seed=5, first_stream=0)
         rollout, _ = actor.run()
-        learner._gradient(rollout, learner._make_targets(rollout), torch.arange(config.envs))
+        learner._gradient(rollout, learner._make_targets(rollout), torch.arange(config.num_envs))
     return flat.gradients, [name for name, _ in flat.parts]
 
 
 @pytest.mark.parametrize("size", [42, 84])
 @pytest.mark.parametrize("name", ["ff", "lstm", "nav-d1d2l"])
 def test_a_gradient_differs_by_roundings_only(name, size):
-    config = TrainConfig(envs=4, chunk=20, minibatches=1, observation_size=size, precision="float32")
+    config = TrainConfig(num_envs=4, unroll_length=20, minibatches=1, observation_size=size, precision="float32")
     whole, _ = gradient(agent_config(name), config)
     narrow, _ = gradient(agent_config(name), replace(config, precision="bfloat16"))
     assert narrow.dtype == torch.float32
@@ -67,13 +67,13 @@ def test_a_memory_adds_up_what_bfloat16_would_lose():
 
 def test_policy_and_value_are_whole():
     task = make_task("static-small", observation_size=42)
-    model = AgentModel(agent_config("nav"), task, TrainConfig())
+    model = AgentModel(agent_config("nav"), task.spec(), TrainConfig())
     with make_batch(task, 2) as env, products_in(torch.bfloat16, CPU), torch.no_grad():
-        actor = Actor(env, model, 5, NumpyStream(np.random.SeedSequence(1)), precision="bfloat16")
-        outputs, state = model.network.step(actor.present, actor.state)
+        actor = Actor(env, model, ActorSettings(5, precision="bfloat16"), NumpyStream(np.random.SeedSequence(1)))
+        outputs, state = model.network.step(actor.acting.present, actor.state)
     assert outputs.encoder.dtype == torch.bfloat16
-    assert {outputs.logits.dtype, outputs.value.dtype, state[1].dtype, state[3].dtype} == {torch.float32}
-    assert not torch.equal(outputs.logits, outputs.logits.bfloat16().float())
+    assert {outputs.policy.dtype, outputs.value.dtype, state[1].dtype, state[3].dtype} == {torch.float32}
+    assert not torch.equal(outputs.policy, outputs.policy.bfloat16().float())
 
 
 @pytest.mark.parametrize(("avx512", "amx"), [(True, False), (False, True), (False, False)])

@@ -8,9 +8,10 @@ import torch
 from agents.config import AGENTS, AgentConfig, TrainConfig
 from agents.learning.returns import generalised_advantages, step_discounts
 from agents.model import AgentModel
-from agents.networks.actor_critic import BYTE_SCALE, MIDDLE_BYTE
+from agents.networks.distributions import Categorical
+from agents.networks.encoders import BYTE_SCALE, MIDDLE_BYTE, ConvolutionalEncoder
 from agents.rng import NumpyStream
-from agents.rollout import Actor, StoppedError, choose
+from agents.rollout import Actor, ActorSettings, StoppedError
 from tests.agents.worlds import CountingEnv, counting_task
 
 STEPS = 15
@@ -20,9 +21,9 @@ def make_actor(chunk, num_envs=4, shorter: npt.ArrayLike = 0, stagger=False, age
     task = counting_task()
     assert task.episode_steps == STEPS
     torch.manual_seed(0)
-    model = AgentModel(AGENTS[agent], task, TrainConfig())
+    model = AgentModel(AGENTS[agent], task.spec(), TrainConfig())
     env = CountingEnv(task, num_envs, observe=model.observe, shorter=shorter)
-    actor = Actor(env, model, chunk, NumpyStream(np.random.SeedSequence(0)), stagger)
+    actor = Actor(env, model, ActorSettings(chunk, stagger), NumpyStream(np.random.SeedSequence(0)))
     actor.reset(0, 0)
     return actor, env, model
 
@@ -38,11 +39,11 @@ def test_every_step_is_recorded_once_and_in_its_place(chunk):
             total = number * chunk + t + shorter
             time = total % STEPS
             first = (time == 0) if number or t else np.ones(4, bool)
-            image = rollout.inputs.images[t].numpy()
+            image = rollout.inputs.image[t].numpy()
             assert (image[..., 2] == time[:, None, None]).all()
             assert (image[..., 1] == (total // STEPS)[:, None, None]).all()
             assert (image[..., 0] == (10 + np.arange(4))[:, None, None]).all()
-            assert (rollout.inputs.velocity[t].numpy() == time[:, None]).all()
+            assert (rollout.inputs.vector[t].numpy() == time[:, None]).all()
             assert (rollout.starts[t].numpy() == first).all()
             # The last reward and action are those of the step that led here, and none at a start.
             assert (rollout.inputs.reward[t].numpy() == np.where(first, 0, time)).all()
@@ -66,8 +67,8 @@ def test_values_and_memory_are_those_of_a_sequence_over_whole_episodes(chunk):
         with torch.no_grad():
             outputs = model.network.unroll(rollout.inputs, rollout.state, rollout.starts)
         torch.testing.assert_close(outputs.value, rollout.value, rtol=1e-4, atol=1e-5)
-        chosen = outputs.logits.log_softmax(-1).gather(-1, rollout.action.unsqueeze(-1)).squeeze(-1)
-        torch.testing.assert_close(chosen, rollout.log_probability, rtol=1e-4, atol=1e-5)
+        chosen = outputs.policy.log_softmax(-1).gather(-1, rollout.action.unsqueeze(-1)).squeeze(-1)
+        torch.testing.assert_close(chosen, rollout.log_prob, rtol=1e-4, atol=1e-5)
         going_on = ~rollout.ended[:-1]
         torch.testing.assert_close(rollout.next_value[:-1][going_on], rollout.value[1:][going_on])
         if previous is not None:
@@ -86,6 +87,7 @@ def test_a_truncation_inside_a_chunk_bootstraps_from_its_last_observation():
         for part in model.network.parameters():
             part.zero_()
         encoder = model.network.encoder
+        assert isinstance(encoder, ConvolutionalEncoder)
         # Only the third channel counts, and it passes the encoder unchanged.
         encoder.first.weight[0, 2, 0, 0] = 1 / BYTE_SCALE
         assert encoder.first.bias is not None
@@ -95,7 +97,7 @@ def test_a_truncation_inside_a_chunk_bootstraps_from_its_last_observation():
         model.network.value.weight[0, 0] = 1
     for _ in range(6):
         rollout, _ = actor.run()
-        time = rollout.inputs.images[:, :, 0, 0, 2].float()
+        time = rollout.inputs.image[:, :, 0, 0, 2].float()
         torch.testing.assert_close(rollout.value, time)
         torch.testing.assert_close(rollout.next_value, time + 1)
         assert (rollout.next_value[rollout.ended].round() == STEPS).all()
@@ -129,19 +131,19 @@ def test_stopping_ends_a_chunk():
 def test_actions_follow_their_probabilities():
     policy = torch.tensor([0.5, 0.2, 0.0, 0.05, 0.05, 0.1, 0.1, 0.0])
     uniforms = torch.linspace(0, 1, 20001)[:-1].unsqueeze(1)
-    drawn = choose(policy.log().expand(len(uniforms), -1), uniforms)
+    drawn = Categorical(policy.log().expand(len(uniforms), -1)).sample(uniforms)
     share = torch.bincount(drawn, minlength=8) / len(uniforms)
     torch.testing.assert_close(share, policy, rtol=0, atol=1e-3)
-    assert int(choose(torch.full((1, 8), -100.0), torch.tensor([[0.999]]))) == 7
+    assert int(Categorical(torch.full((1, 8), -100.0)).sample(torch.tensor([[0.9999999]]))) == 7
 
 
 def test_depth_is_the_fourth_channel_of_an_agent_that_sees_it():
     task = counting_task()
-    model = AgentModel(AgentConfig("nav", depth_input=True), task, TrainConfig())
+    model = AgentModel(AgentConfig("nav", depth_input=True), task.spec(), TrainConfig())
     env = CountingEnv(task, 2, observe=("rgb", "velocity", "depth"))
     env.observation["depth"][:] = 77
-    actor = Actor(env, model, 3, NumpyStream(np.random.SeedSequence(0)))
+    actor = Actor(env, model, ActorSettings(3), NumpyStream(np.random.SeedSequence(0)))
     actor.reset(0, 0)
     rollout, _ = actor.run()
-    assert rollout.inputs.images.shape == (3, 2, 42, 42, 4)
-    assert (rollout.inputs.images[..., 3] == 77).all()
+    assert rollout.inputs.image.shape == (3, 2, 42, 42, 4)
+    assert (rollout.inputs.image[..., 3] == 77).all()

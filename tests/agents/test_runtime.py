@@ -16,13 +16,14 @@ import torch
 from agents.config import AGENTS, TrainConfig
 from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
-from agents.runtime.processes import ProcessRuntime, WorkerError
+from agents.runtime.errors import WorkerError
+from agents.runtime.processes import ProcessRuntime
 from agents.runtime.serial import SerialRuntime
 from agents.runtime.worker import WorkerSpec, initial_model
 from tests.agents.worlds import CountingEnv, counting_task
 
 ROOT = Path(__file__).parents[2]
-CONFIG = TrainConfig(envs=4, chunk=5)
+CONFIG = TrainConfig(num_envs=4, unroll_length=5)
 
 
 class BrokenEnv(CountingEnv):
@@ -36,7 +37,7 @@ class BrokenEnv(CountingEnv):
 
 def make(runtime, workers, make_env=CountingEnv, config=CONFIG):
     agent, task = AGENTS["nav-d1d2l"], counting_task()
-    store = ParameterStore(config, FlatParameters(initial_model(agent, task, config, seed=0)))
+    store = ParameterStore(config, FlatParameters(initial_model(agent, task.spec(), config, seed=0)))
     specs = [WorkerSpec(agent, config, task, make_env, 0, index) for index in range(workers)]
     return runtime(specs, store), store
 
@@ -73,10 +74,10 @@ def stop_whole(runtime):
 def test_a_minibatch_has_a_world_at_least():
     runtime, _ = make(SerialRuntime, 1)
     (report,) = runtime.poll(0)
-    assert report.figures.gradients == CONFIG.epochs * CONFIG.minibatches
-    runtime, _ = make(SerialRuntime, 1, config=replace(CONFIG, envs=3, minibatches=8))
+    assert report.metrics.gradients == CONFIG.epochs * CONFIG.minibatches
+    runtime, _ = make(SerialRuntime, 1, config=replace(CONFIG, num_envs=3, minibatches=8))
     (report,) = runtime.poll(0)
-    assert report.figures.gradients == CONFIG.epochs * 3
+    assert report.metrics.gradients == CONFIG.epochs * 3
 
 
 def test_one_process_learns_what_the_serial_mode_learns(started):
@@ -88,9 +89,9 @@ def test_one_process_learns_what_the_serial_mode_learns(started):
     got = collect(runtime, 4)[:4]
     for mine, theirs in zip(expected, got, strict=True):
         assert mine.steps == theirs.steps == 20
-        assert mine.finished == theirs.finished
-        for name, value in mine.figures.means.items():
-            assert theirs.figures.means[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
+        assert mine.episodes == theirs.episodes
+        for name, value in mine.metrics.means.items():
+            assert theirs.metrics.means[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
 
 
 def test_workers_share_parameters_and_statistics(started):
@@ -99,7 +100,7 @@ def test_workers_share_parameters_and_statistics(started):
     reports = collect(runtime, 8)
     assert {report.worker for report in reports} == {0, 1}
     reports += runtime.stop()
-    gradients = sum(report.figures.gradients for report in reports)
+    gradients = sum(report.metrics.gradients for report in reports)
     # Both workers' updates are in the shared count; only those of a chunk that was cut short were not reported.
     updates = int(store.optimizer.statistics["updates"])
     assert gradients <= updates <= gradients + 2 * CONFIG.epochs * CONFIG.minibatches
@@ -121,7 +122,7 @@ def test_a_killed_worker_is_named_and_nothing_hangs(started):
 def test_a_worker_that_is_killed_with_the_lock_in_its_hand_hangs_nobody(started):
     runtime, store = started(2)
     collect(runtime, 2)
-    assert store.lock.acquire(timeout=5)
+    assert store._lock.acquire(timeout=5)
     os.kill(runtime.processes[0].pid, signal.SIGKILL)
     with pytest.raises(WorkerError, match="SIGKILL"):
         collect(runtime, 10_000)

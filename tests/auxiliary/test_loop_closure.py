@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from auxiliary.loop_closure import LoopClosureLabels, LoopClosureLoss, MaskedLabels
+from auxiliary.loss import HeadContext
 from tests.agents.worlds import counting_task
 
 NEAR, FAR = 100.0, 200.0
@@ -98,7 +99,7 @@ def test_metrics_are_those_of_the_confusion_table():
 def test_the_log_odds_are_of_two_classes():
     """One number from two classes: the cross-entropy is that of a softmax over both."""
     torch.manual_seed(0)
-    head = LoopClosureLoss(counting_task(), 16)
+    head = LoopClosureLoss(HeadContext(counting_task().spec(), 16, 16))
     features, target = torch.randn(9, 16), torch.tensor([0, 1, 1, 0, 1, 0, 0, 1, 1], dtype=torch.uint8)
     logits = head.output(torch.relu(head.hidden(features)))
     expected = torch.nn.functional.cross_entropy(logits, target.long())

@@ -2,7 +2,9 @@
 
 import torch
 
+from auxiliary.loss import HeadContext
 from auxiliary.reward_prediction import NEGATIVE, POSITIVE, WINDOWS, ZERO, RewardPredictionLoss, WindowMemory
+from tests.agents.worlds import counting_task
 
 T, N = 20, 3
 
@@ -64,7 +66,7 @@ def test_it_keeps_two_thousand_steps_and_no_more():
 
 def test_the_head_reads_three_pictures():
     torch.manual_seed(0)
-    head = RewardPredictionLoss(16)
+    head = RewardPredictionLoss(HeadContext(counting_task().spec(), 16, 16))
     assert head(torch.randn(12, 16)).shape == (4, 3)
     loss, sums = head.loss(torch.randn(12, 16), torch.tensor([0, 1, 2, 1]))
     assert loss.shape == ()

@@ -77,8 +77,10 @@ def untrained(path: Path, agent: str = "nav-d1d2l", task: Task | None = None) ->
     played = task or make_task("static-small", observation_size=42)
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        model = AgentModel(agent_config(agent), played, preset("fast"))
+        model = AgentModel(agent_config(agent), played.spec(), preset("fast"))
     parameters = {name: part.detach().clone() for name, part in model.named_parameters()}
-    checkpoint = Checkpoint(agent, preset("fast"), "fast", played, "embedded", 0, 0, 0.0, 1, parameters, {}, library_versions())
+    checkpoint = Checkpoint(
+        agent, agent_config(agent), preset("fast"), "fast", played, "embedded", 0, 0, 0.0, 1, parameters, {}, library_versions()
+    )
     save_checkpoint(path, checkpoint)
     return path

@@ -43,7 +43,7 @@ def test_every_kind_of_observation_is_measured() -> None:
 
 def test_a_training_as_on_a_gpu_is_measured() -> None:
     """On the CPU: the benchmark's loop, with the runtime whose workers are streams."""
-    rates = training_rates(TrainConfig(envs=4, chunk=5, epochs=1), 2, 0.01, "cpu")
+    rates = training_rates(TrainConfig(num_envs=4, unroll_length=5, epochs=1), 2, 0.01, "cpu")
     assert min(rates.whole, rates.act, rates.learn) > 0
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from agents.checkpoint import CHECKPOINT, load_checkpoint
 from agents.config import TrainConfig
-from agents.runtime.processes import WorkerError
+from agents.runtime.errors import WorkerError
 from env.task import Task
 from experiments import reproduce
 from experiments.reproduction import run as cell
@@ -30,7 +30,7 @@ CORRIDOR = "*******\n*A   G*\n*******"
 WINDING = "*********\n*G      *\n******* *\n*       *\n* *******\n*       *\n*********\n"
 """Its goal has cells far from it; in generated mazes of its size some goals have none."""
 ROOM = "*********\n*      G*\n*********"
-SMALL = ("--serial", "--workers", 1, "--envs", 4, "--chunk", 5, "--minibatches", 1, "--epochs", 1)
+SMALL = ("--serial", "--workers", 1, "--num-envs", 4, "--unroll-length", 5, "--minibatches", 1, "--epochs", 1)
 STEP = 4 * 5 * 4
 """Frames of a chunk of all environments."""
 

@@ -37,7 +37,7 @@ TOY = """
 """Three cells, the goal in the last: reached again as often as time allows."""
 TOY_TASK = Task("toy", (read_maze(TOY),), episode_seconds=8, spawn_distance=1, observation_size=42)
 
-SMALL = TrainConfig(envs=4, chunk=5, minibatches=1, epochs=1)
+SMALL = TrainConfig(num_envs=4, unroll_length=5, minibatches=1, epochs=1)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_a_run_leaves_a_checkpoint_a_curve_and_a_summary(tmp_path):
     assert summary == result.summary
     assert summary["agent"] == "nav-d1d2l"
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert config["settings"]["chunk"] == 5
+    assert config["settings"]["unroll_length"] == 5
     assert config["versions"]["torch"] == torch.__version__
     assert entries(tmp_path / "run")[-1]["frames"] == loaded.frames
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
@@ -91,7 +91,7 @@ def test_going_on_is_exact(tmp_path, preset):
     train(TrainOptions(resume=tmp_path / "run", settings=config, frames=1000, serial=True, workers=1))
     more = load_checkpoint(first.checkpoint)
     assert more.frames >= 1000
-    steps = SMALL.envs * SMALL.chunk * 4
+    steps = SMALL.num_envs * SMALL.unroll_length * 4
     assert int(more.statistics["updates"]) == more.frames // steps
     frames = [entry["frames"] for entry in entries(tmp_path / "run")]
     assert frames == sorted(set(frames))
@@ -132,7 +132,7 @@ def evaluate(checkpoint: Path, episodes: int = 16) -> float:
 
 def toy_score(folder: Path, seed: int, serial: bool) -> float:
     """Mean return in the toy after training; 26 untrained. Much entropy and a short horizon make it sure and fast."""
-    settings = TrainConfig(envs=16, chunk=20, learning_rate=1e-3, entropy_cost=0.03, discount=0.95)
+    settings = TrainConfig(num_envs=16, unroll_length=20, learning_rate=1e-3, entropy_cost=0.03, discount=0.95)
     workers = 1 if serial else 2
     chosen = options(folder, agent="nav-d2", settings=settings, frames=100_000, serial=serial, workers=workers, seed=seed)
     return evaluate(train(chosen, TOY_TASK).checkpoint)
@@ -150,7 +150,7 @@ def test_processes_learn_the_toy_too(tmp_path):
 
 def command(*arguments: str, **named) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", "--reading-episodes", "0", *arguments],
+        [sys.executable, "-m", "experiments.train", "--analysis-episodes", "0", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -170,7 +170,7 @@ def wait_for_reports(folder: Path, process: subprocess.Popen) -> None:
 @pytest.fixture
 def running(tmp_path):
     """A training in a process group of its own, as a shell starts it."""
-    process = command("--run-dir", str(tmp_path / "run"), "--envs", "4", "--chunk", "10", start_new_session=True)
+    process = command("--run-dir", str(tmp_path / "run"), "--num-envs", "4", "--unroll-length", "10", start_new_session=True)
     try:
         wait_for_reports(tmp_path / "run", process)
         yield process
@@ -270,7 +270,7 @@ def test_streams_and_processes_go_on_with_each_others_checkpoints(tmp_path, monk
     first = train(options(tmp_path), TOY_TASK)
     before = load_checkpoint(first.checkpoint)
     resume = TrainOptions(resume=tmp_path / "run", settings=SMALL, serial=True, workers=1)
-    monkeypatch.setattr("experiments.train.SerialRuntime", CudaRuntime)
+    monkeypatch.setattr("agents.runtime.serial.SerialRuntime", CudaRuntime)
     train(dataclasses.replace(resume, frames=0))
     same = load_checkpoint(first.checkpoint)
     assert all(torch.equal(part, same.parameters[name]) for name, part in before.parameters.items())
@@ -278,10 +278,10 @@ def test_streams_and_processes_go_on_with_each_others_checkpoints(tmp_path, monk
     streamed = load_checkpoint(first.checkpoint)
     assert streamed.frames >= 1000
     assert not torch.equal(*(found.parameters["network.value.weight"] for found in (before, streamed)))
-    monkeypatch.setattr("experiments.train.SerialRuntime", SerialRuntime)
+    monkeypatch.setattr("agents.runtime.serial.SerialRuntime", SerialRuntime)
     train(dataclasses.replace(resume, frames=1400))
     after = load_checkpoint(first.checkpoint)
-    steps = SMALL.envs * SMALL.chunk * 4
+    steps = SMALL.num_envs * SMALL.unroll_length * 4
     assert int(after.statistics["updates"]) == after.frames // steps > streamed.frames // steps
 
 
@@ -314,7 +314,7 @@ def test_a_device_has_a_number_of_workers():
     assert [workers_of(None, "cpu"), workers_of(None, "cuda"), workers_of(3, "cuda")] == [2, 1, 3]
 
 
-def test_a_training_ends_with_a_reading(tmp_path, monkeypatch, capsys):
+def test_a_training_ends_with_an_analysis(tmp_path, monkeypatch, capsys):
     read = []
 
     def decode(checkpoint, logdir, **options):
@@ -323,18 +323,18 @@ def test_a_training_ends_with_a_reading(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("experiments.train.decode", decode)
     folder = tmp_path / "run"
-    options = ("--run-dir", folder, "--frames", 400, "--workers", 1, "--envs", 2, "--chunk", 10, "--serial")
+    options = ("--run-dir", folder, "--frames", 400, "--workers", 1, "--num-envs", 2, "--unroll-length", 10, "--serial")
     for episodes in (7, 0):
         again = ("--resume", folder) if read else ()
         chosen = ("--frames", 400) if read else options
-        monkeypatch.setattr("sys.argv", ["train", *map(str, (*chosen, *again)), "--reading-episodes", str(episodes)])
+        monkeypatch.setattr("sys.argv", ["train", *map(str, (*chosen, *again)), "--analysis-episodes", str(episodes)])
         assert main() == 0
-    assert read == [("nav-d1d2l", folder / "reading", 7, folder / "report.html")]
+    assert read == [("nav-d1d2l", folder / "analysis", 7, folder / "report.html")]
     assert "Position: a figure 0.5 (chance 0.1)" in capsys.readouterr().out
 
 
-def test_a_reading_of_one_episode_is_refused_before_the_training(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["train", "--run-dir", str(tmp_path / "run"), "--reading-episodes", "1"])
+def test_an_analysis_of_one_episode_is_refused_before_the_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["train", "--run-dir", str(tmp_path / "run"), "--analysis-episodes", "1"])
     assert main() == 2
-    assert capsys.readouterr().err.startswith("error: --reading-episodes 1: expected 0 for none")
+    assert capsys.readouterr().err.startswith("error: --analysis-episodes 1: expected 0 for none")
     assert not (tmp_path / "run").exists()

@@ -74,7 +74,7 @@ def check_agent_loss(losses: Any, objective: Any, seed: int = 0) -> None:
     """Values, metrics, and the gradients of logits and values against finite differences of the reference."""
     b, (T, B) = random_batch(seed), (4, 3)
     costs = Costs(objective, 0.2, 0.7, 0.3)
-    config = replace(TrainConfig(), objective=objective, clip=0.2, value_cost=0.7, entropy_cost=0.3)
+    config = replace(TrainConfig(), objective=objective, clip_range=0.2, value_cost=0.7, entropy_cost=0.3)
     logits = torch.from_numpy(b.logits.copy()).view(T, B, 8).requires_grad_()
     value = torch.from_numpy(b.value.copy()).view(T, B).requires_grad_()
     target = [torch.from_numpy(part).view(T, B) for part in (b.action, b.log_mu, b.advantage, b.target)]

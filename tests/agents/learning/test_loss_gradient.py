@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.config import AgentConfig, TrainConfig
+from agents.config import AgentConfig, LossWeights, TrainConfig
 from agents.learning.learner import Learner
 from agents.learning.losses import Targets
 from agents.learning.parameter_store import ParameterStore
@@ -21,7 +21,7 @@ T, N = 4, 3
 def make(agent: AgentConfig, config: TrainConfig):
     task = counting_task()
     torch.manual_seed(0)
-    model = AgentModel(agent, task, config).double()
+    model = AgentModel(agent, task.spec(), config).double()
     flat = FlatParameters(model)
     learner = Learner(model, flat, ParameterStore(config, flat), config, NumpyStream(np.random.SeedSequence(0)))
     return model, flat, learner
@@ -33,9 +33,9 @@ def random_rollout(model: AgentModel) -> tuple[Rollout, Targets]:
     state = tuple(normal(*p.shape) for p in model.network.initial_state(N))
     made = {name: loss.recorder(N) for name, loss in model.auxiliary.items()}
     recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
-    rollout = allocate(T, N, 42, 3, recorders, state)
-    rollout.inputs.images.random_(0, 256, generator=generator)
-    rollout.inputs.velocity = normal(T, N, 6) * 100
+    rollout = allocate(T, model.network, state, recorders, "cpu", N)
+    rollout.inputs.image.random_(0, 256, generator=generator)
+    rollout.inputs.vector = normal(T, N, 6) * 100
     rollout.inputs.reward = normal(T, N)
     rollout.inputs.action = torch.eye(8, dtype=torch.float64)[torch.randint(0, 8, (T, N), generator=generator)]
     rollout.starts[2, 1] = rollout.starts[0, 0] = True
@@ -56,7 +56,7 @@ HEADS = ("depth-encoder", "depth-core", "loop-closure")
 @pytest.mark.parametrize("core", ["feedforward", "lstm", "nav"])
 @pytest.mark.parametrize("depth_form", ["classes", "regression"])
 def test_the_gradient_is_the_losss_slope(objective, core, depth_form):
-    config = TrainConfig(objective=objective, envs=N, chunk=T, entropy_cost=0.1, depth_form=depth_form)
+    config = TrainConfig(objective=objective, num_envs=N, unroll_length=T, entropy_cost=0.1, depth_form=depth_form)
     model, flat, learner = make(AgentConfig(core, HEADS), config)
     rollout, targets = random_rollout(model)
 
@@ -81,7 +81,7 @@ def test_the_gradient_is_the_losss_slope(objective, core, depth_form):
 
 @pytest.mark.parametrize("core", ["feedforward", "nav"])
 def test_the_decoder_sends_no_gradient_to_the_agent(core):
-    config = TrainConfig(envs=N, chunk=T)
+    config = TrainConfig(num_envs=N, unroll_length=T)
     model, flat, _ = make(AgentConfig(core), config)
     rollout, _ = random_rollout(model)
     outputs = model.network.unroll(rollout.inputs, rollout.state, rollout.starts)
@@ -94,13 +94,13 @@ def test_the_decoder_sends_no_gradient_to_the_agent(core):
 
 def test_the_weights_count():
     """Each auxiliary loss enters the sum with its own weight."""
-    config = TrainConfig(envs=N, chunk=T)
+    config = TrainConfig(num_envs=N, unroll_length=T)
     model, _, learner = make(AgentConfig("nav", (*HEADS, "position")), config)
     rollout, targets = random_rollout(model)
     loss, told = learner._loss(rollout, targets, torch.arange(N))
     whole = float(loss.detach())
     for name in HEADS:
-        field = name.replace("-", "_") + "_cost"
-        learner.config = replace(config, **{field: getattr(config, field) + 2})
+        weights = LossWeights(config.loss_weight | {name: config.weight(name) + 2})
+        learner.config = replace(config, loss_weight=weights)
         more = float(learner._loss(rollout, targets, torch.arange(N))[0].detach())
         assert more - whole == pytest.approx(2 * float(told["", f"{name} loss"].detach()), rel=1e-6)

@@ -68,8 +68,8 @@ def test_the_decoders_gradient_does_not_shorten_the_agents():
     """A huge gradient of the decoder alone must leave the agent's update as it was."""
     from agents.config import AGENTS
 
-    config = TrainConfig(optimizer="rmsprop", optimizer_epsilon=1.0)
-    model = initial_model(AGENTS["ff"], counting_task(), config, seed=0)
+    config = TrainConfig(optimizer="rmsprop", optimizer_eps=1.0)
+    model = initial_model(AGENTS["ff"], counting_task().spec(), config, seed=0)
     flat = FlatParameters(model)
     changes = []
     for decoder in (0.0, 1e6):
@@ -86,10 +86,10 @@ def test_the_decoders_gradient_does_not_shorten_the_agents():
 def test_the_learning_rate_falls_in_the_budgets_second_half(spent, left):
     from agents.config import AGENTS
 
-    config = TrainConfig(final_learning_rate_share=0.2, annealing_start=0.5, learning_rate=1e-2, gradient_norm=0.0)
-    flat = FlatParameters(initial_model(AGENTS["ff"], counting_task(), config, seed=0))
+    config = TrainConfig(final_learning_rate_fraction=0.2, anneal_start_fraction=0.5, learning_rate=1e-2, max_grad_norm=0.0)
+    flat = FlatParameters(initial_model(AGENTS["ff"], counting_task().spec(), config, seed=0))
     store = ParameterStore(config, flat)
-    store.progress.fill_(spent)
+    store.set_progress(spent)
     store.push(torch.ones_like(flat.values))
     # Adam's first change of a parameter is as long as the learning rate.
     changes = (flat.values - store.parameters)[: flat.agent_size]

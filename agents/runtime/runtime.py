@@ -1,0 +1,85 @@
+"""How workers run: one protocol, and one factory that makes a runtime with the parameters that its workers share."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from agents.config import TrainConfig
+from agents.learning.parameter_store import ParameterStore, StreamStore
+from agents.model import FlatParameters
+from agents.runtime.worker import Report, WorkerSpec
+from maze_gen.errors import InputError
+
+
+class Runtime(Protocol):
+    """Runs workers on shared parameters."""
+
+    def poll(self, timeout: float) -> list[Report]:
+        """Reports that arrive within about `timeout` seconds; a runtime without processes of its own does a worker's round.
+
+        Raises:
+            WorkerError: a worker died or raised.
+        """
+        ...
+
+    def stop(self) -> list[Report]:
+        """Ends all workers, whatever state they are in; returns reports that weren't polled."""
+        ...
+
+
+RUNTIMES = ("processes", "serial", "cuda", "cuda-serial")
+"""`processes`: one a worker; `serial`: all workers in this process, one after the other; `cuda`: streams of a GPU, with rollouts
+and gradients as CUDA graphs; `cuda-serial`: the same without graphs."""
+
+
+def runtime_name(device: str, serial: bool) -> str:
+    """The runtime for a device, or its variant for debugging."""
+    return {("cpu", False): "processes", ("cpu", True): "serial", ("cuda", False): "cuda", ("cuda", True): "cuda-serial"}[
+        device, serial
+    ]
+
+
+def make_store(name: str, config: TrainConfig, flat: FlatParameters) -> ParameterStore:
+    """Parameters and optimiser where the workers of a runtime share them.
+
+    Args:
+        name: of the runtime.
+        flat: the initial parameters.
+    """
+    return StreamStore(config, flat) if name.startswith("cuda") else ParameterStore(config, flat)
+
+
+def make_runtime(name: str, specs: Sequence[WorkerSpec], store: ParameterStore) -> Runtime:
+    """Starts workers.
+
+    Raises:
+        InputError: an unknown name.
+        WorkerError: they can't be started, e.g. because a GPU's memory is full.
+    """
+    makers: dict[str, Callable[[], Runtime]] = {
+        "processes": lambda: _processes(specs, store),
+        "serial": lambda: _serial(specs, store),
+        "cuda": lambda: _cuda(specs, store, True),
+        "cuda-serial": lambda: _cuda(specs, store, False),
+    }
+    if name not in makers:
+        raise InputError(f"runtime {name!r}: expected one of {', '.join(RUNTIMES)}")
+    return makers[name]()
+
+
+# Imported where they are used: a training needs one of them.
+def _processes(specs: Sequence[WorkerSpec], store: ParameterStore) -> Runtime:
+    from agents.runtime.processes import ProcessRuntime
+
+    return ProcessRuntime(specs, store)
+
+
+def _serial(specs: Sequence[WorkerSpec], store: ParameterStore) -> Runtime:
+    from agents.runtime.serial import SerialRuntime
+
+    return SerialRuntime(specs, store)
+
+
+def _cuda(specs: Sequence[WorkerSpec], store: ParameterStore, graphs: bool) -> Runtime:
+    from agents.runtime.cuda import CudaRuntime
+
+    return CudaRuntime(specs, store, graphs)
