@@ -1,4 +1,4 @@
-"""Depth prediction from the encoder (D1) or the core (D2): a coarse picture of how far everything is (paper, section 3.1)."""
+"""Depth prediction from the encoder (D1) or the core (D2), as a coarse depth map (paper, section 3.1)."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, share
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
 from env.tensors import TensorWorlds
 
 ROWS, COLS = 4, 16
@@ -21,14 +21,14 @@ CLASS_EDGES = (0.05, 0.175, 0.3, 0.425, 0.55, 0.675, 0.8)
 CLASSES = len(CLASS_EDGES) + 1
 POWER = 10.0
 NEAR, FAR = 4.0, 1100.0
-"""Planes of the z-buffer, in units."""
+"""Near and far plane of the z-buffer, in units."""
 
 REGRESSION_ROWS = 8
 REGRESSION_PIXELS = REGRESSION_ROWS * COLS
 
 
 def distance_edges() -> npt.NDArray[np.float32]:
-    """[7] planar distances in units between the classes: the z-buffer F/(F−n)·(1−n/z) to the tenth power, turned round."""
+    """[7] planar distances in units between the classes: `CLASS_EDGES` as values of (F/(F−n) · (1−n/z))^10, solved for z."""
     buffer = np.asarray(CLASS_EDGES) ** (1 / POWER)
     return (NEAR / (1 - buffer * (FAR - NEAR) / FAR)).astype(np.float32)
 
@@ -38,14 +38,8 @@ def classes_of_distance(distance: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     return np.searchsorted(distance_edges(), np.asarray(distance, np.float32), side="right").astype(np.uint8)
 
 
-def classes_of_byte(byte: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """Depth bytes, any shape → classes, as the paper bins them."""
-    value = (np.asarray(byte, np.float64) / 255) ** POWER
-    return np.searchsorted(np.asarray(CLASS_EDGES), value, side="right").astype(np.uint8)
-
-
 class ClassRecorder(Recorder):
-    """Classes of the 4 x 16 distances that the engine measures, row by row."""
+    """Classes [64] of the 4 x 16 planar distances of the observation `depth_target`, row by row."""
 
     shape = (PIXELS,)
     dtype = torch.uint8
@@ -58,9 +52,10 @@ class ClassRecorder(Recorder):
 
 
 class RegressionRecorder(Recorder):
-    """(byte / 255) to the tenth power at 8 x 16 pixels of the middle of the depth picture.
+    """(byte / 255)^10 [128] at 8 x 16 pixels of the observation `depth`, row by row.
 
-    As others crop it: without the rows of the upper and lower 16/84, and 2/84 of the columns at the sides.
+    The picture is cropped by 16/84 of its height above and below and by 2/84 of its width at either side, as in other
+    implementations of the paper; the pixels are the centres of 8 x 16 tiles of what is left.
     """
 
     shape = (REGRESSION_PIXELS,)
@@ -100,13 +95,13 @@ class DepthLoss(AuxiliaryLoss):
         classes = target.long()
         loss = functional.cross_entropy(logits, classes)
         with torch.no_grad():
-            # As argmax(1) == classes would say, at a tenth of its cost.
-            right = (logits.gather(1, classes.unsqueeze(1)) >= logits.amax(1, keepdim=True)).sum()
-        return loss, {"right": right, "pixels": count(classes.numel(), target.device)}
+            # The same as argmax(1) == classes, at a tenth of its cost.
+            correct = (logits.gather(1, classes.unsqueeze(1)) >= logits.amax(1, keepdim=True)).sum()
+        return loss, {"correct": correct, "pixels": count(classes.numel(), target.device)}
 
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:
-        return {"accuracy": share(sums["right"], sums["pixels"])}
+        return {"accuracy": ratio(sums["correct"], sums["pixels"])}
 
 
 class DepthRegressionLoss(AuxiliaryLoss):
@@ -139,13 +134,13 @@ class DepthRegressionLoss(AuxiliaryLoss):
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:
         return {
-            "mean squared error": share(sums["error"], sums["pixels"]),
-            "explained variance": 1 - share(sums["error"], sums["spread"]),
+            "mean squared error": ratio(sums["error"], sums["pixels"]),
+            "explained variance": 1 - ratio(sums["error"], sums["spread"]),
         }
 
 
 def make_depth(context: HeadContext, reads: Literal["encoder", "core"]) -> AuxiliaryLoss:
-    """The head of one of both forms, `classes` or `regression`, on the encoder (D1) or on the core (D2)."""
+    """A head of the form `context.depth_form`, `classes` or `regression`, on the encoder (D1) or on the core (D2)."""
     features = context.encoder_features if reads == "encoder" else context.core_features
     if context.depth_form == "regression":
         return DepthRegressionLoss(features, reads, context.spec.extent("image_size"))

@@ -1,7 +1,7 @@
-"""Loop closure: has the agent been here before, with an excursion in between (paper, section 3.2)?
+"""Loop closure: whether the agent has been at its position before, with an excursion in between (paper, section 3.2).
 
-The paper integrates velocities to a position. Here it is the true position in the maze, so that a respawn is a teleport of it:
-recognising a place that was visited before a respawn counts, and the teleport itself can be the excursion.
+The paper integrates velocities to a position; here it is the true position in the maze. A respawn therefore is a jump of the
+position: a return to a place that was visited before a respawn closes a loop, and the jump itself can be the excursion.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, share
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
 from env.tensors import TensorWorlds
 from maze_gen.maze import CELL_UNITS
 
 NEAR_CELLS = 1.0
-"""η1: an earlier position within this distance closes a loop."""
+"""η1 in cells: an earlier position within this distance closes a loop."""
 FAR_CELLS = 2.0
-"""η2: if some position in between was farther off than this."""
+"""η2 in cells: provided that some position in between was farther away than this."""
 HIDDEN = 128
 
 
@@ -48,8 +48,8 @@ def _label_rows(history, length, position, near, far, out):  # pragma: no cover 
 class LoopClosureLabels:
     """Labels positions as they come, for N rows.
 
-    The label of p(t) is 1 when there are s < u < t of the same episode with |p(s) − p(t)| ≤ η1 and |p(u) − p(t)| > η2. Going
-    backwards from t, that is: the first position farther than η2 opens the search, the next one within η1 ends it.
+    The label of p(t) is 1 when there are s < u < t of the same episode with |p(s) − p(t)| ≤ η1 and |p(u) − p(t)| > η2. The search
+    goes backwards from t: first for a position farther than η2, from there on for one within η1.
     """
 
     def __init__(self, num_envs: int, episode_steps: int) -> None:
@@ -64,7 +64,7 @@ class LoopClosureLabels:
         return out
 
     def write(self, position: npt.NDArray, starts: npt.NDArray[np.bool_], out: npt.NDArray) -> None:
-        """The same, written into `out` [N]."""
+        """As `label`, into `out` [N]."""
         self.length[starts] = 0
         if self.length.max() == self.history.shape[1]:
             self.history = np.concatenate((self.history, np.zeros_like(self.history)), axis=1)
@@ -72,9 +72,9 @@ class LoopClosureLabels:
 
 
 class MaskedLabels:
-    """The same labels from tensors on any device: all rows at once are compared with the whole room for an episode.
+    """The same labels from tensors on any device: all rows at once are compared with all steps that an episode can have.
 
-    It does the same work whatever the positions are, and never asks what a tensor holds.
+    There is no data-dependent control flow and no synchronisation, so that it can be recorded as a CUDA graph.
     """
 
     def __init__(self, num_envs: int, episode_steps: int, device: torch.device | str = "cpu") -> None:
@@ -86,7 +86,7 @@ class MaskedLabels:
         self.never = torch.full((), -1, dtype=torch.int32, device=device)
 
     def write(self, position: Tensor, starts: Tensor, out: Tensor) -> None:
-        """Labels `position` [N, 2] float32, where `starts` [N] bool begin an episode, into `out` [N]; then remembers it."""
+        """Labels `position` [N, 2] float32, where `starts` [N] bool begin an episode, into `out` [N]; then appends it."""
         self.length.masked_fill_(starts.unsqueeze(1), 0)
         x, y = position.split(1, 1)
         squared = (self.x - x).square_() + (self.y - y).square_()
@@ -95,7 +95,7 @@ class MaskedLabels:
         last_away = torch.where(away, self.times, self.never).amax(1, keepdim=True)
         closes = (squared <= NEAR_CELLS * NEAR_CELLS * units) & (self.times < last_away)
         out.copy_(closes.any(1))
-        # Worlds that play longer than they announced keep their last place anew.
+        # In worlds that play longer than their specification says, the last entry is overwritten.
         place = self.length.clamp(max=len(self.times) - 1)
         self.x.scatter_(1, place, x)
         self.y.scatter_(1, place, y)
@@ -103,7 +103,7 @@ class MaskedLabels:
 
 
 class LoopClosureRecorder(Recorder):
-    """Labels the true positions, on the CPU with compiled code that looks only as far back as it must."""
+    """Labels the true positions on the CPU, by compiled code that searches only as far back as needed."""
 
     shape = ()
     dtype = torch.uint8
@@ -116,7 +116,7 @@ class LoopClosureRecorder(Recorder):
 
 
 class MaskedLoopClosureRecorder(Recorder):
-    """Labels the true positions where they are."""
+    """Labels the true positions on their device, without data-dependent control flow."""
 
     shape = ()
     dtype = torch.uint8
@@ -151,19 +151,24 @@ class LoopClosureLoss(AuxiliaryLoss):
 
     def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
         odds = self(features).to(features.dtype)
-        wanted = target.to(odds.dtype)
-        loss = functional.binary_cross_entropy_with_logits(odds, wanted)
+        actual = target.to(odds.dtype)
+        loss = functional.binary_cross_entropy_with_logits(odds, actual)
         with torch.no_grad():
-            said = (odds > 0).to(odds.dtype)
-            hits = (said * wanted).sum()
-        sums = {"hits": hits, "said": said.sum(), "true": wanted.sum(), "steps": count(len(target), target.device)}
+            predicted = (odds > 0).to(odds.dtype)
+            true_positives = (predicted * actual).sum()
+        sums = {
+            "true_positives": true_positives,
+            "predicted": predicted.sum(),
+            "actual": actual.sum(),
+            "steps": count(len(target), target.device),
+        }
         return loss, sums
 
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:
         return {
-            "precision": share(sums["hits"], sums["said"]),
-            "recall": share(sums["hits"], sums["true"]),
-            "F1": share(2 * sums["hits"], sums["said"] + sums["true"]),
-            "share of loops": share(sums["true"], sums["steps"]),
+            "precision": ratio(sums["true_positives"], sums["predicted"]),
+            "recall": ratio(sums["true_positives"], sums["actual"]),
+            "F1": ratio(2 * sums["true_positives"], sums["predicted"] + sums["actual"]),
+            "loop rate": ratio(sums["actual"], sums["steps"]),
         }

@@ -1,4 +1,4 @@
-"""What an auxiliary loss is: which features it reads, the head it adds, the target it needs from a rollout, its own metrics."""
+"""The interface of auxiliary losses: the features that one reads, its head, its target from the worlds, its metrics."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -29,11 +29,11 @@ class HeadContext:
 
 
 Sums = dict[str, Tensor]
-"""Scalars that add up over batches; `AuxiliaryLoss.metrics` makes figures of their sums."""
+"""Scalars that add up over batches; `AuxiliaryLoss.metrics` computes metrics from their sums."""
 
 
 class Recorder(ABC):
-    """Takes an auxiliary loss's target from the worlds, once an observation.
+    """Reads an auxiliary loss's target from the worlds, once per observation.
 
     Attributes:
         shape: of one row's target.
@@ -45,7 +45,7 @@ class Recorder(ABC):
 
     @abstractmethod
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        """Writes the target of the present observation.
+        """Writes the target of the current observation.
 
         Args:
             worlds: right after the `reset`, `reset_rows` or `step` that made the observation.
@@ -55,24 +55,24 @@ class Recorder(ABC):
 
 
 class Memory(ABC):
-    """Keeps past steps of a worker, for a loss that draws its own pictures instead of reading the chunk's.
+    """A replay buffer of a worker's past steps, for a loss that samples its own pictures instead of reading the rollout's.
 
     Attributes:
-        draws: how many random numbers `draw` takes.
+        draws: number of random numbers that `draw` takes.
     """
 
     draws: int
 
     @abstractmethod
     def add(self, images: Tensor, reward: Tensor, starts: Tensor) -> None:
-        """A chunk: images [T, N, size, size, C] uint8, reward after each step [T, N] float32, starts [T, N] bool."""
+        """Appends a rollout: images [T, N, size, size, C] uint8, reward after each step [T, N] float32, starts [T, N] bool."""
 
     @abstractmethod
     def draw(self, uniforms: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Draws with `uniforms` [draws] float32 in [0, 1).
+        """Samples with `uniforms` [draws] float32 in [0, 1).
 
         Returns:
-            Pictures [M, size, size, C] uint8 and the loss's target for them; None while there is nothing to draw from.
+            Pictures [M, size, size, C] uint8 and the loss's target for them; None while the buffer has nothing to sample.
         """
 
 
@@ -80,14 +80,14 @@ class AuxiliaryLoss(nn.Module, ABC):
     """A head and its loss.
 
     Attributes:
-        reads: the features that `forward` takes: the encoder's or the core's of the chunk, or the encoder's of pictures that
-            the loss's own memory draws.
-        detached: whether the loss only reads: no gradient of it reaches the agent.
+        reads: the features that `forward` takes: those of the encoder or of the core over the rollout, or those of the encoder
+            for pictures that the loss's own memory samples.
+        detached: whether the features are detached, so that no gradient of the loss reaches the agent.
         observe: names of the arrays that the worlds must make for the loss's target.
 
-    Recorders and memories are made for tensors on a device, and `masked` or not: a masked one never asks a tensor what it holds,
-    does the same work every time, and keeps its tensors where they are, so that a GPU does it without the host. So does `loss`,
-    always.
+    Recorders and memories are made for tensors on a device, and `masked` or not: a masked one has no data-dependent control flow,
+    synchronises nothing, and keeps its tensors where they are, so that it can be recorded as a CUDA graph. The same holds for
+    `loss`, always.
     """
 
     reads: Literal["encoder", "core", "memory"]
@@ -95,11 +95,11 @@ class AuxiliaryLoss(nn.Module, ABC):
     observe: frozenset[str] = frozenset()
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder | None:
-        """What takes this loss's target from `num_envs` worlds; None for a loss that reads a memory."""
+        """The recorder of this loss's target for `num_envs` worlds; None for a loss that reads a memory."""
         return None
 
     def memory(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Memory | None:
-        """What keeps past steps of `num_envs` worlds; None for a loss that reads the chunk."""
+        """The replay buffer for `num_envs` worlds; None for a loss that reads the rollout."""
         return None
 
     @abstractmethod
@@ -108,7 +108,7 @@ class AuxiliaryLoss(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
-        """The mean loss over M steps, and sums of which `metrics` makes figures.
+        """The mean loss over M steps, and sums from which `metrics` computes metrics.
 
         Args:
             features: [M, F] float32.
@@ -118,14 +118,14 @@ class AuxiliaryLoss(nn.Module, ABC):
     @staticmethod
     @abstractmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:
-        """Figures for TensorBoard from added-up sums."""
+        """Metrics for TensorBoard, by name, from sums added up over batches."""
 
 
-def share(part: float, whole: float) -> float:
-    """part / whole, and 0 of nothing."""
+def ratio(part: float, whole: float) -> float:
+    """part / whole, or 0 where the whole is 0."""
     return part / whole if whole else 0.0
 
 
 def count(number: int, device: torch.device) -> Tensor:
-    """A number as one of `Sums`, made on the device: nothing is sent there."""
+    """A number as one of `Sums`, filled in on the device without a copy from the host."""
     return torch.full((), number, dtype=torch.float64, device=device)

@@ -1,4 +1,4 @@
-"""The position decoder: which cell is the agent in, read off its features without changing them (paper, section 3.3)."""
+"""The position decoder: predicts the cell that the agent is in from detached features (paper, section 3.3)."""
 
 from collections.abc import Mapping
 
@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, share
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
 from env.tensors import TensorWorlds
 
 
 class CellRecorder(Recorder):
-    """The cell that holds the agent."""
+    """Index of the cell that the agent is in, from the privileged array `cell`."""
 
     shape = ()
     dtype = torch.int64
@@ -21,7 +21,7 @@ class CellRecorder(Recorder):
 
 
 class PositionLoss(AuxiliaryLoss):
-    """A linear softmax over the cells of the maze; its gradient never reaches the agent."""
+    """A linear softmax over the cells of the maze on detached features; cross-entropy."""
 
     reads = "core"
     detached = True
@@ -41,9 +41,9 @@ class PositionLoss(AuxiliaryLoss):
         logits = self(features)
         loss = functional.cross_entropy(logits, target)
         with torch.no_grad():
-            right = (logits.argmax(1) == target).sum()
-        return loss, {"right": right, "steps": count(len(target), target.device)}
+            correct = (logits.argmax(1) == target).sum()
+        return loss, {"correct": correct, "steps": count(len(target), target.device)}
 
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:
-        return {"accuracy": share(sums["right"], sums["steps"])}
+        return {"accuracy": ratio(sums["correct"], sums["steps"])}

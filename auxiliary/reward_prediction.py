@@ -1,4 +1,4 @@
-"""Reward prediction as in UNREAL (arXiv 1611.05397, section 3.2): will the next step be rewarded, from three pictures?"""
+"""Reward prediction as in UNREAL (arXiv 1611.05397, section 3.2): the sign of the next reward from three pictures."""
 
 from collections.abc import Mapping
 
@@ -6,23 +6,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, HeadContext, Memory, Sums, count, share
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Memory, Sums, count, ratio
 
 FRAMES = 3
-"""Pictures of a window; the reward is the one that follows the last."""
+"""Consecutive pictures of a window; the label is the sign of the reward of the step after the last."""
 REPLAY_STEPS = 2000
-"""Least steps that a worker keeps; whole chunks are kept."""
+"""Minimum number of steps in a worker's replay buffer, which holds whole rollouts."""
 WINDOWS = 32
-"""Windows a gradient, half of them followed by a reward where there are any."""
+"""Windows per gradient; half of them are followed by a non-zero reward where the buffer has such windows."""
 HIDDEN = 128
 ZERO, POSITIVE, NEGATIVE = range(3)
 
 
 class WindowMemory(Memory):
-    """The last chunks of a worker, at least `REPLAY_STEPS` steps of all its worlds together.
+    """A ring buffer of a worker's last rollouts, at least `REPLAY_STEPS` steps of all its worlds together.
 
     Attributes:
-        images, reward, starts: [C, T, N, ...], the last C chunks, in no order; no window lies in a chunk that isn't there yet.
+        images, reward, starts: [C, T, N, ...], the last C rollouts as a ring. Entries not written yet have `starts` set, so that
+            no window ends in them.
     """
 
     draws = WINDOWS
@@ -45,9 +46,9 @@ class WindowMemory(Memory):
     def draw(self, uniforms: Tensor) -> tuple[Tensor, Tensor] | None:
         """Pictures [K * 3, size, size, C] uint8, window by window, and classes [K] int64.
 
-        Half of the windows come from those before a reward where there are any, half from the others where there are any. A
-        masked memory takes it that there are windows: a chunk of three steps is enough for that in all but odd cases, in which
-        windows cross the start of an episode.
+        Half of the windows are sampled from those followed by a non-zero reward, half from the others; where a kind is missing,
+        its half comes from the other one. A masked memory assumes that there is a window at all: a rollout of three steps has
+        one unless episodes start in all of its rows; if it has none, windows cross the start of an episode.
         """
         if self.chunks == 0 or self.reward.shape[1] < FRAMES:
             return None
@@ -75,10 +76,11 @@ def window_ends(starts: Tensor) -> Tensor:
 
 
 def _draw(counts: Tensor, otherwise: Tensor, uniforms: Tensor) -> Tensor:
-    """Indices [K] of things, each as likely as the others.
+    """Uniformly sampled indices [K] of a subset of M elements.
 
     Args:
-        counts: [M] int64, how many there are up to each index; where there is none at all, `otherwise` is used, which is alike.
+        counts: [M] int64, the number of elements of the subset up to and including each index.
+        otherwise: [M] int64, the same of another subset, which is sampled where the first one is empty.
         uniforms: [K] float32 in [0, 1).
     """
     counts = torch.where(counts[-1] > 0, counts, otherwise)
@@ -107,9 +109,9 @@ class RewardPredictionLoss(AuxiliaryLoss):
         logits = self(features)
         loss = functional.cross_entropy(logits, target)
         with torch.no_grad():
-            right = (logits.argmax(1) == target).sum()
-        return loss, {"right": right, "windows": count(len(target), target.device)}
+            correct = (logits.argmax(1) == target).sum()
+        return loss, {"correct": correct, "windows": count(len(target), target.device)}
 
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:
-        return {"accuracy": share(sums["right"], sums["windows"])}
+        return {"accuracy": ratio(sums["correct"], sums["windows"])}

@@ -6,31 +6,16 @@ a CUDA graph.
 """
 
 from abc import ABC, abstractmethod
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from env.batch import ActionSpec
 from maze_gen.errors import InputError
 
 INITIAL_GAIN = 0.01
 """Gain of the orthogonal initialisation of a head's output weights: at first all choices are about equally likely."""
-
-
-class ActionSizes(Protocol):
-    """What a policy head reads of an action specification.
-
-    Attributes:
-        sizes: number of choices of each of the K parts of an action.
-        autoregressive: whether a part's distribution depends on the parts before it.
-    """
-
-    @property
-    def sizes(self) -> tuple[int, ...]: ...
-
-    @property
-    def autoregressive(self) -> bool: ...
 
 
 class ActionDistribution(ABC):
@@ -161,26 +146,14 @@ class LinearPolicyHead(nn.Linear, PolicyHead):
         self.sizes = sizes
 
     def distribution(self, parameters: Tensor) -> ActionDistribution:
-        return _independent(self.sizes, parameters)
+        return Categorical(parameters) if len(self.sizes) == 1 else IndependentCategoricals(parameters, self.sizes)
 
     def initialise(self) -> None:
         nn.init.orthogonal_(self.weight, INITIAL_GAIN)
         nn.init.zeros_(self.bias)
 
 
-def make_distribution(spec: ActionSizes, logits: Tensor) -> ActionDistribution:
-    """The distribution of one choice, or of several independent ones, from its logits [..., Σ sizes] alone.
-
-    Raises:
-        InputError: the specification is autoregressive: its later logits depend on choices, so only `PolicyHead.distribution`
-            can make it.
-    """
-    if spec.autoregressive:
-        raise InputError(f"actions of sizes {spec.sizes}: autoregressive ones have no fixed logits, ask the policy head")
-    return _independent(spec.sizes, logits)
-
-
-def make_policy_head(spec: ActionSizes, features: int) -> PolicyHead:
+def make_policy_head(spec: ActionSpec, features: int) -> PolicyHead:
     """A fresh policy head for actions of a specification, reading features of width `features`.
 
     Raises:
@@ -211,7 +184,3 @@ def write_one_hot(action: Tensor, sizes: tuple[int, ...], out: Tensor) -> None:
 def add(parts: list[Tensor]) -> Tensor:
     """The sum of tensors of one shape."""
     return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-
-
-def _independent(sizes: tuple[int, ...], logits: Tensor) -> ActionDistribution:
-    return Categorical(logits) if len(sizes) == 1 else IndependentCategoricals(logits, sizes)

@@ -130,22 +130,11 @@ def evaluate(checkpoint: Path, episodes: int = 16) -> float:
     return float(returns.mean())
 
 
-def toy_score(folder: Path, seed: int, serial: bool) -> float:
-    """Mean return in the toy after training; 26 untrained. Much entropy and a short horizon make it sure and fast."""
-    settings = TrainConfig(num_envs=16, unroll_length=20, learning_rate=1e-3, entropy_cost=0.03, discount=0.95)
-    workers = 1 if serial else 2
-    chosen = options(folder, agent="nav-d2", settings=settings, frames=100_000, serial=serial, workers=workers, seed=seed)
-    return evaluate(train(chosen, TOY_TASK).checkpoint)
-
-
 def test_it_learns_the_toy_and_the_saved_agent_has_learned_it(tmp_path):
-    assert toy_score(tmp_path, 1, serial=True) > 40  # 52 to 61 with eight seeds
-
-
-def test_processes_learn_the_toy_too(tmp_path):
-    """Workers that race for the parameters play out differently every time: of thirteen trainings one ended at 19, others at
-    46 to 85. So three have their chance, which a runtime that doesn't learn fails three times."""
-    assert any(toy_score(tmp_path / str(seed), seed, serial=False) > 40 for seed in (1, 2, 3))
+    """A return of 26 untrained, of 52 to 61 with eight seeds. Much entropy and a short horizon make it sure and fast."""
+    settings = TrainConfig(num_envs=16, unroll_length=20, learning_rate=1e-3, entropy_cost=0.03, discount=0.95)
+    chosen = options(tmp_path, agent="nav-d2", settings=settings, frames=100_000, seed=1)
+    assert evaluate(train(chosen, TOY_TASK).checkpoint) > 40
 
 
 def command(*arguments: str, **named) -> subprocess.Popen:

@@ -1,4 +1,4 @@
-"""The gradient of the whole loss against finite differences, in double precision; and what must not reach the agent."""
+"""The gradient of the whole loss against finite differences, in double precision; the decoder's must not reach the agent."""
 
 from dataclasses import replace
 
@@ -97,10 +97,10 @@ def test_the_weights_count():
     config = TrainConfig(num_envs=N, unroll_length=T)
     model, _, learner = make(AgentConfig("nav", (*HEADS, "position")), config)
     rollout, targets = random_rollout(model)
-    loss, told = learner._loss(rollout, targets, torch.arange(N))
+    loss, metrics = learner._loss(rollout, targets, torch.arange(N))
     whole = float(loss.detach())
     for name in HEADS:
         weights = LossWeights(config.loss_weight | {name: config.weight(name) + 2})
         learner.config = replace(config, loss_weight=weights)
         more = float(learner._loss(rollout, targets, torch.arange(N))[0].detach())
-        assert more - whole == pytest.approx(2 * float(told["", f"{name} loss"].detach()), rel=1e-6)
+        assert more - whole == pytest.approx(2 * float(metrics["", f"{name} loss"].detach()), rel=1e-6)

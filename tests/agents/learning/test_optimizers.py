@@ -1,10 +1,10 @@
-"""Shared optimisers with one worker, against torch's own."""
+"""Shared optimisers against torch's own; clipping, and the learning rates of the parameter store."""
 
 import pytest
 import torch
 
-from agents.config import TrainConfig
-from agents.learning.optimizers import SharedAdam, SharedRMSProp, clip_grad_norm
+from agents.config import AGENTS, TrainConfig
+from agents.learning.optimizers import SharedAdam, SharedRMSProp, clip_grad_norm, make_optimizer
 from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
 from agents.runtime.worker import initial_model
@@ -34,18 +34,18 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("stretches", [(SIZE,), (SIZE - 5, 5)])
+@pytest.mark.parametrize("segments", [(SIZE,), (SIZE - 5, 5)])
 @pytest.mark.parametrize("name", CASES)
-def test_follows_torch(name, stretches):
+def test_follows_torch(name, segments):
     make_shared, make_reference = CASES[name]
     shared = make_shared()
     shared.share_memory()
     start = torch.linspace(-1, 1, SIZE, dtype=torch.float64)
-    rates = [(size, RATE * (1 + index)) for index, size in enumerate(stretches)]
-    ours, theirs = start.clone(), [part.clone().requires_grad_() for part in start.split(stretches)]
+    rates = [(size, RATE * (1 + index)) for index, size in enumerate(segments)]
+    ours, theirs = start.clone(), [part.clone().requires_grad_() for part in start.split(segments)]
     reference = make_reference([{"params": [part], "lr": rate} for part, (_, rate) in zip(theirs, rates, strict=True)])
     for gradient in gradients():
-        for part, its_gradient in zip(theirs, gradient.split(stretches), strict=True):
+        for part, its_gradient in zip(theirs, gradient.split(segments), strict=True):
             part.grad = its_gradient.clone()
         reference.step()
         shared.apply(ours, gradient.clone(), rates)
@@ -54,7 +54,18 @@ def test_follows_torch(name, stretches):
     assert not torch.equal(ours, start)
 
 
-def test_a_gradient_is_shortened_only_where_it_is_too_long():
+def test_the_settings_reach_the_optimiser():
+    adam = make_optimizer(TrainConfig(optimizer="adam", optimizer_eps=0.25), SIZE)
+    rmsprop = make_optimizer(TrainConfig(optimizer="rmsprop", rmsprop_alpha=0.75, optimizer_eps=0.5), SIZE)
+    assert isinstance(adam, SharedAdam)
+    assert isinstance(rmsprop, SharedRMSProp)
+    assert (adam.eps, rmsprop.alpha, rmsprop.eps) == (0.25, 0.75, 0.5)
+    # By these names checkpoints save them.
+    assert set(adam.statistics) == {"mean", "square", "updates"}
+    assert set(rmsprop.statistics) == {"square", "updates"}
+
+
+def test_a_gradient_is_scaled_only_where_its_norm_is_too_large():
     gradient = torch.tensor([3.0, 4.0])
     assert float(clip_grad_norm(gradient, 10.0)) == pytest.approx(5.0)
     assert gradient.tolist() == [3.0, 4.0]
@@ -64,10 +75,8 @@ def test_a_gradient_is_shortened_only_where_it_is_too_long():
     torch.testing.assert_close(gradient, torch.tensor([0.6, 0.8]))
 
 
-def test_the_decoders_gradient_does_not_shorten_the_agents():
+def test_the_decoders_gradient_does_not_clip_the_agents():
     """A huge gradient of the decoder alone must leave the agent's update as it was."""
-    from agents.config import AGENTS
-
     config = TrainConfig(optimizer="rmsprop", optimizer_eps=1.0)
     model = initial_model(AGENTS["ff"], counting_task().spec(), config, seed=0)
     flat = FlatParameters(model)
@@ -84,13 +93,11 @@ def test_the_decoders_gradient_does_not_shorten_the_agents():
 
 @pytest.mark.parametrize(("spent", "left"), [(0.0, 1.0), (0.5, 1.0), (0.75, 0.6), (1.0, 0.2)])
 def test_the_learning_rate_falls_in_the_budgets_second_half(spent, left):
-    from agents.config import AGENTS
-
     config = TrainConfig(final_learning_rate_fraction=0.2, anneal_start_fraction=0.5, learning_rate=1e-2, max_grad_norm=0.0)
     flat = FlatParameters(initial_model(AGENTS["ff"], counting_task().spec(), config, seed=0))
     store = ParameterStore(config, flat)
     store.set_progress(spent)
     store.push(torch.ones_like(flat.values))
-    # Adam's first change of a parameter is as long as the learning rate.
+    # The first change by Adam is the learning rate.
     changes = (flat.values - store.parameters)[: flat.agent_size]
     torch.testing.assert_close(changes, torch.full_like(changes, left * 1e-2), rtol=1e-3, atol=1e-6)

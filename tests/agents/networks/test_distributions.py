@@ -1,6 +1,5 @@
 """Action distributions against sums over all actions, and against what published agents do."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,14 +7,15 @@ import pytest
 import torch
 
 from agents.networks import distributions
+from agents.networks.autoregressive import AutoregressiveDistribution
 from agents.networks.distributions import (
     Categorical,
     IndependentCategoricals,
     LinearPolicyHead,
-    make_distribution,
     make_policy_head,
     write_one_hot,
 )
+from env.batch import ActionPart, ActionSpec
 from maze_gen.errors import InputError
 from tests.mutants import Mutant, assert_caught, by_name
 
@@ -25,10 +25,8 @@ LOW = -1e4
 """A logit of probability 0 whose product with it is 0, not undefined."""
 
 
-@dataclass
-class Sizes:
-    sizes: tuple[int, ...]
-    autoregressive: bool = False
+def spec_of(*sizes: int, autoregressive: bool = False) -> ActionSpec:
+    return ActionSpec(tuple(ActionPart(f"part {k}", size) for k, size in enumerate(sizes)), autoregressive)
 
 
 def logits_of(policy: tuple[float, ...]) -> torch.Tensor:
@@ -121,7 +119,7 @@ def test_an_error_is_noticed(name, tmp_path):
 
 def test_a_sequence_is_its_steps():
     """Leading axes [T, B] and [B] give the same numbers, for every head."""
-    for spec in (Sizes((8,)), Sizes((2, 3)), Sizes((2, 3), autoregressive=True)):
+    for spec in (spec_of(8), spec_of(2, 3), spec_of(2, 3, autoregressive=True)):
         torch.manual_seed(0)
         head = make_policy_head(spec, 16).double()
         features = torch.randn(4, 3, 16, dtype=torch.float64)
@@ -143,7 +141,7 @@ def test_the_linear_head_draws_what_a_linear_layer_draws():
     torch.nn.init.orthogonal_(policy.weight, 0.01)
     torch.nn.init.zeros_(policy.bias)
     torch.manual_seed(3)
-    head, other = make_policy_head(Sizes((8,)), 32), torch.nn.Linear(32, 1)
+    head, other = make_policy_head(spec_of(8), 32), torch.nn.Linear(32, 1)
     head.initialise()
     assert list(head.state_dict()) == ["weight", "bias"]
     for name, part in policy.state_dict().items():
@@ -156,7 +154,7 @@ def test_the_linear_head_draws_what_a_linear_layer_draws():
 
 
 def test_heads_start_nearly_uniform():
-    for spec in (Sizes((8,)), Sizes((4, 2)), Sizes((4, 2), autoregressive=True)):
+    for spec in (spec_of(8), spec_of(4, 2), spec_of(4, 2, autoregressive=True)):
         torch.manual_seed(0)
         head = make_policy_head(spec, 32)
         head.initialise()
@@ -165,15 +163,15 @@ def test_heads_start_nearly_uniform():
         assert float(distribution.entropy(path).mean().detach()) == pytest.approx(np.log(8), abs=1e-2)
 
 
-def test_the_distribution_of_a_specification():
-    logits = torch.randn(3, 5)
-    assert isinstance(make_distribution(Sizes((5,)), logits), Categorical)
-    assert isinstance(make_distribution(Sizes((2, 3)), logits), IndependentCategoricals)
-    with pytest.raises(InputError, match="autoregressive"):
-        make_distribution(Sizes((2, 3), autoregressive=True), logits)
+def test_a_specification_has_its_distribution():
+    features = torch.randn(3, 16)
+    kinds = {spec_of(5): Categorical, spec_of(2, 3): IndependentCategoricals, spec_of(5, autoregressive=True): Categorical}
+    for spec, kind in (*kinds.items(), (spec_of(2, 3, autoregressive=True), AutoregressiveDistribution)):
+        head = make_policy_head(spec, 16)
+        assert type(head.distribution(head(features))) is kind
     for sizes in ((), (3, 0)):
         with pytest.raises(InputError, match="action sizes"):
-            make_policy_head(Sizes(sizes), 4)
+            make_policy_head(spec_of(*sizes), 4)
 
 
 def test_actions_are_written_part_after_part():
@@ -185,7 +183,7 @@ def test_actions_are_written_part_after_part():
     assert one.tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
-@pytest.mark.parametrize("spec", [Sizes((8,)), Sizes((2, 3)), Sizes((2, 3), autoregressive=True)])
+@pytest.mark.parametrize("spec", [spec_of(8), spec_of(2, 3), spec_of(2, 3, autoregressive=True)])
 def test_nothing_waits_for_a_device(spec):
     """Tensors of the device "meta" have no contents: whoever asks for them gets an error."""
     head = make_policy_head(spec, 16).to("meta")
