@@ -42,7 +42,7 @@ class Settings:
     steps: int = 120
     batch: int = 64
     evaluations: int = 12
-    glimpse: int = 600
+    glimpse: int = 500
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from auxiliary.depth import distance_edges
 from env.backends import make_batch
 from env.registry import make_task
 from experiments.classification import data
-from experiments.classification.data import HEADINGS, as_input, idx_pictures, maze_frames
+from experiments.classification.data import HEADINGS, SPACING, as_input, idx_pictures, maze_frames
 from experiments.classification.idx import NAMES, read_idx
 from maze_gen.errors import InputError
 from tests.experiments.classification.small import small_pictures
@@ -18,13 +18,13 @@ from tests.experiments.classification.small import small_pictures
 
 def test_place_names_cell_and_quadrant():
     """The same seed and actions, played again, stand in the cells and look where the labels say."""
-    pictures = maze_frames("place", "static-small", 400, 60)
+    pictures = maze_frames("place", "static-small", 2000, 60)
     task = make_task("static-small", observation_size=42)
     rng = np.random.default_rng(1)
-    with make_batch(task, 200) as worlds:
+    with make_batch(task, 1000) as worlds:
         seen = worlds.reset(1)
         for step in range(2):
-            part = slice(200 * step, 200 * (step + 1))
+            part = slice(1000 * step, 1000 * (step + 1))
             np.testing.assert_array_equal(pictures.train[part], seen["rgb"])
             cells = np.asarray(worlds.privileged["cell"])
             angle = np.deg2rad(np.asarray(worlds.privileged["heading"]))
@@ -32,8 +32,9 @@ def test_place_names_cell_and_quadrant():
             axes = np.stack([np.cos(angle), np.sin(angle), -np.cos(angle), -np.sin(angle)]).argmax(0)
             np.testing.assert_array_equal(pictures.train_labels[part] // HEADINGS, cells)
             np.testing.assert_array_equal(pictures.train_labels[part] % HEADINGS, axes)
-            seen = worlds.step(rng.integers(8, size=200))
-    assert pictures.train.shape == (400, 42, 42, 3)
+            for _ in range(SPACING):
+                seen = worlds.step(rng.integers(8, size=1000))
+    assert pictures.train.shape == (2000, 42, 42, 3)
     assert pictures.classes == pictures.outputs == 200
     assert pictures.chance < 0.1
 
