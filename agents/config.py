@@ -70,7 +70,7 @@ class TrainConfig:
     Attributes:
         objective: `actor-critic` (n-step returns, one gradient a rollout) or `clipped` (clipped surrogate, several a rollout).
         observation_size: height and width of the picture in pixels, 84 or 42.
-        encoder: what encodes a picture, a name of the table of encoders.
+        encoder: what encodes a picture: `convolutional` (the paper's two convolutions) or `deep` (twelve shaped layers).
         num_envs: environments of a worker.
         unroll_length: agent steps of a rollout: between two readings of the shared parameters, and the length of truncated
             back-propagation.

@@ -23,8 +23,8 @@ SIZE = 42
 HEADINGS = 4
 WORLDS = 1000
 SPACING = 3
-"""Agent steps between two frames of an episode. Frames of few episodes, or of steps that follow each other, are nearly the same: a
-network then knows the training frames of one pass better than any others."""
+"""Agent steps between two frames of an episode. Frames of few episodes, or of steps that follow each other, are nearly the same:
+a network then knows the training frames of a single pass better than any others."""
 DEPTH_CLASSES = 8
 SEEDS = {"train": 1, "test": 2}
 
