@@ -208,6 +208,21 @@ class BatchEnv(ABC):
         """Raises what `step` couldn't raise without waiting for a device; elsewhere nothing is left to be raised."""
         return
 
+    def clone(self) -> Self:
+        """An independent copy: the same state, and equal trajectories from there on.
+
+        Raises:
+            InputError: these worlds cannot be copied.
+        """
+        raise InputError(f"{type(self).__name__} of {self.task.name!r}: these worlds cannot be copied")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = memo[id(self)] = self.clone()
+        return copy
+
+    def __copy__(self) -> Self:
+        return self.clone()
+
     @abstractmethod
     def close(self) -> None:
         """Frees what the worlds hold; called twice it does nothing."""
@@ -243,3 +258,27 @@ def checked_rows(rows: npt.ArrayLike, num_envs: int) -> npt.NDArray[np.bool_]:
     if mask.shape != (num_envs,) or mask.dtype != np.bool_:
         raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {num_envs} booleans")
     return mask
+
+
+def checked_actions(actions: npt.ArrayLike, playing: npt.NDArray[Any], choices: int) -> npt.NDArray[np.int64]:
+    """The actions [N] of a `step` of worlds whose action is one choice.
+
+    Args:
+        playing: [N], nonzero where an episode goes on.
+        choices: actions are in [0, choices).
+
+    Raises:
+        InputError: they are not N integers in that range, or a row's episode has ended.
+    """
+    chosen = np.asarray(actions)
+    if chosen.shape != playing.shape or chosen.dtype.kind not in "iu":
+        raise InputError(
+            f"actions have shape {chosen.shape} and type {chosen.dtype}, expected {len(playing)} integers in [0, {choices})"
+        )
+    wrong = np.flatnonzero((chosen < 0) | (chosen >= choices))
+    if len(wrong):
+        raise InputError(f"row {wrong[0]}: action {chosen[wrong[0]]} is out of range, expected [0, {choices})")
+    ended = np.flatnonzero(playing == 0)
+    if len(ended):
+        raise InputError(f"row {ended[0]}: its episode has ended; call reset_rows before the next step")
+    return chosen.astype(np.int64)

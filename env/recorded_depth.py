@@ -1,8 +1,8 @@
-"""Compares the depth images of a recording of DeepMind Lab with what the engine sees.
+"""Compares the depth images of a recording of DeepMind Lab with the engine's views.
 
-Two things about DeepMind Lab's images no layout tells, so they are found out from the recording itself: the far plane of released
-levels, one number an image, which makes their bytes; and on which walls a picture hangs, one bit a wall, whose plane lies 1 unit
-in front of the wall. Nothing else is fitted.
+Two properties of DeepMind Lab's images are in no layout and are fitted to the recording: the far plane of released levels, one
+number for each image, which scales their bytes; and which walls bear a picture, one bit for each wall, whose plane lies 1 unit
+in front of the wall.
 """
 
 from dataclasses import dataclass
@@ -17,22 +17,21 @@ from maze_gen.maze import CELL_UNITS, Geometry
 SIZE = 84
 
 FAR_PLANES = np.geomspace(60.0, 5000.0, 180)
-"""Distances of the far plane that are tried on an image of a released level, in units."""
+"""Candidates for the distance of the far plane of an image of a released level, in units."""
 
 PICTURE_HALF_WIDTH: dict[Geometry, float] = {"block": 18.0, "thin": 37.0}
-"""How far a picture reaches from the middle of its wall, in units: as seen in the recordings of text levels; at most so far in
-released ones."""
+"""Half of a picture's width in units: as in the recordings of text levels; an upper bound in released levels."""
 
 
 @dataclass(frozen=True)
 class _View:
-    """One recorded image beside what the engine sees.
+    """One recorded image and the engine's view at the same pose.
 
     Attributes:
         image: [84, 84] uint8, recorded.
         depth: [84, 84] float32, the engine's planar depth in units.
-        before: [84, 84] float32, planar depth of pictures on all walls, where they can be; else the same as `depth`.
-        face: [84] int64, a number for the wall of each column.
+        before: [84, 84] float32, planar depth with a picture on every wall; equal to `depth` where no picture can be.
+        face: [84] int64, an identifier of each column's wall.
     """
 
     image: npt.NDArray[np.uint8]
@@ -42,14 +41,14 @@ class _View:
 
 
 class DepthComparison:
-    """Collects the images of one recording; `median_share` compares them."""
+    """Collects the images of one recording; `median_fraction` compares them."""
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry: Geometry = geometry
         self._views: list[_View] = []
 
     def add(self, engine: FrameEngine, image: npt.NDArray[np.uint8]) -> None:
-        """Adds an image, [84, 84] uint8, of what the engine's only row sees now."""
+        """Adds an image, [84, 84] uint8, recorded at the present pose of the engine's only row."""
         depth = engine.planar_depth(SIZE)[0]
         x, y = engine.privileged["position"][0].astype(np.float64)
         heading = np.radians(float(engine.privileged["heading"][0]))
@@ -60,7 +59,7 @@ class DepthComparison:
         hit_x = x + wall * (np.cos(heading) + right * np.sin(heading))
         hit_y = y + wall * (np.sin(heading) - right * np.cos(heading))
         across_x, across_y = (np.minimum(at % CELL_UNITS, -at % CELL_UNITS) for at in (hit_x, hit_y))
-        # A wall stands 1 unit from a line of the grid: that line says which way it faces.
+        # A wall stands 1 unit from a grid line, whose direction is the wall's.
         faces_x = np.abs(across_x - 1) < np.abs(across_y - 1)
         away = np.where(faces_x, np.abs(hit_x - x), np.abs(hit_y - y))
         along = np.where(faces_x, hit_y, hit_x) % CELL_UNITS
@@ -73,15 +72,15 @@ class DepthComparison:
         looks = np.where(faces_x, np.sign(hit_x - x), 2 * np.sign(hit_y - y)).astype(np.int64)
         self._views.append(_View(image, depth, before, cell * 8 + looks + 2))
 
-    def median_share(self) -> float | None:
-        """The share of bytes within 1 of the recording's, the median over the images; None where there are none."""
+    def median_fraction(self) -> float | None:
+        """The fraction of bytes within 1 of the recording's, the median over the images; None where there are none."""
         if not self._views:
             return None
         pictures = self._pictures()
-        return float(np.median([self._share(view, np.isin(view.face, pictures)) for view in self._views]))
+        return float(np.median([self._fraction(view, np.isin(view.face, pictures)) for view in self._views]))
 
     def _pictures(self) -> list[int]:
-        """The walls that fit the recording better with a picture than without."""
+        """The walls that fit the recording better with a picture than without one."""
         votes: dict[int, int] = {}
         for view in self._views:
             far = self._far(view, view.depth)
@@ -95,10 +94,10 @@ class DepthComparison:
             return np.inf
         return max(FAR_PLANES, key=lambda far: int(_matches(depth, view.image, far).sum()))
 
-    def _share(self, view: _View, has_picture: npt.NDArray[np.bool_]) -> float:
+    def _fraction(self, view: _View, has_picture: npt.NDArray[np.bool_]) -> float:
         before = np.where(has_picture, view.before, view.depth)
         far = self._far(view, before)
-        # A picture needn't fill the part of the wall where one can be.
+        # A picture may be smaller than the area where one can be.
         return float((_matches(before, view.image, far) | _matches(view.depth, view.image, far)).mean())
 
 

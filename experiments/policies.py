@@ -86,20 +86,9 @@ class OraclePlayer:
             self._index[:] = [distinct.index(target) for target in targets]
         goal_row, goal_col = np.divmod(facts["goal_cell"], cols)
         goal = np.stack([goal_col + 0.5, rows - goal_row - 0.5], axis=1).astype(np.float32) * np.float32(100)
-        oracle.plan(
-            self._actions,
-            self._walls,
-            facts["maze"],
-            self._stacked,
-            self._index,
-            rows,
-            cols,
-            facts["position"],
-            facts["heading"],
-            env.observation["velocity"],
-            goal,
-            task.action_repeat,
-        )
+        velocity = env.observation["velocity"]
+        agents = oracle.Agents(facts["maze"], self._index, facts["position"], facts["heading"], velocity, goal)
+        oracle.plan(self._actions, self._walls, self._stacked, agents, task.action_repeat)
         return self._actions.astype(np.int64)
 
 

@@ -8,17 +8,30 @@ import numpy as np
 
 from env.engine import rules
 from env.engine.compile import cpu_kernel, inner
-from env.engine.meeting import ASLEEP, CLAIMED, DONE, EPISODES_ON, LINE, THREADS, WHAT, add, next_piece
-from env.engine.packed_arguments import form_of, reader_of
-from env.engine.render import image as render
+from env.engine.motion import Walls
+from env.engine.packed_arguments import form_of, unpacker_of
+from env.engine.render import camera, image
+from env.engine.render.buffers import allocate_buffers
 from env.engine.render.depth import TARGET_SIZE
+from env.engine.rules import Controls
 from env.engine.state import World
+from env.engine.thread_pool import (
+    CLAIMED,
+    EPISODE_INCREMENT,
+    FINISHED,
+    LINE,
+    OPERATION,
+    SLEEPING,
+    THREADS,
+    atomic_add,
+    wait_for_operation,
+)
 
 _NO_TURN = np.float32(0.0)
 
 
-STEP, BEGIN, LOOK = range(3)
-"""What `advance` does."""
+STEP, START, DRAW = range(3)
+"""Operations of `advance`."""
 
 
 def kernels(world: World) -> SimpleNamespace:
@@ -33,123 +46,86 @@ _compiled: dict[tuple[tuple[str, int], ...], SimpleNamespace] = {}
 
 
 def _compile(example: World) -> SimpleNamespace:
-    play, paint = rules.build(inner), render.build(inner)
-    begin_row, step_row, tell = play.begin, play.step, play.tell
-    tick, frame, face, heading_after = play.tick, play.frame, play.face, play.heading_after
-    paint_row, measure, paint_depth, aim = paint.paint, paint.measure, paint.paint_depth, paint.aim
-    aim_measured = paint.aim_measured
-    planar_depth, upward = paint.planar_depth, paint.upward
-    read = reader_of(example)
-    read_scratch = reader_of(render.allocate_scratch(1))
+    play, render = rules.build(inner), image.build(inner)
+    camera_of = camera.build(inner).camera_of
+    start_episode, play_step, write_facts = play.start_episode, play.play_step, play.write_facts
+    tick, play_frame, set_heading, heading_after = play.tick, play.play_frame, play.set_heading, play.heading_after
+    paint, measure, paint_depth = render.paint, render.measure, render.paint_depth
+    target, target_from_buffers = render.target, render.target_from_buffers
+    planar_depth, upward = render.planar_depth, render.upward
+    unpack = unpacker_of(example)
+    unpack_buffers = unpacker_of(allocate_buffers(1))
 
     @inner
-    def measure_row(world, scratch, row, size):
-        """Writes the depths of all columns of a row's view into the scratch."""
-        heading = world.state.heading[row]
-        measure(
-            world.scene.sides,
-            world.state.maze[row],
-            world.rules.cols,
-            world.state.position[row, 0],
-            world.state.position[row, 1],
-            world.rules.cosine[heading],
-            world.rules.cosine[(heading - 16384) & 65535],
-            size,
-            scratch,
-        )
-
-    @inner
-    def see(world, scratch, row):
+    def draw(world, buffers, row):
         """Draws what a row sees."""
-        state, scene, picture, cols = world.state, world.scene, world.picture, world.rules.cols
-        maze = state.maze[row]
-        ceiling = int(world.pool.ceiling[maze])
-        heading = state.heading[row]
-        cos = world.rules.cosine[heading]
-        sin = world.rules.cosine[(heading - 16384) & 65535]
-        x = state.position[row, 0]
-        y = state.position[row, 1]
+        picture, sides = world.picture, world.scene.sides
+        view = camera_of(world.pool, world.state, world.rules, row)
         if picture.rgb.shape[1] > 0:
-            paint_row(
-                picture.rgb,
-                row,
-                scene.sides,
-                maze,
-                cols,
-                int(world.pool.theme[maze]),
-                ceiling,
-                x,
-                y,
-                cos,
-                sin,
-                state.items,
-                state.kinds,
-                scene.textures,
-                scratch,
-            )
+            paint(picture.rgb, row, world.scene, view, world.state.items, world.state.kinds, buffers)
         elif picture.depth.shape[1] > 0:
-            measure_row(world, scratch, row, picture.depth.shape[1])
+            measure(sides, view, picture.depth.shape[1], buffers)
         if picture.depth.shape[1] > 0:
-            paint_depth(picture.depth, row, ceiling, scratch)
+            paint_depth(picture.depth, row, view.ceiling, buffers)
         if picture.depth_target.shape[1] > 0:
-            # A picture of this size has looked along the target's columns already.
+            # A picture of this size has measured the target's columns already.
             if picture.rgb.shape[1] == TARGET_SIZE or picture.depth.shape[1] == TARGET_SIZE:
-                aim_measured(picture.depth_target, row, ceiling, scratch)
+                target_from_buffers(picture.depth_target, row, view.ceiling, buffers)
             else:
-                aim(picture.depth_target, row, scene.sides, maze, cols, ceiling, x, y, cos, sin)
+                target(picture.depth_target, row, sides, view)
 
     @inner
-    def do_row(world, scratch, row, what, episodes_on):
-        """Does one row's part of a piece of work, and draws what the row sees."""
-        if what == BEGIN and not world.inputs.mask[row]:
+    def execute_row(world, buffers, row, operation, episode_increment):
+        """Executes an operation for one row, and draws what the row sees."""
+        if operation == START and not world.inputs.mask[row]:
             return
         frames = 0
-        if what == STEP:
-            frames = step_row(world.pool, world.state, world.rules, world.facts, row, world.inputs.actions[row])
-        elif what == BEGIN:
-            begin_row(world.pool, world.state, world.rules, world.facts, row, episodes_on)
-        if what != LOOK:
-            tell(world.state, world.rules, world.facts, row, frames)
-        see(world, scratch, row)
+        if operation == STEP:
+            frames = play_step(world.pool, world.state, world.rules, world.facts, row, world.inputs.actions[row])
+        elif operation == START:
+            start_episode(world.pool, world.state, world.rules, world.facts, row, episode_increment)
+        if operation != DRAW:
+            write_facts(world.state, world.rules, world.facts, row, frames)
+        draw(world, buffers, row)
 
     @inner
-    def share(world, scratch, meeting, thread):
-        """Does the present piece of work for the rows of this thread, and then for what the others have left of theirs.
+    def execute_share(world, buffers, sync, thread):
+        """Executes the current operation for the rows of this thread, and then for what the others have left of theirs.
 
-        Rows that lie side by side share cache lines, so each thread has rows of its own to begin with.
+        Adjacent rows share cache lines, so each thread begins with a contiguous block of its own.
         """
-        rows, threads = world.inputs.mask.shape[0], meeting[THREADS]
-        what, episodes_on = meeting[WHAT], meeting[EPISODES_ON]
+        rows, threads = world.inputs.mask.shape[0], sync[THREADS]
+        operation, episode_increment = sync[OPERATION], sync[EPISODE_INCREMENT]
         for others in range(threads):
             owner = (thread + others) % threads
             begin, end = rows * owner // threads, rows * (owner + 1) // threads
             while True:
-                row = begin + add(meeting, CLAIMED + owner * LINE, 1)  # type: ignore[call-arg]
+                row = begin + atomic_add(sync, CLAIMED + owner * LINE, 1)  # type: ignore[call-arg]
                 if row >= end:
                     break
-                do_row(world, scratch, row, what, episodes_on)
+                execute_row(world, buffers, row, operation, episode_increment)
 
-    def advance(table, scratch_table, meeting, thread, seen):
-        """A thread's part in the work of a `env.engine.crew.Crew`: STEP, BEGIN or LOOK.
+    def advance(packed_world, packed_buffers, sync, thread, generation):
+        """A thread's part in the operations of a `env.engine.thread_pool.ThreadPool`: STEP, START or DRAW.
 
-        BEGIN starts the episode `EPISODES_ON` after the last, of the rows where the mask is True, and draws only those. One
-        kernel for all three, because the drawing in it takes most of the time to compile.
+        START starts the episode `EPISODE_INCREMENT` after the last, in the rows where the mask is True, and draws only those. One
+        kernel for all three, because drawing takes most of the time to compile.
         """
-        world = read(table)
-        scratch = read_scratch(scratch_table)
+        world = unpack(packed_world)
+        buffers = unpack_buffers(packed_buffers)
         if thread > 0:
-            add(meeting, ASLEEP, -1)  # type: ignore[call-arg]
-        while thread == 0 or next_piece(meeting, seen):
-            share(world, scratch, meeting, thread)
-            seen += 1
+            atomic_add(sync, SLEEPING, -1)  # type: ignore[call-arg]
+        while thread == 0 or wait_for_operation(sync, generation):
+            execute_share(world, buffers, sync, thread)
+            generation += 1
             if thread == 0:
                 break
-            add(meeting, DONE, 1)  # type: ignore[call-arg]
-        return seen
+            atomic_add(sync, FINISHED, 1)  # type: ignore[call-arg]
+        return generation
 
-    def play_frames(table, orders):
-        """Plays one frame of every row as `env.engine.frame_engine.Orders` says; writes its duration by the row's clock."""
-        world = read(table)
+    def play_frames(packed_world, orders):
+        """Plays one frame of every row, see `env.engine.frame_engine`; writes its duration by the row's clock."""
+        world = unpack(packed_world)
         pool, state, shared, facts = world.pool, world.state, world.rules, world.facts
         for row in range(orders.degrees.shape[0]):
             duration = tick(state.clock, row)
@@ -157,36 +133,36 @@ def _compile(example: World) -> SimpleNamespace:
             orders.own_duration[row] = duration
             if orders.duration[row] > 0:
                 duration = orders.duration[row]
-            degrees = orders.degrees[row]
+            controls = Controls(orders.degrees[row], orders.move[row], orders.strafe[row])
             if orders.heading[row] >= 0:
-                face(state, row, heading_after(state, row, degrees), orders.heading[row])
+                set_heading(state, row, heading_after(state, row, controls.degrees), orders.heading[row])
             state.turned[row] = 0
-            given = frame(pool, state, shared, facts, row, degrees, orders.move[row], orders.strafe[row], duration)
+            given = play_frame(pool, state, shared, facts, row, controls, duration)
             facts.reward[row] = shared.reward[given]
-            tell(state, shared, facts, row, 1)
+            write_facts(state, shared, facts, row, 1)
 
-    def place(table, heading):
-        """Makes every row look to `heading`, int32 [N] in 1/65536 turns, and tells where it is."""
-        world = read(table)
+    def place(packed_world, heading):
+        """Sets the heading of every row, int32 [N] in 1/65536 turns, and writes its facts."""
+        world = unpack(packed_world)
         state, shared, facts = world.state, world.rules, world.facts
         for row in range(heading.shape[0]):
-            face(state, row, heading_after(state, row, _NO_TURN), heading[row])
+            set_heading(state, row, heading_after(state, row, _NO_TURN), heading[row])
             state.heading[row] = heading[row]
             state.turned[row] = 0
-            tell(state, shared, facts, row, 1)
+            write_facts(state, shared, facts, row, 1)
 
-    def measure_depth(table, scratch_table, depth):
-        """Writes the planar depth of every pixel, in units, into `depth`, float32 [N, n, n]."""
-        world = read(table)
-        scratch = read_scratch(scratch_table)
+    def measure_depth(packed_world, packed_buffers, depth):
+        """Writes the planar depth of every pixel, in units, to `depth`, float32 [N, n, n]."""
+        world = unpack(packed_world)
+        buffers = unpack_buffers(packed_buffers)
         size = depth.shape[1]
         for row in range(depth.shape[0]):
-            measure_row(world, scratch, row, size)
-            ceiling = int(world.pool.ceiling[world.state.maze[row]])
+            view = camera_of(world.pool, world.state, world.rules, row)
+            measure(world.scene.sides, view, size, buffers)
             for i in range(size):
                 up = upward(i, size)
                 for j in range(size):
-                    depth[row, i, j] = planar_depth(scratch.depth[j], up, ceiling)
+                    depth[row, i, j] = planar_depth(buffers.depth[j], up, view.ceiling)
 
     return SimpleNamespace(
         advance=cpu_kernel(advance),
@@ -207,24 +183,25 @@ def check_actions(actions, ready, choices):
 
 @functools.cache
 def maze_checker() -> Any:
-    flood = rules.build(inner).flood
+    """The kernel that `env.engine.cpu_runner.check_mazes` calls."""
+    flood_fill = rules.build(inner).flood_fill
 
     def check_maze(pool, needed, maze, rows, cols, spawn_distance, distance, queue):
         """Whether the task can be played in a maze.
 
         Returns:
-            (0, -1) if so; (1, place) for a needed place that can't be reached; (2, goal) for a goal that every spawn is too
-            near to. `needed` is uint8 [M, R*C], `distance` and `queue` are working space of one row.
+            (0, -1) if so; (1, square) for a needed square that cannot be reached; (2, goal) for a goal that every spawn is too
+            near to. `needed` is uint8 [M, R*C], `distance` and `queue` are buffers of one row.
         """
         for candidate in range(pool.goal_count[maze]):
-            goal = int(pool.goal_places[maze, candidate])
-            flood(pool.faces, maze, rows, cols, goal, distance, queue, 0)
+            goal = int(pool.goal_squares[maze, candidate])
+            flood_fill(Walls(pool.faces, maze, rows, cols), goal, distance, queue, 0)
             far = False
-            for place in range(rows * cols):
-                reached = int(distance[0, (rows - 1 - place // cols) * cols + place % cols])
-                if needed[maze, place] != 0 and reached == 65535:
-                    return 1, place
-                if pool.spawn[maze, place] != 0 and reached != 65535 and reached >= spawn_distance:
+            for square in range(rows * cols):
+                reached = int(distance[0, (rows - 1 - square // cols) * cols + square % cols])
+                if needed[maze, square] != 0 and reached == 65535:
+                    return 1, square
+                if pool.spawn[maze, square] != 0 and reached != 65535 and reached >= spawn_distance:
                     far = True
             if not far:
                 return 2, goal

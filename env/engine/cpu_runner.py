@@ -1,17 +1,17 @@
-"""The engine on the CPU: runs the kernels, in threads, over NumPy's arrays."""
+"""The engine on the CPU: runs the kernels, in threads, on NumPy arrays."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import checked_rows
-from env.engine.cpu_kernels import BEGIN, LOOK, STEP, check_actions, kernels, maze_checker
-from env.engine.crew import Crew, Work
+from env.batch import checked_actions, checked_rows
+from env.engine.cpu_kernels import DRAW, START, STEP, check_actions, kernels, maze_checker
 from env.engine.maze_pool import Pool
-from env.engine.packed_arguments import table_of
-from env.engine.render import image as render
+from env.engine.packed_arguments import pack_arguments
+from env.engine.render.buffers import Buffers, allocate_buffers
 from env.engine.state import World
+from env.engine.thread_pool import ThreadPool, Work
 from env.navigation import NUM_ACTIONS
 from env.task import Task
 from maze_gen.errors import InputError
@@ -40,26 +40,35 @@ class CpuRunner:
         return array
 
     def take(self, world: World) -> None:
-        """Takes the arrays that the kernels will work on."""
+        """Keeps the arrays that the kernels work on."""
         self._world = world
-        self._kernels = kernels(world)
-        self._table = table_of(world)
         size = max(world.picture.rgb.shape[1], world.picture.depth.shape[1], 1)
-        self._scratches = [render.allocate_scratch(size) for _ in range(self._threads)]
-        self._crew = Crew(self._threads, _work(self._kernels.advance, self._table, self._scratches))
+        # Packed arguments hold addresses: these keep the arrays alive.
+        self._buffers = [allocate_buffers(size) for _ in range(self._threads)]
+        self._workers = ThreadPool(self._threads, _work(kernels(world).advance, world, self._buffers))
 
-    def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
-        """Starts episode 0 of every row."""
+    @staticmethod
+    def read(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A copy of an array for the host."""
+        return array.copy()
+
+    @staticmethod
+    def write(array: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
+        """Copies values of the host into an array."""
+        array[...] = values
+
+    def reset(self, seed: int, streams: npt.NDArray[np.int64], episodes: npt.NDArray[np.int64] | int = 0) -> None:
+        """Starts an episode of every row, the first of its stream unless `episodes` [N] numbers it."""
         self._world.rules.seed[0] = seed
         self._world.state.stream[:] = streams
-        self._world.state.episode[:] = 0
+        self._world.state.episode[:] = episodes
         self._world.inputs.mask[:] = True
-        self._crew.run(BEGIN)
+        self._workers.run(START)
 
     def reset_rows(self, rows: npt.ArrayLike) -> None:
         """Starts the next episodes of the rows where `rows` is True."""
         self._world.inputs.mask[:] = checked_rows(rows, self._num_envs)
-        self._crew.run(BEGIN, episodes_on=1)
+        self._workers.run(START, episode_increment=1)
 
     def step(self, actions: npt.ArrayLike) -> None:
         """Plays one agent step of every row.
@@ -67,58 +76,56 @@ class CpuRunner:
         Raises:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
         """
-        chosen = np.asarray(actions)
-        if chosen.shape != (self._num_envs,) or chosen.dtype.kind not in "iu":
-            raise InputError(
-                f"actions have shape {chosen.shape} and type {chosen.dtype}, expected {self._num_envs} integers in "
-                f"[0, {NUM_ACTIONS})"
-            )
+        chosen, ready = np.asarray(actions), self._world.state.ready
+        # The compiled check is faster; the other one names what is wrong.
+        if chosen.shape != ready.shape or chosen.dtype.kind not in "iu":
+            checked_actions(chosen, ready, NUM_ACTIONS)
         np.copyto(self._world.inputs.actions, chosen, casting="same_kind")
-        ready = self._world.state.ready
-        row = check_actions(self._world.inputs.actions, ready, NUM_ACTIONS)
-        if row >= 0:
-            if not ready[row]:
-                raise InputError(f"row {row}: its episode was truncated; call reset_rows before the next step")
-            raise InputError(f"row {row}: action {chosen[row]} is out of range, expected [0, {NUM_ACTIONS})")
-        self._crew.run(STEP)
+        if check_actions(self._world.inputs.actions, ready, NUM_ACTIONS) >= 0:
+            checked_actions(chosen, ready, NUM_ACTIONS)
+        self._workers.run(STEP)
 
     def draw(self) -> None:
         """Draws what every row sees now."""
-        self._crew.run(LOOK)
+        self._workers.run(DRAW)
 
     def check(self) -> None:
-        """Nothing is left to be checked: `step` raises at once."""
+        """Does nothing: `step` raises at once."""
 
     def close(self) -> None:
         """Ends the threads."""
-        self._crew.close()
+        self._workers.close()
 
 
-def _work(advance: Any, table: npt.NDArray[np.int64], scratches: list[render.Scratch]) -> Work:
-    """The kernel as a crew calls it; the threads keep what this holds, so it must not hold the runner."""
-    tables = [table_of(scratch) for scratch in scratches]
-    return lambda meeting, thread, seen: advance(table, tables[thread], meeting, thread, seen)
+def _work(advance: Any, world: World, buffers: list[Buffers]) -> Work:
+    """The kernel as a thread pool calls it; threads hold references to it, so that it must not refer to the runner."""
+    packed_world, packed_buffers = pack_arguments(world), [pack_arguments(own) for own in buffers]
+    return lambda sync, thread, generation: advance(packed_world, packed_buffers[thread], sync, thread, generation)
 
 
 def check_mazes(task: Task, pool: Pool) -> None:
-    """Raises InputError where the task's rules can't be kept in one of its mazes: see `env.engine.maze_pool.pack`."""
+    """Checks that the task can be played in all of its mazes.
+
+    Raises:
+        InputError: a cell that the task needs cannot be reached, or no spawn is far enough from a goal.
+    """
     rows, cols = task.mazes[0].rows, task.mazes[0].cols
     needed = pool.spawn.copy()
     if task.fruit == "episode":
         needed |= pool.open
-    for maze, places in enumerate(pool.goal_places):
-        needed[maze, places[: pool.goal_count[maze]]] = 1
-        fruit = pool.fruit_places[maze]
+    for maze, squares in enumerate(pool.goal_squares):
+        needed[maze, squares[: pool.goal_count[maze]]] = 1
+        fruit = pool.fruit_squares[maze]
         needed[maze, fruit[fruit >= 0]] = 1
     distance = np.zeros((1, rows * cols), dtype=np.uint16)
     queue = np.zeros((1, rows * cols), dtype=np.uint16)
     for maze in range(len(task.mazes)):
-        fault, place = maze_checker()(pool, needed, maze, rows, cols, task.spawn_distance, distance, queue)
+        fault, square = maze_checker()(pool, needed, maze, rows, cols, task.spawn_distance, distance, queue)
         if fault:
             where = f"task {task.name!r}, maze {maze}"
-            row, col = rows - 1 - place // cols, place % cols
+            row, col = rows - 1 - square // cols, square % cols
             if fault == 1:
-                raise InputError(f"{where}: the task needs the cell in row {row}, column {col}, which can't be reached")
+                raise InputError(f"{where}: the task needs the cell in row {row}, column {col}, which cannot be reached")
             raise InputError(
                 f"{where}: no spawn is {task.spawn_distance} cells of path or more from the goal in row {row}, column {col}"
             )

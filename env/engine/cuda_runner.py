@@ -1,8 +1,8 @@
-"""The engine on an NVIDIA GPU: kernels with a thread of the GPU for each row around the device functions.
+"""The engine on an NVIDIA GPU: kernels around the device functions, with one GPU thread for each row or column.
 
 All arrays are torch tensors on the GPU, so observations reach torch without a copy; kernels run on torch's current stream. Once
-a `step` has compiled them, a `step` whose actions are a tensor on the GPU can be captured in a CUDA graph: it copies nothing to
-or from the host and waits for nothing.
+the kernels are compiled, a `step` whose actions are a tensor on the GPU can be captured in a CUDA graph: it copies nothing to or
+from the host and does not synchronise.
 
 Under Numba's CUDA simulator the arrays are NumPy's, and the kernels run as plain Python.
 """
@@ -17,10 +17,11 @@ import numpy.typing as npt
 from numba import cuda
 from numba.cuda.core import config  # type: ignore[import-not-found]
 
+from env.batch import checked_actions, checked_rows
+from env.engine import compile as compilers
 from env.engine import rules
 from env.engine.compile import CudaKernel
-from env.engine.compile import cuda as compile_for_gpu
-from env.engine.render import image as render
+from env.engine.render import camera, image
 from env.engine.state import World
 from env.navigation import NUM_ACTIONS
 from maze_gen.errors import InputError
@@ -30,89 +31,54 @@ SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 
 @functools.cache
 def functions() -> SimpleNamespace:
-    """The kernels before they are compiled: `begin`, `step`, `draw` and `aim`."""
-    play, paint = rules.build(compile_for_gpu), render.build(compile_for_gpu)
-    begin_row, step_row, tell = play.begin, play.step, play.tell
-    paint_column, measure_column = paint.paint_column, paint.measure_column
-    paint_depth_column, aim_column = paint.paint_depth_column, paint.aim_column
+    """The kernels before they are compiled: `start`, `step`, `draw` and `target`."""
+    play, render = rules.build(compilers.cuda), image.build(compilers.cuda)
+    camera_of = camera.build(compilers.cuda).camera_of
+    start_episode, play_step, write_facts = play.start_episode, play.play_step, play.write_facts
+    paint_column, measure_column = render.paint_column, render.measure_column
+    paint_depth_column, target_column = render.paint_depth_column, render.target_column
 
-    def begin(pool, state, shared, facts, mask, episodes_on):
-        """Starts episodes of the rows where `mask` is True: the one `episodes_on` after the last."""
+    def start(pool, state, shared, facts, mask, episode_increment):
+        """Starts the episode `episode_increment` after the last, in the rows where `mask` is True."""
         row = cuda.grid(1)  # type: ignore[call-arg]
         if row < mask.shape[0] and mask[row]:
-            begin_row(pool, state, shared, facts, row, episodes_on)
-            tell(state, shared, facts, row, 0)
+            start_episode(pool, state, shared, facts, row, episode_increment)
+            write_facts(state, shared, facts, row, 0)
 
     def step(pool, state, shared, facts, actions, fault):
-        """Plays one agent step of every row; a row that can't be played stays as it is and is named in `fault`, from 1."""
+        """Plays one agent step of every row; a row that cannot be stepped is left unchanged and written to `fault`, from 1."""
         row = cuda.grid(1)  # type: ignore[call-arg]
         if row < actions.shape[0]:
             action = actions[row]
             if action < 0 or action >= NUM_ACTIONS or state.ready[row] == 0:
                 fault[0] = row + 1
             else:
-                frames = step_row(pool, state, shared, facts, row, action)
-                tell(state, shared, facts, row, frames)
+                frames = play_step(pool, state, shared, facts, row, action)
+                write_facts(state, shared, facts, row, frames)
 
     def draw(pool, state, shared, scene, picture, mask):
-        """Draws one column of what a row sees, for the rows where `mask` is True; a thread a column."""
+        """Draws one column of what a row sees, for the rows where `mask` is True; one thread for each column."""
         index = cuda.grid(1)  # type: ignore[call-arg]
         size = max(picture.rgb.shape[1], picture.depth.shape[1])
         row = index // size
         column = index % size
         if row < mask.shape[0] and mask[row]:
-            maze = state.maze[row]
-            ceiling = int(pool.ceiling[maze])
-            heading = state.heading[row]
-            cos = shared.cosine[heading]
-            sin = shared.cosine[(heading - 16384) & 65535]
-            x = state.position[row, 0]
-            y = state.position[row, 1]
+            view = camera_of(pool, state, shared, row)
             if picture.rgb.shape[1] > 0:
-                distance = paint_column(
-                    picture.rgb,
-                    row,
-                    column,
-                    scene.sides,
-                    maze,
-                    shared.cols,
-                    int(pool.theme[maze]),
-                    ceiling,
-                    x,
-                    y,
-                    cos,
-                    sin,
-                    state.items,
-                    state.kinds,
-                    scene.textures,
-                )
+                distance = paint_column(picture.rgb, row, column, scene, view, state.items, state.kinds)
             else:
-                distance = measure_column(column, size, scene.sides, maze, shared.cols, x, y, cos, sin)
+                distance = measure_column(column, size, scene.sides, view)
             if picture.depth.shape[1] > 0:
-                paint_depth_column(picture.depth, row, column, ceiling, distance)
+                paint_depth_column(picture.depth, row, column, view.ceiling, distance)
 
-    def aim(pool, state, shared, scene, picture, mask):
-        """Writes one column of the depth target of the rows where `mask` is True; a thread a column."""
+    def target(pool, state, shared, scene, picture, mask):
+        """Writes one column of the depth target of the rows where `mask` is True; one thread for each column."""
         index = cuda.grid(1)  # type: ignore[call-arg]
         row = index // 16
         if row < mask.shape[0] and mask[row]:
-            maze = state.maze[row]
-            heading = state.heading[row]
-            aim_column(
-                picture.depth_target,
-                row,
-                index % 16,
-                scene.sides,
-                maze,
-                shared.cols,
-                int(pool.ceiling[maze]),
-                state.position[row, 0],
-                state.position[row, 1],
-                shared.cosine[heading],
-                shared.cosine[(heading - 16384) & 65535],
-            )
+            target_column(picture.depth_target, row, index % 16, scene.sides, camera_of(pool, state, shared, row))
 
-    return SimpleNamespace(begin=begin, step=step, draw=draw, aim=aim)
+    return SimpleNamespace(start=start, step=step, draw=draw, target=target)
 
 
 @functools.cache
@@ -148,72 +114,74 @@ class CudaRunner:
         return array
 
     def bring(self, array: npt.NDArray[Any]) -> Any:
-        """A NumPy array, copied to where the kernels read it."""
-        there = self.zeros(array.shape, array.dtype)
-        self._set(there, array)
-        return there
+        """Copies a NumPy array to the GPU."""
+        copy = self.zeros(array.shape, array.dtype)
+        self.write(copy, array)
+        return copy
 
     def shown(self, array: Any) -> Any:
-        """What callers see of an array: a torch tensor on the GPU."""
+        """The torch tensor that shares an array's memory."""
         return array if SIMULATED else self._tensors[id(array)]
 
     def take(self, world: World) -> None:
-        """Takes the arrays that the kernels will work on."""
+        """Keeps the arrays that the kernels work on."""
         self._world = world
 
-    def reset(self, seed: int, streams: npt.NDArray[np.int64]) -> None:
-        """Starts episode 0 of every row."""
-        self._set(self._world.rules.seed, np.array([seed], dtype=np.int64))
-        self._set(self._world.state.stream, streams)
-        self._set(self._world.state.episode, np.zeros(self._num_envs, dtype=np.int64))
-        self._set(self._fault, np.zeros(1, dtype=np.int64))
-        self._set(self._world.inputs.mask, np.ones(self._num_envs, dtype=np.bool_))
-        self._begin(0)
+    def read(self, array: Any) -> npt.NDArray[Any]:
+        """A copy of an array for the host."""
+        return array.copy() if SIMULATED else self._tensors[id(array)].cpu().numpy()
+
+    def write(self, array: Any, values: Any) -> None:
+        """Copies values, of the host or a tensor, into an array."""
+        if SIMULATED:
+            array[...] = values
+            return
+        import torch
+
+        self._tensors[id(array)].copy_(values if self._is_tensor(values) else torch.from_numpy(np.array(values)))
+
+    def reset(self, seed: int, streams: npt.NDArray[np.int64], episodes: npt.NDArray[np.int64] | int = 0) -> None:
+        """Starts an episode of every row, the first of its stream unless `episodes` [N] numbers it."""
+        self.write(self._world.rules.seed, np.array([seed], dtype=np.int64))
+        self.write(self._world.state.stream, streams)
+        self.write(self._world.state.episode, np.broadcast_to(np.asarray(episodes, dtype=np.int64), self._num_envs))
+        self.write(self._fault, np.zeros(1, dtype=np.int64))
+        self.write(self._world.inputs.mask, np.ones(self._num_envs, dtype=np.bool_))
+        self._start(0)
 
     def reset_rows(self, rows: Any) -> None:
-        """Starts the next episodes of the rows where `rows` is True; a tensor on the GPU is read there."""
-        if not self._is_tensor(rows):
-            rows = np.asarray(rows)
-            if rows.dtype != np.bool_:
-                raise InputError(f"rows have type {rows.dtype}, expected booleans")
-        self._expect_rows("rows", rows)
-        self._set(self._world.inputs.mask, rows)
-        self._begin(1)
+        """Starts the next episodes of the rows where `rows` is True; a tensor on the GPU is not copied to the host."""
+        if self._is_tensor(rows):
+            self._expect_rows("rows", rows)
+        else:
+            rows = checked_rows(rows, self._num_envs)
+        self.write(self._world.inputs.mask, rows)
+        self._start(1)
 
     def step(self, actions: Any) -> None:
         """Plays one agent step of every row.
 
         Actions on the host are checked first. Actions on the GPU are checked there: a row whose action is out of range or whose
-        episode is over stays as it is, and the next `check` raises.
+        episode is over is left unchanged, and the next `check` raises.
 
         Raises:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
         """
         if self._is_tensor(actions):
             self._expect_rows("actions", actions)
-            self._set(self._world.inputs.actions, actions)
+            self.write(self._world.inputs.actions, actions)
             self._play()
             return
-        chosen = np.asarray(actions)
-        self._expect_rows("actions", chosen)
-        if chosen.dtype.kind not in "iu":
-            raise InputError(f"actions have type {chosen.dtype}, expected integers in [0, {NUM_ACTIONS})")
-        wrong = np.flatnonzero((chosen < 0) | (chosen >= NUM_ACTIONS))
-        if len(wrong):
-            raise InputError(f"row {wrong[0]}: action {chosen[wrong[0]]} is out of range, expected [0, {NUM_ACTIONS})")
-        over = np.flatnonzero(self._on_host(self._world.state.ready) == 0)
-        if len(over):
-            raise InputError(f"row {over[0]}: its episode was truncated; call reset_rows before the next step")
-        self._set(self._world.inputs.actions, chosen.astype(np.int64))
+        self.write(self._world.inputs.actions, checked_actions(actions, self.read(self._world.state.ready), NUM_ACTIONS))
         self._play()
 
     def check(self) -> None:
-        """Waits for the GPU and raises what it found wrong since the last reset.
+        """Synchronises with the GPU and reports what it refused since the last reset.
 
         Raises:
-            InputError: a step was asked of a row with an action out of range, or past its truncation.
+            InputError: a row was stepped with an action out of range, or past its truncation.
         """
-        fault = int(self._on_host(self._fault)[0])
+        fault = int(self.read(self._fault)[0])
         if fault:
             raise InputError(
                 f"row {fault - 1}: a step with an action out of range, expected [0, {NUM_ACTIONS}), or past a truncation"
@@ -224,14 +192,13 @@ class CudaRunner:
         self._draw(self._all_rows)
 
     def close(self) -> None:
-        """Lets the GPU's memory go."""
+        """Frees the GPU's memory."""
         self._tensors.clear()
 
-    def _begin(self, episodes_on: int) -> None:
+    def _start(self, episode_increment: int) -> None:
         world = self._world
-        self._kernels.begin.launch(
-            self._num_envs, _stream(), world.pool, world.state, world.rules, world.facts, self._world.inputs.mask, episodes_on
-        )
+        arguments = (world.pool, world.state, world.rules, world.facts, world.inputs.mask, episode_increment)
+        self._kernels.start.launch(self._num_envs, _stream(), *arguments)
         self._draw(world.inputs.mask)
 
     def _play(self) -> None:
@@ -248,7 +215,7 @@ class CudaRunner:
         if size > 0:
             self._kernels.draw.launch(self._num_envs * size, _stream(), *seen)
         if world.picture.depth_target.shape[1] > 0:
-            self._kernels.aim.launch(self._num_envs * 16, _stream(), *seen)
+            self._kernels.target.launch(self._num_envs * 16, _stream(), *seen)
 
     def _expect_rows(self, name: str, array: Any) -> None:
         if tuple(array.shape) != (self._num_envs,):
@@ -256,17 +223,6 @@ class CudaRunner:
 
     def _is_tensor(self, array: Any) -> bool:
         return not SIMULATED and hasattr(array, "__cuda_array_interface__")
-
-    def _set(self, array: Any, values: Any) -> None:
-        if SIMULATED:
-            array[...] = values
-            return
-        import torch
-
-        self._tensors[id(array)].copy_(values if self._is_tensor(values) else torch.from_numpy(np.array(values)))
-
-    def _on_host(self, array: Any) -> npt.NDArray[Any]:
-        return array if SIMULATED else self._tensors[id(array)].cpu().numpy()
 
 
 def _stream() -> Any:
@@ -287,7 +243,7 @@ def _check_gpu() -> None:
         raise InputError("device 'cuda': Numba finds no NVIDIA driver; use device 'cpu'")
     if torch.cuda.current_device() != 0:
         raise InputError(f"device 'cuda': torch's current device is {torch.cuda.current_device()}, the engine runs on 0 only")
-    # Small batches are what they are: no warning at every step that they leave much of the GPU idle.
+    # Numba warns at every step of a small batch that much of the GPU is idle.
     config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
-    # Torch makes the context that both of them use.
+    # Torch creates the context that both of them use.
     torch.zeros(1, device="cuda")

@@ -1,8 +1,8 @@
 """The mazes of a task, packed into a few arrays that the device functions read.
 
-The engine numbers cells from the bottom: place = iy * cols + ix with ix = floor(x / 100) and iy = floor(y / 100), so that a
-position gives its cell without knowing the maze. `flip` turns such places into the cells of everything outside of the engine,
-row * cols + col counted from the top, and back.
+The engine numbers the squares of the grid from the bottom: square = iy * cols + ix with ix = floor(x / 100) and
+iy = floor(y / 100), so that a position gives its square without the maze. Cells, everywhere outside of the engine, count from the
+top: row * cols + col.
 """
 
 from typing import Any, NamedTuple
@@ -14,9 +14,14 @@ from env.engine.textures.atlas import texture_number
 from env.navigation import APPLE, STRAWBERRY, drawn_apples, fruit_slots
 from env.task import Task
 from maze_gen.errors import InputError
-from maze_gen.maze import Cell, Maze
+from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, STEPS, THEMES, Cell, Maze
 
 MAX_CELLS = 65534
+SIDE_NAMES = ("east", "north", "west", "south")
+_FACE_CODES = (
+    *range(PLAIN_FACE, PLAIN_FACE + COLOURED_FACES + 1),
+    *range(FIRST_LANDMARK_FACE, FIRST_LANDMARK_FACE + LANDMARKS),
+)
 
 
 class Pool(NamedTuple):
@@ -28,11 +33,11 @@ class Pool(NamedTuple):
             the cell.
         ceiling: [M] uint8, 1 where a ceiling lies on the walls (`thin`), 0 under the open sky (`block`).
         theme: [M] uint8, the theme of the maze's decoration.
-        open: [M, R*C] uint8, 1 for a cell one can stand in.
+        open: [M, R*C] uint8, 1 for an open cell.
         spawn: [M, R*C] uint8, 1 for a cell where an agent may start.
-        goal_places: [M, G] int32, where the goal may be; the first `goal_count` of a row count.
+        goal_squares: [M, G] int32, where the goal may be; the first `goal_count` of a row count.
         goal_count: [M] int32.
-        fruit_places: [M, F] int32, the maze's own fruit, -1 for none; F also has room for what an episode may draw.
+        fruit_squares: [M, F] int32, the maze's own fruit, -1 for none; F is the most fruit of an episode, own or drawn.
         fruit_kinds: [M, F] uint8, APPLE or STRAWBERRY.
         apples_drawn: [M] int32, apples that an episode draws where the task draws them.
     """
@@ -42,43 +47,30 @@ class Pool(NamedTuple):
     theme: Any
     open: Any
     spawn: Any
-    goal_places: Any
+    goal_squares: Any
     goal_count: Any
-    fruit_places: Any
+    fruit_squares: Any
     fruit_kinds: Any
     apples_drawn: Any
 
 
-def flip(cell: int, rows: int, cols: int) -> int:
-    """The engine's place of a cell row * cols + col, and the cell of a place."""
-    return (rows - 1 - cell // cols) * cols + cell % cols
-
-
 def pack(task: Task) -> Pool:
-    """Packs the mazes of a task, after checking that its rules can be kept in all of them.
+    """Packs the mazes of a task, after checking that its rules can be kept in all of them, and what compiled code relies on.
 
     Raises:
-        InputError: no maze at all; mazes of different size, or of more than 65,534 cells; no goal where the task's goal is
-            fixed; a cell that the task needs can't be reached; no spawn far enough from a goal.
+        InputError: mazes of more than 65,534 cells; no goal where the task's goal is fixed; a maze that is not closed, whose
+            walls disagree, or with a thing that does not lie on an open cell.
     """
-    if not task.mazes:
-        raise InputError(f"task {task.name!r} has no maze")
     rows, cols = task.mazes[0].rows, task.mazes[0].cols
     if rows * cols > MAX_CELLS:
         raise InputError(f"task {task.name!r}: a maze of {rows} x {cols} cells is too large, at most {MAX_CELLS} cells")
-    for index, maze in enumerate(task.mazes):
-        if (maze.rows, maze.cols) != (rows, cols):
-            raise InputError(
-                f"task {task.name!r}: maze {index} has {maze.rows} x {maze.cols} cells, maze 0 has {rows} x {cols}; "
-                "the mazes of a task must be equally large"
-            )
-        if not maze.open.any():
-            raise InputError(f"{_of(task, index)} has no open cell")
+    for index in range(len(task.mazes)):
+        _check_maze(task, index)
     goals = [_goal_cells(task, index) for index in range(len(task.mazes))]
     fruit = [_fruit(task, maze) for maze in task.mazes]
     spawns = [maze.spawns or _open_cells(maze) for maze in task.mazes]
     drawn = [drawn_apples(int(maze.open.sum())) if task.fruit == "episode" else 0 for maze in task.mazes]
-    room = fruit_slots(task)
+    most_fruit = fruit_slots(task)
     count = len(task.mazes)
     pool = Pool(
         faces=np.stack([_faces(maze) for maze in task.mazes]),
@@ -86,23 +78,55 @@ def pack(task: Task) -> Pool:
         theme=np.array([maze.decoration.theme for maze in task.mazes], dtype=np.uint8),
         open=np.stack([maze.open[::-1].ravel() for maze in task.mazes]).astype(np.uint8),
         spawn=np.zeros((count, rows * cols), dtype=np.uint8),
-        goal_places=np.full((count, max(len(cells) for cells in goals)), -1, dtype=np.int32),
+        goal_squares=np.full((count, max(len(cells) for cells in goals)), -1, dtype=np.int32),
         goal_count=np.array([len(cells) for cells in goals], dtype=np.int32),
-        fruit_places=np.full((count, room), -1, dtype=np.int32),
-        fruit_kinds=np.full((count, room), APPLE, dtype=np.uint8),
+        fruit_squares=np.full((count, most_fruit), -1, dtype=np.int32),
+        fruit_kinds=np.full((count, most_fruit), APPLE, dtype=np.uint8),
         apples_drawn=np.array(drawn, dtype=np.int32),
     )
 
-    def place(cell: Cell) -> int:
+    def square(cell: Cell) -> int:
         return (rows - 1 - cell[0]) * cols + cell[1]
 
     for index in range(count):
-        pool.spawn[index, [place(cell) for cell in spawns[index]]] = 1
-        pool.goal_places[index, : len(goals[index])] = [place(cell) for cell in goals[index]]
+        pool.spawn[index, [square(cell) for cell in spawns[index]]] = 1
+        pool.goal_squares[index, : len(goals[index])] = [square(cell) for cell in goals[index]]
         for item, (cell, kind) in enumerate(fruit[index]):
-            pool.fruit_places[index, item] = place(cell)
+            pool.fruit_squares[index, item] = square(cell)
             pool.fruit_kinds[index, item] = kind
     return pool
+
+
+def _check_maze(task: Task, index: int) -> None:
+    """Checks what keeps agents, rays and searches inside the arrays; compiled code itself checks nothing."""
+    maze = task.mazes[index]
+    rows, cols = maze.rows, maze.cols
+    if not maze.open.any():
+        raise InputError(f"{_of(task, index)} has no open cell")
+    theme, faces = maze.decoration.theme, maze.decoration.faces
+    if theme not in range(THEMES):
+        raise InputError(f"{_of(task, index)} has theme {theme}, expected 0 to {THEMES - 1}")
+    if faces.shape != (rows, cols, 4) or faces.dtype != np.uint8:
+        raise InputError(f"{_of(task, index)} has faces {faces.shape} {faces.dtype}, expected {(rows, cols, 4)} uint8")
+    unknown = np.setdiff1d(faces, [0, *_FACE_CODES])
+    if len(unknown):
+        raise InputError(f"{_of(task, index)} has a wall of face code {unknown[0]}, which no texture has")
+    passages = maze.open[..., None] & (faces == 0)
+    for side, (down, right) in enumerate(STEPS):
+        padded = np.pad(passages[..., (side + 2) % 4], 1)
+        beyond = padded[1 + down : 1 + down + rows, 1 + right : 1 + right + cols]
+        wrong = np.argwhere(passages[..., side] & ~beyond)
+        if len(wrong):
+            row, col = wrong[0]
+            raise InputError(
+                f"{_of(task, index)}: the cell in row {row}, column {col} has no wall to the {SIDE_NAMES[side]}, where "
+                "no open cell leads back"
+            )
+    things = {"spawn": maze.spawns, "apple": maze.apples, "strawberry": maze.strawberries, "goal": maze.goals}
+    for name, cells in things.items():
+        for row, col in cells:
+            if not (0 <= row < rows and 0 <= col < cols and maze.open[row, col]):
+                raise InputError(f"{_of(task, index)}: the {name} in row {row}, column {col} is not on an open cell")
 
 
 def _of(task: Task, index: int) -> str:
@@ -129,7 +153,7 @@ def _goal_cells(task: Task, index: int) -> tuple[Cell, ...]:
 
 
 def _fruit(task: Task, maze: Maze) -> list[tuple[Cell, int]]:
-    """The fruit that lies in the maze itself, which a task that draws its fruit doesn't use."""
+    """The maze's own fruit, which a task that draws its fruit does not use."""
     if task.fruit == "episode":
         return []
     return [(cell, APPLE) for cell in maze.apples] + [(cell, STRAWBERRY) for cell in maze.strawberries]
@@ -139,5 +163,5 @@ def _faces(maze: Maze) -> npt.NDArray[np.uint8]:
     numbers = np.zeros(256, dtype=np.uint8)
     for code in np.unique(maze.decoration.faces):
         if code:
-            numbers[code] = texture_number(maze.decoration.theme, int(code))
+            numbers[code] = texture_number(int(code))
     return numbers[maze.decoration.faces[::-1]].ravel()

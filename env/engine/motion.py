@@ -1,13 +1,13 @@
-"""How an agent moves in one frame: DeepMind Lab's clock, turn, friction, acceleration and slide along walls.
+"""The motion of an agent in one frame: DeepMind Lab's clock, turn, friction, acceleration and slide along walls.
 
-The source of every rule is the project's reference page on DeepMind Lab. Units are those of `maze_gen.maze`; speeds are
-units/s. Walls are the slabs of `env.engine.maze_pool`: 1 unit thick, inside the open cell whose side they close, across the whole
-side.
+The source of every rule is the project's reference page on DeepMind Lab. Units are those of `maze_gen.maze`; speeds are units/s.
+Walls are the slabs of `env.engine.maze_pool`: 1 unit thick, inside the open cell whose side they close, along the whole side.
 """
 
 import functools
 import math
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,8 @@ FULL_TURN = 65536
 """Headings are counted in steps of 360/65536 degrees."""
 
 FRESH_CLOCK = (12, -38, -1, 14)
-"""(rest, ahead, last, first): milliseconds into the server's step of 50; the client's clock ahead of the server's; the last
-frame's end ahead of the client's clock; how long the next frame lasts."""
+"""(rest, ahead, last, first) in milliseconds: time into the server's step of 50; the client's clock relative to the server's; the
+last frame's end relative to the client's clock; the duration of the next frame."""
 
 DEGREES_PER_PIXEL = 0.0066 * 16
 
@@ -47,6 +47,39 @@ _MOST_PLANES = 4
 _OVERBOUNCE = np.float32(1.001)
 
 
+class Walls(NamedTuple):
+    """The walls of one maze.
+
+    Attributes:
+        faces: see `env.engine.maze_pool.Pool`.
+        maze: the row of `faces`.
+        rows, cols: the size of the maze in cells.
+    """
+
+    faces: Any
+    maze: Any
+    rows: Any
+    cols: Any
+
+
+class Path(NamedTuple):
+    """A straight path of the agent's centre, in units (float32)."""
+
+    x0: Any
+    y0: Any
+    x1: Any
+    y1: Any
+
+
+class Box(NamedTuple):
+    """An axis-aligned rectangle, in units (float32)."""
+
+    left: Any
+    right: Any
+    low: Any
+    high: Any
+
+
 def turn_of_pixels(pixels: int) -> np.float32:
     """Degrees that a frame's look action turns the view; positive pixels turn right, clockwise."""
     return np.float32(-pixels * DEGREES_PER_PIXEL)
@@ -55,7 +88,7 @@ def turn_of_pixels(pixels: int) -> np.float32:
 def cosines() -> np.ndarray:
     """[65536] float32, the cosine of every heading; the sine of h is entry (h - 16384) modulo 65536.
 
-    A table, because the last bit of a cosine differs from one processor's library to the next.
+    A lookup table, because the last bit of a cosine differs between processors' libraries.
     """
     quarter = np.cos(np.arange(FULL_TURN // 4 + 1) * (2 * np.pi / FULL_TURN)).astype(np.float32)
     quarter[-1] = 0.0
@@ -68,12 +101,12 @@ def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 
     Returns:
-        A namespace of `tick`, `turn`, `heading_of_view`, `accelerate`, `slide` and `whole`.
+        A namespace of `tick`, `turn`, `heading_of_view`, `accelerate`, `slide` and `rounded`.
     """
 
     @jit
     def tick(clock, row):
-        """Milliseconds of the frame that begins; moves the row's clock, int32 [N, 4], to the next one."""
+        """Milliseconds of the frame that begins; advances the row's clock, int32 [N, 4]."""
         duration = clock[row, 3]
         rest = clock[row, 0] + 16
         ahead = clock[row, 1] + 16
@@ -91,7 +124,7 @@ def build(jit: Jit) -> SimpleNamespace:
 
     @jit
     def turn(view, degrees):
-        """The view's angle, degrees in [0, 360), after it turned by `degrees`."""
+        """The view's angle, degrees in [0, 360), after a turn by `degrees`."""
         angle = view + degrees
         return angle - _TURN * np.float32(math.floor(angle / _TURN))
 
@@ -102,7 +135,7 @@ def build(jit: Jit) -> SimpleNamespace:
 
     @jit
     def accelerate(vx, vy, forward, strafe, cos, sin, seconds):
-        """Velocity after friction and the acceleration that `forward` (1, 0, -1) and `strafe` (1 right, -1 left) ask for."""
+        """Velocity after friction and acceleration along `forward` (1, 0, -1) and `strafe` (1 right, -1 left)."""
         speed = np.float32(math.sqrt(vx * vx + vy * vy))
         if speed < _ONE:
             vx = _ZERO
@@ -125,7 +158,7 @@ def build(jit: Jit) -> SimpleNamespace:
                 add = min(_ACCELERATION * seconds * _TOP_SPEED, add)
                 vx = vx + wish_x * add
                 vy = vy + wish_y * add
-        # The length is taken and given back because that decides how a speed of exactly one half rounds.
+        # Dividing by the length and multiplying again decides how a speed of exactly one half rounds.
         speed = np.float32(math.sqrt(vx * vx + vy * vy))
         if speed > _ZERO:
             inverse = _ONE / speed
@@ -134,11 +167,11 @@ def build(jit: Jit) -> SimpleNamespace:
         return vx, vy
 
     @jit
-    def meet(best, side, x0, y0, x1, y1, left, right, low, high):
-        """The earlier of a meeting known already and that with one slab, grown by the agent's half width.
+    def meet(best, side, path, box):
+        """The earlier of a contact known already and that with one slab, grown by the agent's half width.
 
         Returns:
-            (fraction of the way, side that the met face looks to: 0 to 3 as EAST to SOUTH, or -1 for none).
+            (fraction of the path, side that the face in contact looks to: 0 to 3 as EAST to SOUTH, or -1 for none).
         """
         enter = _MINUS_ONE
         leave = _ONE
@@ -146,17 +179,17 @@ def build(jit: Jit) -> SimpleNamespace:
         met = -1
         for face in range(4):
             if face == 0:
-                d1 = x0 - right
-                d2 = x1 - right
+                d1 = path.x0 - box.right
+                d2 = path.x1 - box.right
             elif face == 1:
-                d1 = y0 - high
-                d2 = y1 - high
+                d1 = path.y0 - box.high
+                d2 = path.y1 - box.high
             elif face == 2:
-                d1 = left - x0
-                d2 = left - x1
+                d1 = box.left - path.x0
+                d2 = box.left - path.x1
             else:
-                d1 = low - y0
-                d2 = low - y1
+                d1 = box.low - path.y0
+                d2 = box.low - path.y1
             if d1 > _ZERO:
                 outside = True
                 if d2 >= _GAP or d2 >= d1:
@@ -174,38 +207,39 @@ def build(jit: Jit) -> SimpleNamespace:
         return best, side
 
     @jit
-    def sweep(faces, maze, rows, cols, x0, y0, x1, y1):
-        """How far the agent gets on a straight way, as `meet` returns it; (1, -1) where nothing is met."""
-        corner_x = _CELL * np.float32(int(x0 / _CELL))
-        corner_y = _CELL * np.float32(int(y0 / _CELL))
+    def sweep(walls, path):
+        """How far the agent gets along a path, as `meet` returns it; (1, -1) where there is no contact."""
+        faces, maze = walls.faces, walls.maze
+        corner_x = _CELL * np.float32(int(path.x0 / _CELL))
+        corner_y = _CELL * np.float32(int(path.y0 / _CELL))
         best = _ONE
         side = -1
         if (
-            min(x0, x1) >= corner_x + _NEAR_WALL
-            and max(x0, x1) <= corner_x + _FAR_WALL
-            and min(y0, y1) >= corner_y + _NEAR_WALL
-            and max(y0, y1) <= corner_y + _FAR_WALL
+            min(path.x0, path.x1) >= corner_x + _NEAR_WALL
+            and max(path.x0, path.x1) <= corner_x + _FAR_WALL
+            and min(path.y0, path.y1) >= corner_y + _NEAR_WALL
+            and max(path.y0, path.y1) <= corner_y + _FAR_WALL
         ):
             return best, side
-        first_col = max(int((min(x0, x1) - _REACH) / _CELL), 0)
-        last_col = min(int((max(x0, x1) + _REACH) / _CELL), cols - 1)
-        first_row = max(int((min(y0, y1) - _REACH) / _CELL), 0)
-        last_row = min(int((max(y0, y1) + _REACH) / _CELL), rows - 1)
+        first_col = max(int((min(path.x0, path.x1) - _REACH) / _CELL), 0)
+        last_col = min(int((max(path.x0, path.x1) + _REACH) / _CELL), walls.cols - 1)
+        first_row = max(int((min(path.y0, path.y1) - _REACH) / _CELL), 0)
+        last_row = min(int((max(path.y0, path.y1) + _REACH) / _CELL), walls.rows - 1)
         for iy in range(first_row, last_row + 1):
             for ix in range(first_col, last_col + 1):
-                place = (iy * cols + ix) * 4
+                square = (iy * walls.cols + ix) * 4
                 left = _CELL * np.float32(ix) - _HALF_WIDTH
                 low = _CELL * np.float32(iy) - _HALF_WIDTH
                 right = left + _CELL + _HALF_WIDTH + _HALF_WIDTH
                 high = low + _CELL + _HALF_WIDTH + _HALF_WIDTH
-                if faces[maze, place] != 0:
-                    best, side = meet(best, side, x0, y0, x1, y1, left + _FAR_FACE, right, low, high)
-                if faces[maze, place + 1] != 0:
-                    best, side = meet(best, side, x0, y0, x1, y1, left, right, low + _FAR_FACE, high)
-                if faces[maze, place + 2] != 0:
-                    best, side = meet(best, side, x0, y0, x1, y1, left, right - _FAR_FACE, low, high)
-                if faces[maze, place + 3] != 0:
-                    best, side = meet(best, side, x0, y0, x1, y1, left, right, low, high - _FAR_FACE)
+                if faces[maze, square] != 0:
+                    best, side = meet(best, side, path, Box(left + _FAR_FACE, right, low, high))
+                if faces[maze, square + 1] != 0:
+                    best, side = meet(best, side, path, Box(left, right, low + _FAR_FACE, high))
+                if faces[maze, square + 2] != 0:
+                    best, side = meet(best, side, path, Box(left, right - _FAR_FACE, low, high))
+                if faces[maze, square + 3] != 0:
+                    best, side = meet(best, side, path, Box(left, right, low, high - _FAR_FACE))
         return best, side
 
     @jit
@@ -232,14 +266,14 @@ def build(jit: Jit) -> SimpleNamespace:
 
     @jit
     def plane(index, planes, ux, uy):
-        """Plane 0 is the direction of the way; the next ones the walls met, two bits of `planes` each."""
+        """Plane 0 is the direction of movement; the following ones are the walls met, two bits of `planes` each."""
         if index == 0:
             return ux, uy
         return along((planes >> (2 * (index - 1))) & 3)
 
     @jit
-    def slide(faces, maze, rows, cols, x, y, vx, vy, seconds):
-        """Position and velocity (x, y, vx, vy) after `seconds` of movement, past up to four meetings with walls."""
+    def slide(walls, x, y, vx, vy, seconds):
+        """Position and velocity (x, y, vx, vy) after `seconds` of movement, with up to four contacts with walls."""
         speed = np.float32(math.sqrt(vx * vx + vy * vy))
         if speed == _ZERO:
             return x, y, vx, vy
@@ -251,7 +285,7 @@ def build(jit: Jit) -> SimpleNamespace:
         for _ in range(4):
             way_x = vx * left
             way_y = vy * left
-            fraction, side = sweep(faces, maze, rows, cols, x, y, x + way_x, y + way_y)
+            fraction, side = sweep(walls, Path(x, y, x + way_x, y + way_y))
             x = x + way_x * fraction
             y = y + way_y * fraction
             if side < 0:
@@ -271,8 +305,8 @@ def build(jit: Jit) -> SimpleNamespace:
                 continue
             planes = planes | (side << (2 * (count - 1)))
             count += 1
-            # The floor is the first plane in DeepMind Lab: level movement counts as into it, so that the other planes are gone
-            # through once, in the order in which they were met.
+            # The floor is the first plane in DeepMind Lab: level movement counts as into it, so that the other planes are
+            # applied once, in the order in which they were met.
             for index in range(count):
                 px, py = plane(index, planes, ux, uy)
                 if vx * px + vy * py < _INTO:
@@ -280,12 +314,14 @@ def build(jit: Jit) -> SimpleNamespace:
         return x, y, vx, vy
 
     @jit
-    def whole(value):
-        """The nearest whole number, half to even."""
+    def rounded(value):
+        """The nearest integer, half to even."""
         floor = np.float32(math.floor(value))
         rest = value - floor
         if rest > _HALF or (rest == _HALF and int(floor) & 1 == 1):
             floor = floor + _ONE
         return floor
 
-    return SimpleNamespace(tick=tick, turn=turn, heading_of_view=heading_of_view, accelerate=accelerate, slide=slide, whole=whole)
+    return SimpleNamespace(
+        tick=tick, turn=turn, heading_of_view=heading_of_view, accelerate=accelerate, slide=slide, rounded=rounded
+    )

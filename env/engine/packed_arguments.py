@@ -1,8 +1,8 @@
-"""One array of addresses that stands for all arrays of a world.
+"""One integer array that stands for all arrays of a world.
 
-Numba takes about 0.2 µs to accept an array as an argument, and a step needs 50 of them: too much for a batch of 64 worlds, and
-in threads the interpreter's lock is held all the while. So a kernel takes one array of integers, the addresses and shapes of
-all the others, and puts them together again in compiled code.
+Numba takes about 0.2 µs to unbox an array argument, and a step has 50 of them: too much for a batch of 64 worlds, and other
+threads wait for the interpreter's lock all the while. So a kernel takes one array of the addresses and shapes of all the
+others, and unpacks it in compiled code.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,10 +16,10 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
-def table_of(bundle: Any) -> npt.NDArray[np.int64]:
+def pack_arguments(bundle: Any) -> npt.NDArray[np.int64]:
     """The addresses, shapes and numbers of a nested NamedTuple of C-contiguous arrays and integers.
 
-    The table doesn't keep the arrays alive.
+    The result does not keep the arrays alive, and is valid for these arrays only: it must never be copied to another world.
     """
     entries: list[int] = []
     for value in _leaves(bundle):
@@ -31,19 +31,19 @@ def table_of(bundle: Any) -> npt.NDArray[np.int64]:
     return np.array(entries, dtype=np.int64)
 
 
-def reader_of(bundle: Any) -> Callable[[Any], Any]:
-    """A compiled function that turns the table of a bundle of this form back into one: the same types and dimensions."""
+def unpacker_of(bundle: Any) -> Callable[[Any], Any]:
+    """A compiled function that turns packed arguments back into a bundle of this form: the same types and dimensions."""
     names: dict[str, Any] = {"carray": carray, "pointer": _pointer}
     source, _ = _expression(bundle, 0, names)
-    exec(f"def read(table):\n    return {source}\n", names)
-    # Arrays made in compiled code need Numba's counting of references, once a call; see `env.engine.compile`.
+    exec(f"def unpack(packed):\n    return {source}\n", names)
+    # Arrays that compiled code creates need Numba's reference counts, once in a call; see `env.engine.compile`.
     options: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": True}
     options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-    return numba.njit(**options)(names["read"])
+    return numba.njit(**options)(names["unpack"])
 
 
 def form_of(bundle: Any) -> tuple[tuple[str, int], ...]:
-    """The types and dimensions of a bundle's arrays: bundles of one form can be read by one reader."""
+    """The types and dimensions of a bundle's arrays: bundles of one form are unpacked by the same function."""
     return tuple((str(value.dtype), value.ndim) if isinstance(value, np.ndarray) else ("int", 0) for value in _leaves(bundle))
 
 
@@ -56,7 +56,7 @@ def _leaves(bundle: Any) -> Iterator[Any]:
 
 
 def _expression(value: Any, position: int, names: dict[str, Any]) -> tuple[str, int]:
-    """The code that makes a value from the table's entries at `position` and after, and where the next entries begin."""
+    """The code that unpacks a value from the entries at `position` and after, and the position of the next value."""
     if hasattr(value, "_fields"):
         kind = type(value)
         names[kind.__name__] = kind
@@ -67,9 +67,9 @@ def _expression(value: Any, position: int, names: dict[str, Any]) -> tuple[str, 
         return f"{kind.__name__}({', '.join(parts)})", position
     if isinstance(value, np.ndarray):
         names[f"type_{value.dtype}"] = value.dtype.type
-        shape = "".join(f"table[{position + 1 + axis}], " for axis in range(value.ndim))
-        return f"carray(pointer(table[{position}]), ({shape}), type_{value.dtype})", position + 1 + value.ndim
-    return f"table[{position}]", position + 1
+        shape = "".join(f"packed[{position + 1 + axis}], " for axis in range(value.ndim))
+        return f"carray(pointer(packed[{position}]), ({shape}), type_{value.dtype})", position + 1 + value.ndim
+    return f"packed[{position}]", position + 1
 
 
 @intrinsic

@@ -1,6 +1,6 @@
 """Counter-based random numbers: Philox 4x32-10 (Salmon and others 2011), a pure function of a key and a counter.
 
-The key is the seed; the counter is (stream, episode, purpose and index). So a number depends on nothing that was drawn before,
+The key is the seed; the counter is (stream, episode, purpose and index). So a number does not depend on what was drawn before,
 and is the same on every device.
 """
 
@@ -15,7 +15,7 @@ MAZE, GOAL, FRUIT, SPAWN = range(4)
 """Purposes of the draws of an episode."""
 
 MAX_INDEX = 1 << 24
-"""Draws of one purpose in an episode are numbered below this."""
+"""Draws of one purpose in an episode have indices below this."""
 
 # uint64 holds every product of two 32-bit words: nothing overflows, in compiled code or in plain Python.
 _WORD = np.uint64(0xFFFFFFFF)
@@ -54,12 +54,12 @@ def build(jit: Jit) -> SimpleNamespace:
         """Four words for draw `index` of a purpose; all are int64."""
         key = np.uint64(seed)
         source = np.uint64(stream)
-        place = (np.uint64(purpose) << _PURPOSE_SHIFT) | np.uint64(index)
-        return philox(source & _WORD, source >> _SHIFT, np.uint64(episode) & _WORD, place, key & _WORD, key >> _SHIFT)
+        number = (np.uint64(purpose) << _PURPOSE_SHIFT) | np.uint64(index)
+        return philox(source & _WORD, source >> _SHIFT, np.uint64(episode) & _WORD, number, key & _WORD, key >> _SHIFT)
 
     @jit
     def below(word, bound):
-        """A whole number in [0, bound), bound < 2**32, from a word; its bias is below bound / 2**32."""
+        """An integer in [0, bound), bound < 2**32, from a word; its bias is below bound / 2**32."""
         return np.int64((word * np.uint64(bound)) >> _SHIFT)
 
     return SimpleNamespace(philox=philox, draw=draw, below=below)

@@ -1,4 +1,4 @@
-"""The state of N worlds: a struct of arrays, a row an environment, and the settings that they share."""
+"""The state of N worlds as a struct of arrays, one row for each world, and the settings that they share."""
 
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
@@ -18,27 +18,27 @@ Zeros = Callable[[tuple[int, ...], Any], Any]
 
 
 class State(NamedTuple):
-    """N rows. Places are `env.engine.maze_pool`'s cell numbers, counted from the bottom.
+    """The simulation state of N rows. Squares are numbered from the bottom, see `env.engine.maze_pool`.
 
     Attributes:
         position: [N, 2] float32, x and y in units.
         motion: [N, 2] float32, velocity along x and y in units/s, whole numbers.
         angle: [N] float32, degrees in [0, 360) that the view has turned since the episode's start.
         heading, offset: [N] int32, in 1/65536 turns: where the agent looks, and what is added to `angle` to get it.
-        turned: [N] int32, 1/65536 turns that the agent has turned in this step; a respawn isn't a turn.
+        turned: [N] int32, the agent's rotation in this step in 1/65536 turns, without respawns.
         clock: [N, 4] int32, see `env.engine.motion.FRESH_CLOCK`.
         frame: [N] int32, frames played of this episode.
-        touched: [N] int32, the kind of item touched after the last frame, whose reward the next one gives.
+        touched: [N] int32, the kind of item touched after the last frame, whose reward the next frame gives.
         leaving: [N] int32, 1 when the last frame gave the goal's reward: the next frame respawns.
         maze: [N] int32, index into the pool.
-        goal: [N] int32, place of the goal.
-        items: [N, I] int32, places of the items that are there, -1 for one that was taken; item 0 is the goal.
-        homes: [N, I] int32, the places that the items have in this episode, -1 for none.
+        goal: [N] int32, square of the goal.
+        items: [N, I] int32, squares of the items that are present, -1 for one that was taken; item 0 is the goal.
+        homes: [N, I] int32, squares of the items at the start of this episode, -1 for none.
         kinds: [N, I] uint8, APPLE, STRAWBERRY or GOAL.
-        contents: [N, R*C] uint16, by place: the number of the item whose home it is, from 1, or 0.
+        contents: [N, R*C] uint16, by square: 1 + the index of the item whose home it is, or 0.
         distance: [N, R*C] uint16, cells of path to the goal, by cell counted from the top; UNREACHABLE where there is none.
-        queue: [N, R*C] uint16, working space of the search that finds them.
-        stream, episode: [N] int64, which episode this is.
+        queue: [N, R*C] uint16, the queue of the search that computes `distance`.
+        stream, episode: [N] int64, the stream and the number of the current episode.
         spawns: [N] int32, spawns in this episode.
         ready: [N] uint8, 0 before the first episode and from a truncation to the next episode.
     """
@@ -68,14 +68,14 @@ class State(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What the rows share; numbers, and small arrays on the device that reads them.
+    """Settings that all rows share; numbers, and small arrays on the device that reads them.
 
     Attributes:
         rows, cols: size of the mazes in cells.
         fruit_drawn: 1 where apples are drawn every episode.
         spawn_distance: least cells of path between a spawn and the goal.
         episode_frames, action_repeat: frames of an episode, and of an agent step.
-        reward: [4] float32, by kind of item; entry 0 is 0.
+        reward: [4] float32, by kind of item; entry 0, for no item, is 0.
         action_turn: [8] float32, degrees that the view turns in a frame of each action.
         action_move, action_strafe: [8] int32, -1, 0 or 1.
         cosine: [65536] float32, see `env.engine.motion.cosines`.
@@ -127,7 +127,7 @@ class Picture(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is drawn from.
+    """What pictures are drawn from.
 
     Attributes:
         sides: [M, R*C] uint32, `Pool.faces` with the four bytes of a cell read as one number.
@@ -139,7 +139,12 @@ class Scene(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What the caller of a kernel says: [N] int64 actions, and [N] bool rows whose next episode is to begin."""
+    """Inputs of a kernel.
+
+    Attributes:
+        actions: [N] int64.
+        mask: [N] bool, the rows whose next episode starts.
+    """
 
     actions: Any
     mask: Any
@@ -158,7 +163,7 @@ class World(NamedTuple):
 
 
 def allocate_picture(num_envs: int, size: int, observe: Collection[str], zeros: Zeros) -> Picture:
-    """The arrays that are drawn into; those that `observe` doesn't name have no pixels."""
+    """Allocates the pictures; those that `observe` does not name are empty."""
     n = num_envs
     rgb, depth, depth_target = ("rgb" in observe), ("depth" in observe), ("depth_target" in observe)
     return Picture(
@@ -169,7 +174,7 @@ def allocate_picture(num_envs: int, size: int, observe: Collection[str], zeros: 
 
 
 def allocate_state(num_envs: int, cells: int, items: int, zeros: Zeros) -> State:
-    """A state of `num_envs` rows, mazes of `cells` cells and up to `items` items, that has played nothing yet."""
+    """Allocates the state of `num_envs` rows for mazes of `cells` cells and up to `items` items, before the first episode."""
     n = num_envs
     return State(
         position=zeros((n, 2), np.float32),
@@ -198,7 +203,7 @@ def allocate_state(num_envs: int, cells: int, items: int, zeros: Zeros) -> State
 
 
 def allocate_facts(num_envs: int, fruit: int, zeros: Zeros) -> Facts:
-    """The arrays that a step writes beside the picture; `fruit` is the most fruit of an episode."""
+    """Allocates what a step writes beside the picture; `fruit` is the most fruit of an episode."""
     n = num_envs
     return Facts(
         velocity=zeros((n, 6), np.float32),
@@ -216,7 +221,7 @@ def allocate_facts(num_envs: int, fruit: int, zeros: Zeros) -> Facts:
 
 
 def rules_of(task: Task, cosine: Any, to_device: Callable[[np.ndarray], Any]) -> Rules:
-    """The rules of a task; `to_device` brings a small array to where the engine computes."""
+    """The rules of a task; `to_device` copies an array to the device where the engine computes."""
     reward = np.zeros(4, dtype=np.float32)
     reward[APPLE], reward[STRAWBERRY], reward[GOAL] = task.rewards.apple, task.rewards.strawberry, task.rewards.goal
     look, move, strafe = (np.array(column, dtype=np.int32) for column in zip(*ACTION_FRAMES, strict=True))

@@ -1,15 +1,17 @@
-"""Plays the same episodes in DeepMind Lab and in the engine, frame by frame, and says how far the two differ.
+"""Plays the same episodes in DeepMind Lab and in the engine, frame by frame, and measures their differences.
 
-`python -m env.lab.compare` prints one JSON line a maze and one of all. Mazes come from the generator, actions are random (or
-chosen by an oracle in part, `--guided`), held as long as an agent's, and both start from the same seed. What is compared:
+`python -m env.lab.compare` prints one JSON line for each maze and one for all. Mazes come from the generator; actions are
+random, or an oracle's in part (`--guided`), and repeated as an agent's are; both start from the same seed. The comparison:
 
-* Up to the first respawn the engine goes its own way, with its own clock. After it, DeepMind Lab's clock slips: durations and
-  headings are taken from it, a frame's duration being the one in `DURATIONS` that explains what it did best. While it still
-  shows the new start (1 to 4 frames at each respawn) nothing is compared; then the engine takes position and velocity from it.
-* Rewards, on the very frame. Only fruit in the cell of a respawn is paid in the frame of the respawn or up to two later, in no
+* Poses. Up to the first respawn the engine predicts every frame with its own clock. Then DeepMind Lab's clock slips: headings are
+  taken from it, and a frame's duration is the one in `DURATIONS` that explains its motion best. While it still shows the new
+  start (1 to 4 frames at each respawn) nothing is compared; then the engine takes position and velocity from it.
+* Rewards, in the same frame. Only fruit in the cell of a respawn is rewarded in the frame of the respawn or up to two later, in
+no
   fixed order: the frames around a respawn are compared as a sum.
-* Depth, every `DEPTH_EVERY` frames: the share of bytes within 1. Columns that look past an item are left out, since items look
-  different, and in mazes with a ceiling the far plane is fitted, one number a picture.
+* Depth, every `DEPTH_EVERY` frames: the fraction of bytes within 1. Columns near an item are excluded, since items look
+different,
+  and in mazes with a ceiling the far plane is fitted, one number for each picture.
 """
 
 import json
@@ -25,11 +27,11 @@ from env.engine.frame_engine import FrameEngine
 from env.engine.motion import FULL_TURN
 from env.engine.render.depth import depth_byte
 from env.lab.adapter import LabBatch
-from env.lab.episode_plan import Plan, Planner, order_of
+from env.lab.episode_plan import EpisodePlan, Planner, episode_of
 from env.lab.simulator import Simulator, cache_folder, require_lab
 from env.navigation import ACTION_FRAMES, FRAMES_PER_SECOND, NUM_ACTIONS
 from env.recorded_depth import FAR_PLANES
-from env.replay import headings, world_velocity
+from env.recording import headings, world_velocity
 from env.task import Task
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
@@ -37,30 +39,31 @@ from maze_gen.generator import GeneratorConfig
 from maze_gen.splits import mazes_of_split
 
 DURATIONS = tuple(range(10, 22))
-"""Milliseconds that a frame after a respawn may have lasted."""
+"""Candidates for the duration in milliseconds of a frame after a respawn."""
 STANDING = 25.125
-"""Height of an agent on the floor; while the simulator shows a new start it is higher."""
+"""Height of an agent on the floor in units; while the simulator shows a new start it is higher."""
 DEPTH_EVERY = 30
 ITEM_HALF_WIDTH = 30.0
-"""Units from an item's middle that its looks may reach, in either backend."""
+"""Largest extent of an item's model from its centre in units, in either backend."""
 POSITION_LIMIT = 0.01
 DEPTH_LIMIT = 0.99
 SETTLING = 4
-"""Frames after a start in which the simulator's camera still comes down from the height at which agents start."""
+"""Frames after a start in which the simulator's camera still descends from the height at which agents spawn."""
 FRUIT_LATE = 2
-"""Frames after a respawn until which fruit there may be paid."""
+"""Frames after a respawn until which fruit there may be rewarded."""
 LEAP = 1.0
-"""An error of this many units after a respawn is one of DeepMind Lab's leaps; they are counted, and the engine follows."""
+"""An error of this many units after a respawn is one of DeepMind Lab's leaps, which are counted; the engine takes its
+position."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Compares DeepMind Lab with the engine, frame by frame; exits with 1 where they differ by more than they should."""
+    """Compares DeepMind Lab with the engine, frame by frame; exits with 1 where a limit is exceeded."""
 
     mazes: int = 10
-    """How many mazes of the generator."""
+    """Number of generated mazes."""
     geometry: Literal["thin", "block", "both"] = "both"
-    """Which walls; `both` takes turns."""
+    """Wall geometry; `both` alternates."""
     rows: int = 5
     """Rows of the thin layout; a block maze has 2 rows + 1."""
     cols: int = 10
@@ -68,7 +71,7 @@ class Options:
     seconds: int = 60
     """Game time played in each maze."""
     guided: float = 0.0
-    """Share of the actions that an oracle chooses, so that goals are reached; the others are random."""
+    """Fraction of the actions that an oracle chooses, so that goals are reached; the others are random."""
     seed: int = 0
     """Of mazes, episodes and actions."""
     speed_steps: int = 1000
@@ -77,7 +80,7 @@ class Options:
 
 @dataclass
 class Agreement:
-    """What a comparison has found so far; errors are the largest ones, in units and in 1/65536 turns."""
+    """Figures of a comparison; errors are maxima, in units and in 1/65536 turns."""
 
     frames: int = 0
     compared: int = 0
@@ -93,7 +96,7 @@ class Agreement:
     depth_within_1: int = 0
 
     def good(self) -> bool:
-        """Whether it is within the limits."""
+        """Whether all figures are within the limits."""
         return (
             max(self.position_error, self.position_error_after_respawn) <= POSITION_LIMIT
             and self.heading_error == 0
@@ -103,39 +106,39 @@ class Agreement:
 
     def line(self) -> dict[str, Any]:
         """The figures of a JSON line."""
-        share = self.depth_within_1 / self.depth_bytes if self.depth_bytes else None
-        return {**vars(self), "depth_within_1": share, "good": self.good()}
+        fraction = self.depth_within_1 / self.depth_bytes if self.depth_bytes else None
+        return {**vars(self), "depth_within_1": fraction, "good": self.good()}
 
     def add(self, other: "Agreement") -> None:
-        """Takes another comparison's findings in."""
+        """Adds the figures of another comparison."""
         for name, value in vars(other).items():
             mine = getattr(self, name)
             setattr(self, name, max(mine, value) if "error" in name else mine + value)
 
 
 class Comparison:
-    """One episode in both."""
+    """One episode in both backends."""
 
     def __init__(self, task: Task, seed: int, stream: int, guided: float = 0.0) -> None:
-        """Starts the episode in DeepMind Lab and in the engine; `guided` is the share of actions that lead to the goal."""
+        """Starts the episode in DeepMind Lab and in the engine; `guided` is the fraction of actions that the oracle chooses."""
         self._task = task
         self._guided = guided
         streams = np.array([stream])
         self._engine = FrameEngine(task, 1, observe={"velocity"})
         self._engine.reset(seed, streams)
-        # Tries how long a frame lasted: a row a duration, without a goal.
+        # Finds the duration of a frame: one row for each candidate, without a goal.
         self._trial = FrameEngine(task, len(DURATIONS), observe={"velocity"})
         self._trial.reset(seed, np.full(len(DURATIONS), stream))
         self._trial.remove_goals()
         with Planner(task, 1, observe={"velocity"}) as planner:
             planner.reset(seed, streams)
-            self._plan: Plan = planner.plan(0)
+            self._plan: EpisodePlan = planner.plan(0)
         maze = task.mazes[0]
         self._goal = np.array([maze.center(divmod(self._plan.goal_cell, maze.cols))], dtype=np.float32)
         self._walls = oracle.walls_of(maze)[None]
         self._field = oracle.field(maze, self._plan.goal_cell)[None]
         self._random = np.random.default_rng([seed, stream])
-        self._simulator = Simulator(order_of(task, self._plan, 84, cache_folder()))
+        self._simulator = Simulator(episode_of(task, self._plan, 84, cache_folder()))
         self.found = Agreement()
 
     def play(self) -> Agreement:
@@ -146,7 +149,7 @@ class Comparison:
         for frame in range(task.episode_seconds * FRAMES_PER_SECOND):
             if frame % task.action_repeat == 0:
                 look, move, strafe = ACTION_FRAMES[self._action()]
-            self._simulator.ask(look, strafe, move, 1)
+            self._simulator.request_step(look, strafe, move, 1)
             self._simulator.wait()
             pose = self._simulator.shared.pose
             heading = int(headings(pose[1, 1]))
@@ -155,9 +158,8 @@ class Comparison:
                 respawned = True
             free = showing == 0
             duration = self._duration(look, move, strafe, heading) if respawned and free else 0
-            told = heading if respawned else -1
-            self._engine.play_frame(look, move, strafe, duration, told, draw=False)
-            owed += self._given()
+            self._engine.play_frame(look, move, strafe, duration, heading if respawned else -1, draw=False)
+            owed += self._reward_difference()
             goal = bool(self._simulator.shared.given[-1])
             if settled >= FRUIT_LATE and owed:
                 found.reward_mismatches += 1
@@ -165,21 +167,21 @@ class Comparison:
             if not free:
                 showing += 1
                 if showing > 2 and abs(pose[0, 2] - STANDING) < 0.5:
-                    self._follow(heading)
+                    self._take_pose(heading)
                     showing = 0
             else:
-                self._poses(heading, respawned)
+                self._compare_poses(heading, respawned)
             if goal:
                 showing = 1
             found.frames += 1
             settled = settled + 1 if showing == 0 else 0
             if (frame + 1) % DEPTH_EVERY == 0 and settled > SETTLING:
-                self._look()
+                self._compare_depth()
         found.reward_mismatches += int(owed != 0)
         return found
 
     def close(self) -> None:
-        """Ends both."""
+        """Ends the simulator and the engines."""
         self._simulator.close()
         self._engine.close()
         self._trial.close()
@@ -188,26 +190,25 @@ class Comparison:
         if self._random.random() >= self._guided:
             return int(self._random.integers(NUM_ACTIONS))
         facts, chosen, first = self._engine.privileged, np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32)
-        maze, repeat = self._task.mazes[0], self._task.action_repeat
         velocity = self._engine.observation["velocity"]
-        place = (facts["position"], facts["heading"], velocity, self._goal)
-        oracle.plan(chosen, self._walls, first, self._field, first, maze.rows, maze.cols, *place, repeat)
+        agents = oracle.Agents(first, first, facts["position"], facts["heading"], velocity, self._goal)
+        oracle.plan(chosen, self._walls, self._field, agents, self._task.action_repeat)
         return int(chosen[0])
 
-    def _given(self) -> float:
-        """What the frame gave in DeepMind Lab and not in the engine."""
+    def _reward_difference(self) -> float:
+        """The frame's reward in DeepMind Lab minus that in the engine."""
         shared, rewards = self._simulator.shared, self._task.rewards
         self.found.goals += int(shared.given[-1])
         self.found.fruit += int(shared.given[:-1].sum())
         given = float(shared.given @ np.array([rewards.apple, rewards.strawberry, rewards.goal]))
         return given - float(self._engine.outcome.reward[0])
 
-    def _poses(self, heading: int, respawned: bool) -> None:
+    def _compare_poses(self, heading: int, respawned: bool) -> None:
         found, engine, pose = self.found, self._engine, self._simulator.shared.pose
         off = float(np.hypot(*(engine.privileged["position"][0].astype(np.float64) - pose[0, :2])))
         if respawned and off > LEAP:
             found.leaps += 1
-            self._follow(heading)
+            self._take_pose(heading)
             return
         found.compared += 1
         name = "position_error_after_respawn" if respawned else "position_error"
@@ -217,12 +218,12 @@ class Comparison:
         speed, shown = np.hypot(*engine.observation["velocity"][0, :2].astype(np.float64)), np.hypot(*pose[2, :2])
         found.velocity_error = max(found.velocity_error, abs(float(speed - shown)))
 
-    def _follow(self, heading: int) -> None:
+    def _take_pose(self, heading: int) -> None:
         pose = self._simulator.shared.pose
         self._engine.put(pose[None, 0, :2], [heading], np.round(pose[None, 2, :2]))
 
     def _duration(self, look: int, move: int, strafe: int, heading: int) -> int:
-        """The milliseconds of this frame that bring the engine nearest to what the simulator did."""
+        """The duration in milliseconds with which the engine comes nearest to the simulator."""
         facts, count = self._engine.privileged, len(DURATIONS)
         trial, pose = self._trial, self._simulator.shared.pose
         velocity = _motion(self._engine)
@@ -233,8 +234,7 @@ class Comparison:
         drift = np.abs(_motion(trial) - pose[2, :2]).max(axis=1)
         return DURATIONS[int(np.argmin(off + drift))]
 
-    def _look(self) -> None:
-        """Compares depth bytes."""
+    def _compare_depth(self) -> None:
         depth = self._engine.planar_depth(84)[0]
         shown = self._simulator.shared.rgbd[..., 3].astype(np.int16)
         columns = self._columns_without_items()

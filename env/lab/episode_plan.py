@@ -1,9 +1,9 @@
-"""What will happen in an episode as far as chance decides it: the embedded engine's own draws, as settings of our level.
+"""The random part of an episode in advance: the embedded engine's own draws, as settings of our level.
 
-So both backends play the same episode for the same seed, stream and number: maze, goal, fruit, and every place and heading at
-which the agent starts.
+So both backends play the same episode for the same seed, stream and number: maze, goal, fruit, and the pose of every spawn.
 """
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from env.engine import philox as random
+from env.engine import philox
 from env.engine.compile import cpu, cpu_kernel
 from env.engine.engine import Engine
 from env.engine.motion import FULL_TURN
@@ -32,15 +32,15 @@ GOAL_FRAMES = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpisodePlan:
     """One episode of one row. Cells are row * cols + col, counted from the top.
 
     Attributes:
         maze: index into the task's mazes.
-        goal_cell: where the goal is.
-        items: (kind, cell) of everything that lies in the maze, the goal first.
+        goal_cell: the goal's cell.
+        items: (kind, cell) of all items, the goal first.
         spawns: [S, 2] int32, cell and heading in 1/65536 turns of the start and of every respawn.
-        seed: of the simulator, which draws nothing that matters.
+        seed: of the simulator, whose own draws do not affect our level.
     """
 
     maze: int
@@ -51,30 +51,30 @@ class Plan:
 
 
 class Planner(Engine):
-    """An engine that only draws what its episodes will be."""
+    """An engine that draws episodes and does not play them."""
 
-    def plan(self, row: int) -> Plan:
-        """The plan of the episode that the row was started for."""
+    def plan(self, row: int) -> EpisodePlan:
+        """The plan of the row's current episode."""
         state, pool = self._world.state, self._world.pool
         task = self.task
         rows, cols = task.mazes[0].rows, task.mazes[0].cols
         maze = int(state.maze[row])
 
-        def cell(place: int) -> int:
-            return (rows - 1 - place // cols) * cols + place % cols
+        def cell(square: int) -> int:
+            return (rows - 1 - square // cols) * cols + square % cols
 
         distance = self.goal_distance[row]
         far = (distance != UNREACHABLE) & (distance >= task.spawn_distance)
-        may = (pool.spawn[maze].reshape(rows, cols) != 0) & far[::-1]
+        allowed = (pool.spawn[maze].reshape(rows, cols) != 0) & far[::-1]
         frames = task.episode_seconds * FRAMES_PER_SECOND
-        # Homes, not items: an agent that starts on a fruit takes it in either backend.
+        # Homes, not items: in either backend an agent that spawns on fruit collects it.
         homes, kinds = state.homes[row], state.kinds[row]
-        return Plan(
+        return EpisodePlan(
             maze=maze,
             goal_cell=cell(int(state.goal[row])),
-            items=tuple((int(kind), cell(int(place))) for kind, place in zip(kinds, homes, strict=True) if place >= 0),
+            items=tuple((int(kind), cell(int(square))) for kind, square in zip(kinds, homes, strict=True) if square >= 0),
             spawns=_spawns(
-                np.array([cell(place) for place in np.flatnonzero(may).tolist()], dtype=np.int32),
+                np.array([cell(square) for square in np.flatnonzero(allowed).tolist()], dtype=np.int32),
                 self._world.rules.seed[0],
                 state.stream[row],
                 state.episode[row],
@@ -85,9 +85,9 @@ class Planner(Engine):
 
 
 def simulator_seed(seed: Any, stream: Any, episode: Any) -> int:
-    """The seed of the simulator's own numbers in an episode, in [0, 2**31): released levels draw their chances from it."""
-    numbers = random.build(lambda function: function)
-    word = numbers.draw(np.uint64(seed), np.uint64(stream), np.uint64(episode), random.MAZE, 1)[0]
+    """The seed of the simulator's own random numbers in an episode, in [0, 2**31); released levels draw from them."""
+    numbers = philox.build(lambda function: function)
+    word = numbers.draw(np.uint64(seed), np.uint64(stream), np.uint64(episode), philox.MAZE, 1)[0]
     return int(word) >> 1
 
 
@@ -97,34 +97,30 @@ def _spawns(cells: npt.NDArray[np.int32], seed: Any, stream: Any, episode: Any, 
     return spawns
 
 
-_drawers: list[Any] = []
-
-
+@functools.cache
 def _spawn_drawer() -> Any:
-    if not _drawers:
-        numbers = random.build(cpu)
-        draw, below = numbers.draw, numbers.below
+    numbers = philox.build(cpu)
+    draw, below = numbers.draw, numbers.below
 
-        def draw_spawns(cells, seed, stream, episode, spawns):
-            """Writes cell and heading of every spawn, drawn as `env.engine.rules` draws them."""
-            for index in range(spawns.shape[0]):
-                words = draw(seed, stream, episode, random.SPAWN, index)
-                spawns[index, 0] = cells[below(words[0], cells.shape[0])]
-                spawns[index, 1] = below(words[1], FULL_TURN)
+    def draw_spawns(cells, seed, stream, episode, spawns):
+        """Writes cell and heading of every spawn, drawn as `env.engine.rules` draws them."""
+        for index in range(spawns.shape[0]):
+            words = draw(seed, stream, episode, philox.SPAWN, index)
+            spawns[index, 0] = cells[below(words[0], cells.shape[0])]
+            spawns[index, 1] = below(words[1], FULL_TURN)
 
-        _drawers.append(cpu_kernel(draw_spawns))
-    return _drawers[0]
+    return cpu_kernel(draw_spawns)
 
 
 def map_name(maze: Maze) -> str:
-    """The name of the compiled map of a maze; the same content has the same name."""
+    """The name of a maze's compiled map, by its content."""
     return f"knossos_{maze.digest[:24]}"
 
 
-def settings_of(plan: Plan, maze: Maze, cache: Path) -> dict[str, str]:
+def settings_of(plan: EpisodePlan, maze: Maze, cache: Path) -> dict[str, str]:
     """The settings of our level for an episode; see the head of `level.lua`."""
     theme = maze.decoration.theme
-    numbers = np.array([texture_number(theme, code) if code else 0 for code in range(256)], dtype=np.uint8)
+    numbers = np.array([texture_number(code) if code else 0 for code in range(256)], dtype=np.uint8)
 
     def middle(cell: int) -> str:
         x, y = maze.center(divmod(cell, maze.cols))
@@ -143,8 +139,8 @@ def settings_of(plan: Plan, maze: Maze, cache: Path) -> dict[str, str]:
     }
 
 
-def order_of(task: Task, plan: Plan, size: int, cache: Path) -> Episode:
-    """What a simulator is told for an episode in our level, with pictures of size x size."""
+def episode_of(task: Task, plan: EpisodePlan, size: int, cache: Path) -> Episode:
+    """An episode in our level, with pictures of size x size."""
     settings = {"width": str(size), "height": str(size), "minimalUI": "true"}
     settings |= settings_of(plan, task.mazes[plan.maze], cache)
     return Episode(str(LEVEL), OBSERVATIONS, "taken", settings, plan.seed, size, str(cache))

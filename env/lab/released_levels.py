@@ -1,7 +1,7 @@
-"""DeepMind Lab's released navigation levels as tasks, named `lab:LEVEL`: their own maps, scripts and looks.
+"""DeepMind Lab's released navigation levels as tasks, named `lab:LEVEL`, with their own maps, scripts and textures.
 
-Nothing of them is kept in this project. The layout of a level, which position decoders and maps need, is found by looking
-around in it once (`survey.lua`), and kept in the user's cache folder.
+This project contains no part of them. The layout of a level, which position decoders and maps need, is measured once inside the
+level (`survey.lua`), and stored in the user's cache folder.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ SURVEY = Path(__file__).with_name("survey.lua")
 
 @dataclass(frozen=True)
 class ReleasedLevel:
-    """What is known of a level beforehand: its cells, its time, and whether it draws its goal (paper, section 5)."""
+    """A level's size in cells, its episode time, and whether episodes draw the goal (paper, section 5)."""
 
     rows: int
     cols: int
@@ -43,7 +43,7 @@ RELEASED: dict[str, ReleasedLevel] = {
 
 
 def is_released(task: Task) -> bool:
-    """Whether a task is a released level, not generated mazes played by its rules."""
+    """Whether a task is a released level itself, and not generated mazes with its rules."""
     return task.name.startswith(PREFIX) and task.split == "fixed"
 
 
@@ -55,7 +55,7 @@ def released_task(name: str, observation_size: int = 84) -> Task:
         observation_size: height and width of the picture, 84 or 42.
 
     Raises:
-        InputError: an unknown level, or DeepMind Lab isn't installed or hasn't it.
+        InputError: an unknown level, or DeepMind Lab is not installed or lacks the level.
     """
     level = name.removeprefix(PREFIX)
     if not name.startswith(PREFIX) or level not in RELEASED:
@@ -72,24 +72,24 @@ def released_task(name: str, observation_size: int = 84) -> Task:
     )
 
 
-def released_order(task: Task, seed: int, size: int, cache: Path) -> Episode:
-    """What a simulator is told for an episode of a released level, with pictures of size x size."""
+def released_episode(task: Task, seed: int, size: int, cache: Path) -> Episode:
+    """An episode of a released level, with pictures of size x size."""
     level = task.name.removeprefix(PREFIX)
     settings = {"width": str(size), "height": str(size), "minimalUI": "true", "level": level}
     return Episode(str(WATCH), OBSERVATIONS, "items", settings, seed, size, str(cache))
 
 
-def items_told(note: str, maze: Maze) -> list[tuple[int, int]]:
-    """(kind, cell) of the items that a level's note lists; cells are row * cols + col."""
+def parse_items(listed: str, maze: Maze) -> list[tuple[int, int]]:
+    """(kind, cell) of the items that `watch.lua` lists; cells are row * cols + col."""
     found = []
-    for name, x, y in (entry.split() for entry in note.split(";")[:-1]):
+    for name, x, y in (entry.split() for entry in listed.split(";")[:-1]):
         row, col = maze.cell_at(float(x), float(y))
         found.append((GOAL if name == "goal" else APPLE, row * maze.cols + col))
     return found
 
 
 def _layout(level: str, known: ReleasedLevel, cache: Path) -> Path:
-    """The file with the layout of a level, made where it isn't there yet."""
+    """The file with the layout of a level, which is measured where it is missing."""
     kept = cache / f"{level}.txt"
     if kept.is_file():
         return kept
@@ -101,7 +101,7 @@ def _layout(level: str, known: ReleasedLevel, cache: Path) -> Path:
         try:
             simulator.wait()
         except SimulatorError as error:
-            raise InputError(f"task {PREFIX}{level}: DeepMind Lab can't open its level: {error}") from error
+            raise InputError(f"task {PREFIX}{level}: DeepMind Lab cannot open its level: {error}") from error
         finally:
             simulator.close()
         text = found.read_text()

@@ -1,4 +1,4 @@
-"""Our textures as files for our level: both backends show the same walls, floors, ceilings and landmarks."""
+"""The engine's textures as files for our level, so that both backends show the same walls, floors, ceilings and landmarks."""
 
 import contextlib
 import hashlib
@@ -22,16 +22,16 @@ from env.engine.textures.atlas import (
 from maze_gen.errors import InputError
 
 SHADE = 3 / 4
-"""The engine draws walls along x a quarter darker, so that corners show."""
+"""The engine draws walls along x a quarter darker, so that corners are visible."""
 SKY_SIZE = 256
-"""Height and width of a side of the box that shows the sky."""
+"""Height and width of a side of the sky box."""
 
 
 def textures_folder(cache: Path, theme: int) -> Path:
-    """The folder with the textures of a theme, made where it isn't there yet.
+    """The folder with the textures of a theme, which is created where it is missing.
 
     Raises:
-        InputError: it can't be written.
+        InputError: it cannot be written.
     """
     texels = all_textures()
     digest = hashlib.sha256(texels.tobytes()).hexdigest()[:16]
@@ -43,11 +43,11 @@ def textures_folder(cache: Path, theme: int) -> Path:
         made = Path(tempfile.mkdtemp(dir=cache))
         for name, picture in _pictures(texels, theme).items():
             (made / f"{name}.rgba").write_bytes(picture.tobytes())
-        # Where another process was faster, its folder holds the same.
+        # Another process that was faster has written the same files.
         with contextlib.suppress(FileExistsError):
             os.rename(made, folder)
     except OSError as error:
-        raise InputError(f"{cache}: can't keep DeepMind Lab's textures there: {error.strerror or error}") from error
+        raise InputError(f"{cache}: DeepMind Lab's textures cannot be stored there: {error.strerror or error}") from error
     return folder
 
 
@@ -66,11 +66,11 @@ def _pictures(texels: npt.NDArray[np.int32], theme: int) -> dict[str, npt.NDArra
 
 
 def _sky(texels: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.uint8]]:
-    """The engine's sky on the inside of a box: sides to the east (rt), west (lf), north (bk) and south (ft), and above (up)."""
+    """The engine's sky as a sky box: sides to the east (rt), west (lf), north (bk) and south (ft), and above (up)."""
     columns = texels[SKY_SLOT * SLOT_TEXELS :][: SKY_COLUMNS * SIZE].view(np.uint8).reshape(SKY_COLUMNS, SIZE, 4)
     down, left = (1 - 2 * (np.mgrid[0:SKY_SIZE, 0:SKY_SIZE] + 0.5) / SKY_SIZE) * np.array([-1, 1])[:, None, None]
     one = np.ones_like(down)
-    # On every side the map maker lays textures against x or y, and down; above, against x and y.
+    # Texture coordinates grow against x or y, and down, on the four sides; against x and y on the top.
     sides = {
         "rt": (one, left, -down),
         "lf": (-one, left, -down),

@@ -144,7 +144,7 @@ def check_windows(module: Any) -> None:
     random = RANDOM(3)
     reward = np.where(random.random((T, N)) < 0.25, random.normal(size=(T, N)), 0).astype(np.float32)
     starts = random.random((T, N)) < 0.12
-    labels = reference.reward_windows(reward, starts)
+    labels = reference.reward_windows(reward.astype(np.float64), starts)
     paid = {window for window, label in labels.items() if label}
     images = torch.zeros(T, N, 2, 2, 3, dtype=torch.uint8)
     images[..., 0] = torch.arange(N).view(1, N, 1, 1)

@@ -100,9 +100,9 @@ def compile_ptx(function, arguments: tuple[object, ...], monkeypatch: pytest.Mon
         return cuda.compile_ptx(function, types, device=False, cc=(9, 0))[0]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kernel", ["begin", "step", "draw", "aim"])
+@pytest.mark.parametrize("kernel", ["start", "step", "draw", "target"])
 def test_kernels_compile_without_float64(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from env.engine import cuda_runner as gpu
+    from env.engine import cuda_runner
 
     mazes = tuple(generate(GeneratorConfig(rows=3, cols=4), seed) for seed in range(2))
     task = Task("pool", mazes, episode_seconds=1, goal="episode", spawn_distance=1)
@@ -111,12 +111,12 @@ def test_kernels_compile_without_float64(kernel: str, monkeypatch: pytest.Monkey
         flags, numbers = np.zeros(2, dtype=np.bool_), np.zeros(2, dtype=np.int64)
         seen = (world.pool, world.state, world.rules, world.scene, world.picture, flags)
         arguments = {
-            "begin": (world.pool, world.state, world.rules, world.facts, flags, 0),
+            "start": (world.pool, world.state, world.rules, world.facts, flags, 0),
             "step": (world.pool, world.state, world.rules, world.facts, numbers, numbers),
             "draw": seen,
-            "aim": seen,
+            "target": seen,
         }[kernel]
-        ptx = compile_ptx(getattr(gpu.functions(), kernel), arguments, monkeypatch)
+        ptx = compile_ptx(getattr(cuda_runner.functions(), kernel), arguments, monkeypatch)
     assert ".visible .entry" in ptx
     assert "f32" in ptx
     assert not re.findall(r"\S*\.f64\S*", ptx)

@@ -1,14 +1,18 @@
 """Depth against an independent intersection of rays with the walls' rectangles, in float64, from random poses."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from env.engine.compile import cpu, cpu_kernel
-from env.engine.render import image as render
+from env.engine.render import depth
+from env.engine.render.buffers import allocate_buffers
 from env.engine.render.depth import FAR, SKY_DISTANCE, depth_byte
 from env.registry import make_task
 from maze_gen.maze import Maze
 from maze_gen.text import read_maze
+from tests.env.rendering import Surroundings, camera_at, scene_of
 
 BLOCKS = """
 *********
@@ -83,35 +87,46 @@ def poses(maze: Maze, count: int, seed: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def kernels():
     """Compiled loops over poses: all depths of a picture, and the target."""
-    device = render.build(cpu)
+    device = depth.build(cpu)
     measure, planar, upward = device.measure, device.planar_depth, device.upward
-    aim, aim_measured, paint_depth = device.aim, device.aim_measured, device.paint_depth
+    target, target_from_buffers, paint_depth = device.target, device.target_from_buffers, device.paint_depth
 
-    def depths(sides, cols, ceiling, pose, size, scratch, out, target, image, measured):
+    def depths(outputs, sides, surroundings, pose, buffers, from_buffers):
+        size = outputs.distance.shape[1]
         for n in range(pose.shape[0]):
-            x, y, cos, sin = pose[n, 0], pose[n, 1], pose[n, 2], pose[n, 3]
-            measure(sides, 0, cols, x, y, cos, sin, size, scratch)
+            camera = camera_at(surroundings, pose, n)
+            measure(sides, camera, size, buffers)
             for i in range(size):
                 for j in range(size):
-                    out[n, i, j] = planar(scratch.depth[j], upward(i, size), ceiling)
-            paint_depth(image, n, ceiling, scratch)
-            if measured:
-                aim_measured(target, n, ceiling, scratch)
+                    outputs.distance[n, i, j] = planar(buffers.depth[j], upward(i, size), camera.ceiling)
+            paint_depth(outputs.image, n, camera.ceiling, buffers)
+            if from_buffers:
+                target_from_buffers(outputs.target, n, camera.ceiling, buffers)
             else:
-                aim(target, n, sides, 0, cols, ceiling, x, y, cos, sin)
+                target(outputs.target, n, sides, camera)
 
     return cpu_kernel(depths)
 
 
-def run(kernels, maze: Maze, chosen: np.ndarray, size: int, measured: bool = False):
-    sides = np.ascontiguousarray(maze.walls[::-1].astype(np.uint8)).reshape(1, -1).view(np.uint32)
+class Outputs(NamedTuple):
+    """Planar depth of every pixel [N, n, n] and along the target's rays [N, 4, 16] in units, and depth bytes [N, n, n]."""
+
+    distance: np.ndarray
+    target: np.ndarray
+    image: np.ndarray
+
+
+def run(kernels, maze: Maze, chosen: np.ndarray, size: int, from_buffers: bool = False) -> Outputs:
+    sides = scene_of(maze.walls[::-1].astype(np.uint8)).sides
     pose = np.column_stack([chosen[:, :2], np.cos(chosen[:, 2]), np.sin(chosen[:, 2])]).astype(np.float32)
-    out = np.zeros((len(chosen), size, size), dtype=np.float32)
-    target = np.zeros((len(chosen), 4, 16), dtype=np.float32)
-    image = np.zeros((len(chosen), size, size), dtype=np.uint8)
-    ceiling = int(maze.geometry == "thin")
-    kernels(sides, maze.cols, ceiling, pose, size, render.allocate_scratch(size), out, target, image, measured)
-    return out, target, image
+    outputs = Outputs(
+        np.zeros((len(chosen), size, size), dtype=np.float32),
+        np.zeros((len(chosen), 4, 16), dtype=np.float32),
+        np.zeros((len(chosen), size, size), dtype=np.uint8),
+    )
+    surroundings = Surroundings(maze.cols, 0, int(maze.geometry == "thin"))
+    kernels(outputs, sides, surroundings, pose, allocate_buffers(size), from_buffers)
+    return outputs
 
 
 @pytest.mark.parametrize("size", [84, 42])
@@ -132,7 +147,7 @@ def test_every_pixel_is_within_a_thousandth_of_the_intersection(kernels, name, s
             near = np.logical_or(*(np.abs(image - other) <= 1e-3 * other for other in tilted))
             assert near[off].all(), (name, pose, np.argwhere(off & ~near)[:3])
             differing += off.any(axis=0).sum()
-    # Such rays are rare, so the tilted ones can't hide a fault.
+    # Such rays are rare, so the tilted ones cannot hide a fault.
     assert differing <= 1e-4 * len(chosen) * size
 
 
@@ -143,7 +158,7 @@ def test_the_target_is_the_picture_of_84_at_its_pixels(kernels, name):
     np.testing.assert_array_equal(target, found[:, [16, 29, 42, 55]][:, :, np.arange(2, 78, 5)])
     _, small, _ = run(kernels, MAZES[name], chosen, 42)
     np.testing.assert_array_equal(small, target)
-    _, measured, _ = run(kernels, MAZES[name], chosen, 84, measured=True)
+    _, measured, _ = run(kernels, MAZES[name], chosen, 84, from_buffers=True)
     np.testing.assert_array_equal(measured, target)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from env import replay
+from env import recording, replay
 from maze_gen.errors import InputError
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "reference" / "lab_traces"
@@ -24,7 +24,7 @@ POSITION = 0.002
 @needs_recordings
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_recording(path: Path) -> None:
-    trace = replay.read_trace(path)
+    trace = recording.read_trace(path)
     result = replay.replay(trace)
     assert result["frames"] == len(trace.exact)
     assert result["compared"] == trace.exact.sum() > 0.85 * len(trace.exact)
@@ -39,7 +39,7 @@ def test_recording(path: Path) -> None:
 @needs_recordings
 def test_a_wrong_recording_is_seen() -> None:
     """The comparison can fail: one changed action, clock and reward show up."""
-    trace = replay.read_trace(RECORDINGS / "nav_maze_static_01__goal_1.npz")
+    trace = recording.read_trace(RECORDINGS / "nav_maze_static_01__goal_1.npz")
     trace.look[100] += 1
     trace.duration[50] += 3
     trace.reward[200] += 1
@@ -94,7 +94,7 @@ def small_trace() -> dict[str, Any]:
 
 def test_small_trace(tmp_path: Path) -> None:
     np.savez(tmp_path / "small.npz", **small_trace())
-    result = replay.replay(replay.read_trace(tmp_path / "small.npz"))
+    result = replay.replay(recording.read_trace(tmp_path / "small.npz"))
     assert result["max_position_error"] == 0
     assert result["clock_mismatches"] == 0
     assert result["depth_within_1"] is None
@@ -117,7 +117,7 @@ def test_bad_traces(tmp_path: Path, change: dict[str, Any], message: str) -> Non
     arrays = {name: value for name, value in (small_trace() | change).items() if value is not None}
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(InputError, match=message) as raised:
-        replay.read_trace(tmp_path / "bad.npz")
+        recording.read_trace(tmp_path / "bad.npz")
     assert "bad.npz" in str(raised.value)
 
 
@@ -132,7 +132,7 @@ def test_bad_files(tmp_path: Path) -> None:
     np.savez(tmp_path / "objects.npz", actions=np.array([print], dtype=object))
     for name in ["missing.npz", *contents, "array.npy", "objects.npz"]:
         with pytest.raises(InputError, match=name):
-            replay.read_trace(tmp_path / name)
+            recording.read_trace(tmp_path / name)
     result = run(str(tmp_path / "cut.npz"))
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1

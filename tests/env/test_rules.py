@@ -287,8 +287,8 @@ def test_strawberries_are_flagged() -> None:
     [
         (HALL.replace("G", " "), {}, "no goal"),
         (HALL, {"spawn_distance": 30}, "30 cells of path"),
-        ("*****\n* *G*\n*****", {"spawn_distance": 0}, "can't be reached"),
-        ("*****\n* * *\n*****", {"spawn_distance": 0, "goal": "episode"}, "can't be reached"),
+        ("*****\n* *G*\n*****", {"spawn_distance": 0}, "cannot be reached"),
+        ("*****\n* * *\n*****", {"spawn_distance": 0, "goal": "episode"}, "cannot be reached"),
         ("***\n*A*\n***", {"spawn_distance": 0, "goal": "episode"}, "without fruit"),
     ],
 )

@@ -1,35 +1,39 @@
-"""The working space in which the CPU draws a picture."""
+"""The buffers in which the CPU draws a picture."""
 
+import functools
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-SEEN = 128
+from env.engine.render import depth, floor_ceiling, raycast
+
+MAX_VISIBLE_ITEMS = 128
 """Most items that a picture shows on the CPU; of more, the nearest."""
 
 
-class Scratch(NamedTuple):
-    """Working space of one thread, for pictures of n x n; W is n rounded up to whole vectors.
+class Buffers(NamedTuple):
+    """Buffers of one thread, for pictures of n x n; W is n rounded up to whole vectors.
 
     Attributes:
-        up, reach: [n] float32, of each row: how far it looks up at depth 1, and the depth of the plane it meets.
-        texel: [n] int32, of each row: the first texel of the level of its plane's texture, for theme 0.
-        u_mask, v_mask: [n] int32, of each row: which bits of a texel's place in that level are its column and its row.
-        u_scale, v_scale: [n] float32, of each row: what a cell is in `u` and in `v`.
-        u, v, u_step, v_step: [n] int32, of each row: where on its plane it begins, and its steps
+        up, reach: [n] float32, of each row: how far it looks up at depth 1, and the depth of the plane that it meets.
+        texel: [n] int32, of each row: the first texel of the mipmap level of its plane's texture, for theme 0.
+        u_mask, v_mask: [n] int32, of each row: which bits of a texel's offset in that level are its column and its row.
+        u_scale, v_scale: [n] float32, of each row: the length of a cell in `u` and in `v`.
+        u, v, u_step, v_step: [n] int32, of each row: its first texture coordinates on its plane, and their steps
             (`env.engine.render.floor_ceiling`).
         lateral: [W] float32, of each column: how far it looks to the right at depth 1. Columns beyond the picture repeat its
             last.
         depth, along: [W] float32, planar depth of the column's wall, and the coordinate along it.
         face: [W] int32, the wall's side and texture number, side + 4 * number.
-        start, slope: [W] float32, the wall's texture at a row of the picture is at row start - up * slope.
-        column: [W] int32, where the wall's column of texels begins; the sign bit marks walls in the shade.
+        start, slope: [W] float32; a row of the picture shows row start - up * slope of the wall's texture.
+        column: [W] int32, the first texel of the wall's texture column; the sign bit marks shaded walls.
         sky, sky_slope: [W] int32 and float32, `column` and `slope` of the sky.
         near: [D] uint8, the wall's depth byte; D is n rounded up to 32.
         far: [2, n] uint8, the depth byte of the row's plane, without and with a ceiling.
-        image: [n * n + W] int32, texels chosen, then packed pixels.
-        seen, seen_depth: [SEEN] int32 and float32, the items in view and their planar depth, far to near.
+        image: [n * n + W] int32, texel numbers, then packed pixels.
+        visible, visible_depth: [MAX_VISIBLE_ITEMS] int32 and float32, the items in view and their planar depth, far to near.
     """
 
     up: npt.NDArray[np.float32]
@@ -55,5 +59,60 @@ class Scratch(NamedTuple):
     near: npt.NDArray[np.uint8]
     far: npt.NDArray[np.uint8]
     image: npt.NDArray[np.int32]
-    seen: npt.NDArray[np.int32]
-    seen_depth: npt.NDArray[np.float32]
+    visible: npt.NDArray[np.int32]
+    visible_depth: npt.NDArray[np.float32]
+
+
+def allocate_buffers(size: int) -> Buffers:
+    """Buffers for pictures of size x size."""
+    width = (size + 7) // 8 * 8
+    device = _device_functions()
+    up = np.array([device.upward(i, size) for i in range(size)], dtype=np.float32)
+    reach = np.array([device.plane(value) for value in up], dtype=np.float32)
+    forms = [device.plane_form(*row, size) for row in zip(up, reach, strict=True)]
+    texel, u_mask, v_mask, u_scale, v_scale = (np.array(values) for values in zip(*forms, strict=True))
+
+    def floats(count: int) -> npt.NDArray[np.float32]:
+        return np.ones(count, dtype=np.float32)
+
+    def integers(count: int) -> npt.NDArray[np.int32]:
+        return np.zeros(count, dtype=np.int32)
+
+    return Buffers(
+        up=up,
+        reach=reach,
+        texel=texel.astype(np.int32),
+        u_mask=u_mask.astype(np.int32),
+        v_mask=v_mask.astype(np.int32),
+        u_scale=u_scale.astype(np.float32),
+        v_scale=v_scale.astype(np.float32),
+        u=integers(size),
+        v=integers(size),
+        u_step=integers(size),
+        v_step=integers(size),
+        lateral=np.array([device.lateral(min(j, size - 1), size) for j in range(width)], dtype=np.float32),
+        depth=floats(width),
+        along=floats(width),
+        face=integers(width),
+        start=floats(width),
+        slope=floats(width),
+        column=integers(width),
+        sky=integers(width),
+        sky_slope=floats(width),
+        near=np.zeros((size + 31) // 32 * 32, dtype=np.uint8),
+        far=np.array([[device.byte_of(value, ceiling) for value in reach] for ceiling in (0, 1)], dtype=np.uint8),
+        image=integers(size * size + 32),
+        visible=integers(MAX_VISIBLE_ITEMS),
+        visible_depth=floats(MAX_VISIBLE_ITEMS),
+    )
+
+
+@functools.cache
+def _device_functions() -> SimpleNamespace:
+    """The device functions as plain Python, which computes the same float32 numbers."""
+
+    def uncompiled(function):
+        return function
+
+    parts = (raycast, depth, floor_ceiling)
+    return SimpleNamespace(**{name: value for part in parts for name, value in vars(part.build(uncompiled)).items()})

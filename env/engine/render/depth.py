@@ -1,8 +1,8 @@
 """Planar depth: of a pixel, as DeepMind Lab's byte, and along the 64 rays of the depth target, as device functions.
 
 A pixel shows the wall of its column where that is nearer than the plane that its row meets: the floor below the horizon, and
-above it the ceiling or, under an open sky, the level of the walls' tops, beyond which is sky. So planar depth needs one ray a
-column. It is the maze's alone: items aren't in it.
+above it the ceiling or, under an open sky, the level of the walls' tops, beyond which is sky. So planar depth needs one ray for
+each column. Items have no depth.
 """
 
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.compile import Jit
-from env.engine.render import raycast as rays
+from env.engine.render import raycast
 
 BELOW_EYE = 50.125
 """Units from the floor, whose top is at 1, up to the eye, at 51.125."""
@@ -20,12 +20,12 @@ ABOVE_EYE = 48.875
 NEAR = 4.0
 """Distance of DeepMind Lab's near plane, in units, where a depth byte is 0."""
 FAR = 1100.0
-"""Distance in units where a depth byte becomes 255, in `thin` mazes. DeepMind Lab's own changes from frame to frame; this is the
-one that the paper's depth classes assume. Under an open sky there is none."""
+"""Distance in units where a depth byte becomes 255, in `thin` mazes: the far plane that the paper's depth classes assume.
+DeepMind Lab's own changes from frame to frame. Under an open sky there is none."""
 SKY_DISTANCE = 1e6
 """Planar depth of the sky, in units; its depth byte is 254."""
 TARGET_SIZE = 84
-"""Height and width of the picture whose pixels the depth target is taken from, whatever size is drawn."""
+"""Height and width of the picture whose pixels the depth target samples, whatever size is drawn."""
 TARGET_ROWS = (16, 29, 42, 55)
 TARGET_COLUMNS = tuple(range(2, 78, 5))
 
@@ -56,10 +56,10 @@ def build(jit: Jit) -> SimpleNamespace:
 
     Returns:
         A namespace of `upward`, `plane`, `byte_of`, `planar_depth`, `measure_column`, `measure`, `paint_depth`,
-        `paint_depth_column`, `aim_column`, `aim` and `aim_measured`.
+        `paint_depth_column`, `target_column`, `target` and `target_from_buffers`.
     """
-    walk = rays.build(jit)
-    lateral, cast = walk.lateral, walk.cast
+    rays = raycast.build(jit)
+    lateral, cast = rays.lateral, rays.cast
 
     @jit
     def upward(line, size):
@@ -93,30 +93,30 @@ def build(jit: Jit) -> SimpleNamespace:
         return np.uint8(np.int32(max(_ZERO, min(_TOP_BYTE, value))))
 
     @jit
-    def measure_column(column, size, sides, maze, cols, x, y, cos, sin):
+    def measure_column(column, size, sides, camera):
         """Planar depth of the wall in one column of a picture."""
         k = lateral(column, size)
-        depth, _, _, _ = cast(sides, maze, cols, x, y, cos + k * sin, sin - k * cos)
+        depth, _, _, _ = cast(sides, camera, camera.cos + k * camera.sin, camera.sin - k * camera.cos)
         return depth
 
     @jit
-    def measure(sides, maze, cols, x, y, cos, sin, size, scratch):
-        """Writes `scratch.depth`, planar depth of the wall in every column."""
+    def measure(sides, camera, size, buffers):
+        """Writes `buffers.depth`, planar depth of the wall in every column."""
         for j in range(size):
-            scratch.depth[j] = measure_column(j, size, sides, maze, cols, x, y, cos, sin)
+            buffers.depth[j] = measure_column(j, size, sides, camera)
 
     @jit
-    def paint_depth(depth, row, ceiling, scratch):
-        """Writes `depth[row]` of [N, n, n] uint8 from `scratch.depth`."""
+    def paint_depth(depth, row, ceiling, buffers):
+        """Writes `depth[row]` of [N, n, n] uint8 from `buffers.depth`."""
         size = depth.shape[1]
-        near, walls, image = scratch.near, scratch.depth, depth
+        near, walls, image = buffers.near, buffers.depth, depth
         for j in range(size):
             near[j] = byte_of(walls[j], ceiling)
         # Bytes grow with depth, so the nearer of two things has the lesser byte.
         for i in range(size):
-            beyond = scratch.far[ceiling, i]
-            if ceiling == 0 and scratch.up[i] > _ZERO:
-                reach = scratch.reach[i]
+            beyond = buffers.far[ceiling, i]
+            if ceiling == 0 and buffers.up[i] > _ZERO:
+                reach = buffers.reach[i]
                 for j in range(size):
                     image[row, i, j] = near[j] if walls[j] <= reach else _SKY_BYTE
             else:
@@ -125,34 +125,34 @@ def build(jit: Jit) -> SimpleNamespace:
 
     @jit
     def paint_depth_column(depth, row, j, ceiling, wall_depth):
-        """Writes column j of `depth[row]` where its wall is `wall_depth` units away."""
+        """Writes column j of `depth[row]`, whose wall is `wall_depth` units away."""
         size = depth.shape[1]
         for i in range(size):
             depth[row, i, j] = byte_of(planar_depth(wall_depth, upward(i, size), ceiling), ceiling)
 
     @jit
-    def aim_column(target, row, column, sides, maze, cols, ceiling, x, y, cos, sin):
-        """Writes column `column` of the 16 of `target[row]`, [N, 4, 16] float32, planar depth in units."""
+    def target_column(output, row, column, sides, camera):
+        """Writes column `column` of the 16 of `output[row]`, [N, 4, 16] float32, planar depth in units."""
         at = _FIRST_COLUMN + column * _COLUMN_STEP
-        wall_depth = measure_column(at, TARGET_SIZE, sides, maze, cols, x, y, cos, sin)
+        wall_depth = measure_column(at, TARGET_SIZE, sides, camera)
         for line in range(4):
             up = upward(_FIRST_ROW + line * _ROW_STEP, TARGET_SIZE)
-            target[row, line, column] = planar_depth(wall_depth, up, ceiling)
+            output[row, line, column] = planar_depth(wall_depth, up, camera.ceiling)
 
     @jit
-    def aim(target, row, sides, maze, cols, ceiling, x, y, cos, sin):
-        """Writes `target[row]`, [N, 4, 16] float32, planar depth in units along 64 rays."""
+    def target(output, row, sides, camera):
+        """Writes `output[row]`, [N, 4, 16] float32, planar depth in units along 64 rays."""
         for column in range(16):
-            aim_column(target, row, column, sides, maze, cols, ceiling, x, y, cos, sin)
+            target_column(output, row, column, sides, camera)
 
     @jit
-    def aim_measured(target, row, ceiling, scratch):
-        """As `aim`, but from `scratch.depth` of a picture of TARGET_SIZE, whose columns hold those of the target."""
+    def target_from_buffers(output, row, ceiling, buffers):
+        """As `target`, but from `buffers.depth` of a picture of TARGET_SIZE, whose columns include those of the target."""
         for line in range(4):
             up = upward(_FIRST_ROW + line * _ROW_STEP, TARGET_SIZE)
             for column in range(16):
-                wall_depth = scratch.depth[_FIRST_COLUMN + column * _COLUMN_STEP]
-                target[row, line, column] = planar_depth(wall_depth, up, ceiling)
+                wall_depth = buffers.depth[_FIRST_COLUMN + column * _COLUMN_STEP]
+                output[row, line, column] = planar_depth(wall_depth, up, ceiling)
 
     return SimpleNamespace(
         upward=upward,
@@ -163,7 +163,7 @@ def build(jit: Jit) -> SimpleNamespace:
         measure=measure,
         paint_depth=paint_depth,
         paint_depth_column=paint_depth_column,
-        aim_column=aim_column,
-        aim=aim,
-        aim_measured=aim_measured,
+        target_column=target_column,
+        target=target,
+        target_from_buffers=target_from_buffers,
     )

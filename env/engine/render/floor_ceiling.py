@@ -1,8 +1,8 @@
-"""Floor and ceiling: where a row of the picture walks over their textures, as device functions.
+"""Floor and ceiling: the texture coordinates of a row of the picture, as device functions.
 
-A row of the picture meets its plane at one depth, so over the plane it goes along a straight line in even steps. They are counted
-in fixed-point numbers: a texture's column number, moved up by the level's bits, begins at bit 16 of `u`, its row number at bit 16
-of `v`. What lies above overflows, which repeats the texture from cell to cell.
+A row of the picture meets its plane at one depth, so its pixels sample the plane along a straight line in even steps. Texture
+coordinates are fixed-point numbers: the column of a texel, shifted up by the bits of its mipmap level, begins at bit 16 of `u`,
+its row at bit 16 of `v`. Higher bits overflow, which repeats the texture in every cell.
 """
 
 import math
@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from env.engine.compile import Jit
-from env.engine.render import raycast as rays
+from env.engine.render import raycast
 from env.engine.textures.atlas import CEILING_SLOT, FLOOR_SLOT, SLOT_TEXELS
 
 _ZERO = np.float32(0.0)
@@ -30,13 +30,13 @@ def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 
     Returns:
-        A namespace of `level_of`, `level_start`, `plane_form`, `plane_walk` and `plane_texel`.
+        A namespace of `level_of`, `level_start`, `plane_form`, `plane_coordinates` and `plane_texel`.
     """
-    lateral = rays.build(jit).lateral
+    lateral = raycast.build(jit).lateral
 
     @jit
     def level_of(rate):
-        """The texture's level, 0 the finest, for a number of finest texels a pixel (float32)."""
+        """The texture's mipmap level, 0 the finest, for a number of finest texels a pixel (float32)."""
         level = np.int32(0)
         if rate > _ONE:
             level = np.int32(1)
@@ -55,12 +55,12 @@ def build(jit: Jit) -> SimpleNamespace:
 
     @jit
     def plane_form(up, reach, size):
-        """What of a row's walk over its plane is the same in every picture.
+        """What of a row's texture coordinates is the same in every picture.
 
         Returns:
-            (texel, u_mask, v_mask, u_scale, v_scale) of `Scratch`.
+            (texel, u_mask, v_mask, u_scale, v_scale) of `Buffers`.
         """
-        # Texels are crowded more in depth than sideways: the geometric mean of both decides the level.
+        # Texels are minified more in depth than sideways: the geometric mean of both decides the level.
         rate = reach * (_TWO * _TEXELS_PER_UNIT / np.float32(size)) * _SHARP
         level = level_of(rate * np.float32(math.sqrt(reach * _PER_BELOW)))
         bits = 6 - level
@@ -76,21 +76,26 @@ def build(jit: Jit) -> SimpleNamespace:
         return np.int32(np.int64(cells * scale))
 
     @jit
-    def plane_walk(reach, u_scale, v_scale, x, y, cos, sin, size):
-        """(u, v, u_step, v_step) of a row: where it begins on its plane and its steps."""
+    def plane_coordinates(camera, reach, u_scale, v_scale, size):
+        """(u, v, u_step, v_step) of a row: its first texture coordinates on its plane, and their steps."""
+        cos, sin = camera.cos, camera.sin
         edge = lateral(0, size)
         step = _TWO / np.float32(size)
-        u = fixed((x + reach * (cos + edge * sin)) * _PER_UNIT, u_scale)
-        v = fixed((y + reach * (sin - edge * cos)) * _PER_UNIT, v_scale)
+        u = fixed((camera.x + reach * (cos + edge * sin)) * _PER_UNIT, u_scale)
+        v = fixed((camera.y + reach * (sin - edge * cos)) * _PER_UNIT, v_scale)
         u_step = fixed(reach * sin * step * _PER_UNIT, u_scale)
         v_step = fixed(-reach * cos * step * _PER_UNIT, v_scale)
         return u, v, u_step, v_step
 
     @jit
     def plane_texel(first, u_mask, v_mask, u, v):
-        """The texel of a floor or ceiling at a place."""
+        """The texel of a floor or ceiling at texture coordinates."""
         return np.int32(first + ((u >> _FRACTION_BITS) & u_mask) + ((v >> _FRACTION_BITS) & v_mask))
 
     return SimpleNamespace(
-        level_of=level_of, level_start=level_start, plane_form=plane_form, plane_walk=plane_walk, plane_texel=plane_texel
+        level_of=level_of,
+        level_start=level_start,
+        plane_form=plane_form,
+        plane_coordinates=plane_coordinates,
+        plane_texel=plane_texel,
     )

@@ -1,11 +1,11 @@
-"""One ray through the walls of a maze: where a column of the picture meets them.
+"""One ray through the walls of a maze, for each column of the picture.
 
 The camera never pitches, so the walls of a whole column of pixels lie on one ray in the plane. With a direction of
-forward + k * right the ray's parameter is planar depth, the distance along the view's axis.
+forward + k * right the ray's parameter is planar depth, the distance along the camera's axis.
 
 Walls are the slabs of `env.engine.maze_pool`, 1 unit thick inside the open cells. A ray goes from cell to cell. In a cell it can
 meet the broad faces of two slabs, those ahead of it; and where it enters a cell within 1 unit of a corner, the end of a slab that
-stands across: where walls jut out, these ends are what one sees of their thickness.
+stands across: where walls jut out, these ends show their thickness.
 """
 
 import functools
@@ -39,24 +39,24 @@ def build(jit: Jit) -> SimpleNamespace:
 
     @jit
     def lateral(column, size):
-        """How far right of the view's axis a column looks, at depth 1: from -1 to 1 across the picture (float32)."""
+        """How far right of the camera's axis a column looks, at depth 1: from -1 to 1 across the picture (float32)."""
         return (np.float32(column) + _HALF) * _TWO / np.float32(size) - _ONE
 
     @jit
-    def cast(sides, maze, cols, x, y, dx, dy):
+    def cast(sides, camera, dx, dy):
         """The first wall that a ray meets.
 
         Args:
-            sides: [M, R*C] uint32, `Pool.faces` with the four bytes of a cell read as one number.
-            maze: which maze; `cols` is C.
-            x, y: where the ray starts, in units, in an open cell (float32).
-            dx, dy: its direction, forward + k * right (float32).
+            sides: see `Scene`.
+            camera: the ray starts at its position.
+            dx, dy: the ray's direction, forward + k * right (float32).
 
         Returns:
-            (planar depth in units; the coordinate along the wall where it is met, in units; the side of a cell that is seen,
+            (planar depth in units; the coordinate along the wall where it is met, in units; the visible side of the cell,
             EAST, NORTH, WEST or SOUTH; the number of its texture). float32, float32, integer, integer.
         """
-        # A direction along an axis is tilted by a ten millionth, so that every line is crossed at a finite depth.
+        maze, cols, x, y = camera.maze, camera.cols, camera.x, camera.y
+        # A direction along an axis is tilted by a ten millionth, so that every grid line is crossed at a finite depth.
         if abs(dx) < _LEAST:
             dx = _LEAST
         if abs(dy) < _LEAST:
@@ -69,7 +69,7 @@ def build(jit: Jit) -> SimpleNamespace:
         span_y = thick_y * _FAR_SIDE
         ix = int(x * _PER_UNIT)
         iy = int(y * _PER_UNIT)
-        place = iy * cols + ix
+        square = iy * cols + ix
         if dx > _ZERO:
             side_x = 0
             step_x = 1
@@ -101,7 +101,7 @@ def build(jit: Jit) -> SimpleNamespace:
         # Depth at which the next line of the grid is crossed, in either direction.
         next_x = (line_x - x) * inverse_x
         next_y = (line_y - y) * inverse_y
-        faces = int(sides[maze, place])
+        faces = int(sides[maze, square])
         while True:
             face_x = (faces >> shift_x) & _BYTE
             face_y = (faces >> shift_y) & _BYTE
@@ -111,8 +111,8 @@ def build(jit: Jit) -> SimpleNamespace:
                 if face_x != 0:
                     depth = (line_x - wall_x - x) * inverse_x
                     return depth, y + depth * dy, side_x, face_x
-                place += step_x
-                faces = int(sides[maze, place])
+                square += step_x
+                faces = int(sides[maze, square])
                 rest = next_y - next_x
                 if rest < thick_y:
                     face = (faces >> shift_y) & _BYTE
@@ -128,8 +128,8 @@ def build(jit: Jit) -> SimpleNamespace:
                 if face_y != 0:
                     depth = (line_y - wall_y - y) * inverse_y
                     return depth, x + depth * dx, side_y, face_y
-                place += step_y
-                faces = int(sides[maze, place])
+                square += step_y
+                faces = int(sides[maze, square])
                 rest = next_x - next_y
                 if rest < thick_x:
                     face = (faces >> shift_x) & _BYTE

@@ -1,7 +1,7 @@
-"""Two loops over pixels that the compiler doesn't turn into vector instructions by itself, written for it as vectors of 16.
+"""Two loops over pixels that the compiler does not vectorise by itself, written as operations on vectors of 16 pixels.
 
-The CPU's alone. They are LLVM's portable vector operations, which it lowers to whatever the processor has; they compute what the
-plain loops in their docstrings say, which the tests hold them against.
+For the CPU only. They use LLVM's portable vector operations, which it lowers to the processor's own; they compute what the scalar
+loops in their docstrings compute, and the tests compare both.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ def _fetch(typing_context, textures, image, count):
             colour = textures[image[pixel] & LAST_TEXEL] & COLOUR
             image[pixel] = colour - ((colour >> 2) & QUARTER) if image[pixel] < 0 else colour
 
-    `textures` and `image` are one-dimensional int32 arrays; `image` has room for whole vectors.
+    `textures` and `image` are one-dimensional int32 arrays; `image` is padded to whole vectors.
     """
     signature = types.void(textures, image, types.intp)
 
@@ -75,7 +75,7 @@ def _unpack(typing_context, image, rgb, start, count):
             for channel in range(3):
                 rgb.flat[start + 3 * pixel + channel] = image[pixel] >> 8 * channel & 255
 
-    `image` is int32 and holds whole vectors; `rgb` is uint8 and C-contiguous.
+    `image` is int32 and padded to whole vectors; `rgb` is uint8 and C-contiguous.
     """
     signature = types.void(image, rgb, types.intp, types.intp)
 

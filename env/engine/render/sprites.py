@@ -1,16 +1,17 @@
-"""Items in the picture: upright pictures that always face the camera, hidden by what is nearer."""
+"""Items in the picture: upright sprites that always face the camera, hidden by nearer walls."""
 
 from types import SimpleNamespace
 
 import numpy as np
 
 from env.engine.compile import Jit
+from env.engine.render import raycast
 from env.engine.textures.atlas import COLOUR, ITEM_SLOT, LAST_TEXEL, SLOT_TEXELS
 
 ITEM_UNITS = (0.0, 52.0, 52.0, 84.0)
-"""Width and height of an item's square picture in units, by kind: none, apple, strawberry, goal."""
+"""Width and height of an item's square sprite in units, by kind: none, apple, strawberry, goal."""
 ITEM_BOTTOM_UNITS = (0.0, 8.0, 8.0, 6.0)
-"""Height of the picture's lower edge above the floor, by kind."""
+"""Height of the sprite's lower edge above the floor in units, by kind."""
 
 _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
@@ -29,21 +30,22 @@ def build(jit: Jit) -> SimpleNamespace:
     """Defines the device functions under a compiler.
 
     Returns:
-        A namespace of `paint_items` (the CPU's, a whole picture) and `paint_items_in_column` (a GPU's, one column).
+        A namespace of `paint_items` (a whole picture, on the CPU) and `paint_items_in_column` (one column, on a GPU).
     """
+    lateral = raycast.build(jit).lateral
 
     @jit
-    def frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size):
-        """Where an item's picture lies.
+    def bounds(items, kinds, row, item, camera, depth, size):
+        """Where an item's sprite lies in the picture.
 
         Returns:
-            (left edge, top edge, width) in pixels as float32, the number of its first texel, and the bits of its level.
+            (left edge, top edge, width) in pixels as float32, the number of its first texel, and the bits of its mipmap level.
         """
-        place = items[row, item]
-        iy = place // cols
-        to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
-        to_y = np.float32(iy) * _CELL + _HALF_CELL - y
-        aside = to_x * sin - to_y * cos
+        square = items[row, item]
+        iy = square // camera.cols
+        to_x = np.float32(square - iy * camera.cols) * _CELL + _HALF_CELL - camera.x
+        to_y = np.float32(iy) * _CELL + _HALF_CELL - camera.y
+        aside = to_x * camera.sin - to_y * camera.cos
         kind = int(kinds[row, item])
         units = _GOAL if kind == 3 else _FRUIT
         bottom = _GOAL_BOTTOM if kind == 3 else _FRUIT_BOTTOM
@@ -63,31 +65,32 @@ def build(jit: Jit) -> SimpleNamespace:
 
     @jit
     def texel_along(pixel, edge, scale):
-        """Which texel a pixel's centre lies on, `scale` texels a pixel; below 0 before the edge."""
+        """The texel at a pixel's centre, with `scale` texels a pixel; below 0 before the edge."""
         offset = (np.float32(pixel) + _HALF - edge) * scale
         if offset < _ZERO:
             return -1
         return int(offset)
 
     @jit
-    def find(scratch, size, row, cols, x, y, cos, sin, items):
-        """Lists the items in view in the scratch, far to near, and returns their number.
+    def find_visible(buffers, size, row, camera, items):
+        """Writes the items in view to the buffers, far to near, and returns their number.
 
         An item is in view where a column that it covers shows a wall farther away.
         """
-        depths, seen, seen_depth = scratch.depth, scratch.seen, scratch.seen_depth
+        depths, visible, visible_depth = buffers.depth, buffers.visible, buffers.visible_depth
+        cols, x, y, cos, sin = camera.cols, camera.x, camera.y, camera.cos, camera.sin
         half = np.float32(size) * _HALF
         farthest = _ZERO
         for j in range(size):
             farthest = max(farthest, depths[j])
-        # Whole division is slow, and there may be many items. Places are below 65,535, so this rounds to the same.
+        # Integer division is slow, and there may be many items. Squares are below 65,535, so this rounds to the same.
         per_col = _ONE / np.float32(cols)
         count = 0
         for item in range(items.shape[1]):
-            place = items[row, item]
-            if place >= 0:
-                iy = int((np.float32(place) + _HALF) * per_col)
-                to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
+            square = items[row, item]
+            if square >= 0:
+                iy = int((np.float32(square) + _HALF) * per_col)
+                to_x = np.float32(square - iy * cols) * _CELL + _HALF_CELL - x
                 to_y = np.float32(iy) * _CELL + _HALF_CELL - y
                 depth = to_x * cos + to_y * sin
                 aside = to_x * sin - to_y * cos
@@ -102,32 +105,32 @@ def build(jit: Jit) -> SimpleNamespace:
                             break
                     if not hidden:
                         at = count
-                        # Of too many the farthest, which is the first, makes room.
-                        if count == seen.shape[0]:
-                            if depth >= seen_depth[0]:
+                        # Of too many items the farthest, which is the first, is dropped.
+                        if count == visible.shape[0]:
+                            if depth >= visible_depth[0]:
                                 continue
                             at = count - 1
                             for other in range(at):
-                                seen[other] = seen[other + 1]
-                                seen_depth[other] = seen_depth[other + 1]
+                                visible[other] = visible[other + 1]
+                                visible_depth[other] = visible_depth[other + 1]
                         else:
                             count += 1
-                        while at > 0 and seen_depth[at - 1] < depth:
-                            seen[at] = seen[at - 1]
-                            seen_depth[at] = seen_depth[at - 1]
+                        while at > 0 and visible_depth[at - 1] < depth:
+                            visible[at] = visible[at - 1]
+                            visible_depth[at] = visible_depth[at - 1]
                             at -= 1
-                        seen[at] = item
-                        seen_depth[at] = depth
+                        visible[at] = item
+                        visible_depth[at] = depth
         return count
 
     @jit
-    def paint_items(scratch, size, row, cols, x, y, cos, sin, items, kinds, textures):
+    def paint_items(buffers, size, row, camera, items, kinds, textures):
         """Draws a row's items into its packed picture, far to near, where they are nearer than the walls."""
-        image, depths = scratch.image, scratch.depth
-        for one in range(find(scratch, size, row, cols, x, y, cos, sin, items)):
-            depth = scratch.seen_depth[one]
-            item = scratch.seen[one]
-            left, top, width, first, bits = frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size)
+        image, depths = buffers.image, buffers.depth
+        for one in range(find_visible(buffers, size, row, camera, items)):
+            depth = buffers.visible_depth[one]
+            item = buffers.visible[one]
+            left, top, width, first, bits = bounds(items, kinds, row, item, camera, depth, size)
             texels = 1 << bits
             scale = np.float32(texels) / width
             first_column = max(0, int(left))
@@ -145,37 +148,38 @@ def build(jit: Jit) -> SimpleNamespace:
                                 image[i * size + j] = texel & COLOUR
 
     @jit
-    def before(items, row, cols, x, y, cos, sin, k, wall_depth, limit, limit_item):
-        """(depth, item) of a column's farthest item nearer than `limit`; among equally far ones the list's order decides."""
+    def next_nearer(items, row, camera, k, wall_depth, limit, limit_item):
+        """(depth, item) of a column's farthest item nearer than `limit`; items of equal depth follow in the list's order."""
         best = _ZERO
         found = -1
         for item in range(items.shape[1]):
-            place = items[row, item]
-            if place >= 0:
-                iy = place // cols
-                to_x = np.float32(place - iy * cols) * _CELL + _HALF_CELL - x
-                to_y = np.float32(iy) * _CELL + _HALF_CELL - y
-                depth = to_x * cos + to_y * sin
+            square = items[row, item]
+            if square >= 0:
+                iy = square // camera.cols
+                to_x = np.float32(square - iy * camera.cols) * _CELL + _HALF_CELL - camera.x
+                to_y = np.float32(iy) * _CELL + _HALF_CELL - camera.y
+                depth = to_x * camera.cos + to_y * camera.sin
                 if depth >= _NEAREST and (depth < limit or (depth == limit and item > limit_item)) and depth > best:
-                    aside = to_x * sin - to_y * cos
+                    aside = to_x * camera.sin - to_y * camera.cos
                     if depth < wall_depth and abs(aside - k * depth) < _HALF_CELL:
                         best = depth
                         found = item
         return best, found
 
     @jit
-    def paint_items_in_column(rgb, k, wall_depth, row, j, cols, x, y, cos, sin, items, kinds, textures):
+    def paint_items_in_column(rgb, row, j, wall_depth, camera, items, kinds, textures):
         """Draws a row's items into column j of `rgb[row]`, far to near, where they are nearer than its wall."""
         size = rgb.shape[1]
+        k = lateral(j, size)
         limit = _FARTHEST
         last = -1
         while True:
-            depth, item = before(items, row, cols, x, y, cos, sin, k, wall_depth, limit, last)
+            depth, item = next_nearer(items, row, camera, k, wall_depth, limit, last)
             if item < 0:
                 break
             limit = depth
             last = item
-            left, top, width, first, bits = frame(items, kinds, row, item, cols, x, y, cos, sin, depth, size)
+            left, top, width, first, bits = bounds(items, kinds, row, item, camera, depth, size)
             texels = 1 << bits
             scale = np.float32(texels) / width
             u = texel_along(j, left, scale)

@@ -1,8 +1,8 @@
-"""Every texture of the project, made by code from seeds, in one array that the device functions read.
+"""Every texture of the project, generated from seeds, in one array that the device functions read.
 
-A texture has a slot of 5,504 texels: its levels one after the other, 64 x 64, 32 x 32, ... 1 x 1, each level column by column,
-texel (u, v) of a level of 2^b x 2^b at (u << b) + v; u goes right, v goes down. A texel is 8 bits of red, green and blue from
-the lowest byte on, and 255 in the top byte where it is opaque, which makes the int32 negative.
+A texture has a slot of 5,504 texels: its mipmap levels one after the other, 64 x 64, 32 x 32, ... 1 x 1, each level in column
+order, texel (u, v) of a level of 2^b x 2^b at (u << b) + v; u grows to the right, v downwards. A texel is 8 bits of red, green
+and blue from the lowest byte on, and 255 in the top byte where it is opaque, which makes the int32 negative.
 
 Slots: for each theme 70 walls (0 unused, 1 plain, 2 to 5 coloured, 6 to 69 landmarks), then a floor and a ceiling for each
 theme, the sky (three slots that hold 256 columns of 64 texels), and the three items.
@@ -13,9 +13,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from env.engine.textures import items as item_pictures
-from env.engine.textures import landmarks as pictures
-from env.engine.textures import materials as patterns
+from env.engine.textures import items, landmarks, materials
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, THEMES
 
 SIZE = 64
@@ -29,19 +27,16 @@ ITEM_SLOT = SKY_SLOT + 3
 LAST_TEXEL = 2**21 - 1
 """The array's size is a power of two, so that every index can be masked."""
 
-MOSTLY = 0.45
-"""Share of a texel that an item has to cover to be seen there."""
+MIN_COVER = 0.45
+"""Fraction of a texel that an item has to cover for the texel to be opaque."""
 COLOUR = 0xFFFFFF
 """The bytes of a texel that are its colour."""
 QUARTER = 0x3F3F3F
-"""What is left in a colour's bytes of a shift by two: a quarter of each channel."""
+"""Mask of a colour shifted right by two bits: a quarter of each channel."""
 
 
-def texture_number(theme: int, face_code: int) -> int:
-    """The number, 1 to 69, by which `Pool.faces` names the look of a wall; 0 for no wall.
-
-    Numbers of different themes coincide: the theme of the maze selects among them when they are drawn.
-    """
+def texture_number(face_code: int) -> int:
+    """The number, 1 to 69, of a wall's texture in `Pool.faces`; 0 for no wall. It is the same in every theme."""
     if face_code >= FIRST_LANDMARK_FACE:
         return face_code - FIRST_LANDMARK_FACE + PLAIN_FACE + COLOURED_FACES + 1
     return face_code
@@ -52,13 +47,13 @@ def all_textures() -> npt.NDArray[np.int32]:
     """[2^21] int32, all slots; read-only."""
     texels = np.zeros(LAST_TEXEL + 1, dtype=np.uint32)
     for theme in range(THEMES):
-        walls = patterns.walls(theme)
-        _store(texels, theme * THEME_SLOTS + 1, np.concatenate([walls, pictures.landmark_walls(walls[0])]))
-        _store(texels, FLOOR_SLOT + theme, patterns.floor(theme)[None])
-        _store(texels, CEILING_SLOT + theme, patterns.ceiling(theme)[None])
-    sky = _pack(patterns.sky(SKY_COLUMNS))
+        walls = materials.walls(theme)
+        _store(texels, theme * THEME_SLOTS + 1, np.concatenate([walls, landmarks.landmark_walls(walls[0])]))
+        _store(texels, FLOOR_SLOT + theme, materials.floor(theme)[None])
+        _store(texels, CEILING_SLOT + theme, materials.ceiling(theme)[None])
+    sky = _pack(materials.sky(SKY_COLUMNS))
     texels[SKY_SLOT * SLOT_TEXELS :][: sky.size] = sky.T.ravel()
-    for item, draw in enumerate((item_pictures.apple, item_pictures.strawberry, item_pictures.goal)):
+    for item, draw in enumerate((items.apple, items.strawberry, items.goal)):
         colour, cover = draw()
         _store(texels, ITEM_SLOT + item, colour[None], cover[None])
     packed = texels.view(np.int32)
@@ -67,9 +62,9 @@ def all_textures() -> npt.NDArray[np.int32]:
 
 
 def _store(texels: np.ndarray, slot: int, colours: np.ndarray, covers: np.ndarray | None = None) -> None:
-    """Writes textures [K, 64, 64, 3] into slots from `slot` on, with their smaller levels.
+    """Writes textures [K, 64, 64, 3] into slots from `slot` on, with their smaller mipmap levels.
 
-    Where `covers` [K, 64, 64] is given only texels covered for the most part are opaque.
+    Where `covers` [K, 64, 64] is given, only texels covered by at least MIN_COVER are opaque.
     """
     count = len(colours)
     slots = texels[slot * SLOT_TEXELS : (slot + count) * SLOT_TEXELS].reshape(count, SLOT_TEXELS)
@@ -77,7 +72,7 @@ def _store(texels: np.ndarray, slot: int, colours: np.ndarray, covers: np.ndarra
     cover = None if covers is None else covers.astype(np.float32)[..., None]
     at, size = 0, SIZE
     while True:
-        packed = _pack(colour, None if cover is None else cover[..., 0] >= MOSTLY)
+        packed = _pack(colour, None if cover is None else cover[..., 0] >= MIN_COVER)
         slots[:, at : at + size * size] = packed.transpose(0, 2, 1).reshape(count, -1)
         if size == 1:
             return

@@ -1,6 +1,7 @@
-"""Pictures of the apple, the strawberry and the goal: [64, 64, 3] floats in [0, 1] and their cover [64, 64], rows from the top.
+"""Sprites of the apple, the strawberry and the goal: [64, 64, 3] floats in [0, 1] and their cover [64, 64], rows from the top.
 
-Each has a colour that nothing else in a maze has, so that it is known from ten cells away, where it is two or three pixels wide.
+Each has a colour that nothing else in a maze has, so that it is recognised from ten cells away, where it is two or three pixels
+wide.
 """
 
 import numpy as np
@@ -19,14 +20,14 @@ def _grid() -> tuple[Floats, Floats]:
 
 
 def _ball(x: Floats, y: Floats, colour: tuple[float, float, float], lit: float = 0.35) -> Floats:
-    """A colour, lit from the upper left as if on a ball."""
+    """A colour with the shading of a ball lit from the upper left."""
     light = 0.82 + lit * (0.6 * y - 0.5 * x) - 0.18 * (x * x + y * y)
     gleam = np.exp(-(((x + 0.32) / 0.16) ** 2) - ((y - 0.38) / 0.2) ** 2)
     return np.clip(light[..., None] * np.array(colour) + 0.75 * gleam[..., None], 0, 1)
 
 
 def _paint(*layers: tuple[np.ndarray, Floats]) -> Layer:
-    """Lays (inside, colour) over each other and averages down to 64 x 64."""
+    """Composes layers (inside, colour) from back to front and averages down to 64 x 64."""
     colour = np.zeros((SIZE * _FINE, SIZE * _FINE, 3))
     cover = np.zeros((SIZE * _FINE, SIZE * _FINE))
     for inside, paint in layers:
@@ -56,7 +57,7 @@ def apple() -> Layer:
 def strawberry() -> Layer:
     """A pink strawberry with yellow seeds under green leaves."""
     x, y = _grid()
-    # Broad and pink down to its tip, with few seeds: from afar only the mean colour is left, and only where most is covered.
+    # Broad and pink down to its tip, with few seeds: at a distance only the mean colour remains, and only where most is covered.
     width = 0.98 * np.clip((y + 0.98) / 1.45, 0, 1) ** 0.4
     body = (np.abs(x) < width) & ((x / 0.98) ** 2 + ((y + 0.14) / 0.86) ** 2 < 1)
     row = np.floor(y / 0.26)

@@ -1,7 +1,7 @@
-"""The 64 landmark pictures: a sign of one colour on a ground of another, in a frame that hangs on the wall.
+"""The 64 landmark pictures: a sign of one colour on a ground of another, in a frame on the wall.
 
 Signs, grounds and colours are combined so that any two pictures differ even when they are a few pixels wide: of all combinations,
-each next one is the one farthest from those already taken.
+each next one is the one farthest from those already selected.
 """
 
 import functools
@@ -114,23 +114,25 @@ def recipes() -> tuple[tuple[int, int, int], ...]:
     )
     sign, front, back = combinations.T
     cover = coarse[sign][..., None]
-    looks = (cover * COLOURS[front][:, None, None] + (1 - cover) * COLOURS[back][:, None, None]).reshape(len(combinations), -1)
-    taken = [0]
-    distance = np.linalg.norm(looks - looks[0], axis=1)
+    appearance = (cover * COLOURS[front][:, None, None] + (1 - cover) * COLOURS[back][:, None, None]).reshape(
+        len(combinations), -1
+    )
+    selected = [0]
+    distance = np.linalg.norm(appearance - appearance[0], axis=1)
     uses = np.zeros(len(SIGNS), dtype=int)
     uses[sign[0]] = 1
     most = -(-LANDMARKS // len(SIGNS))
-    while len(taken) < LANDMARKS:
+    while len(selected) < LANDMARKS:
         following = int(np.argmax(np.where(uses[sign] < most, distance, -1)))
-        taken.append(following)
+        selected.append(following)
         uses[sign[following]] += 1
-        distance = np.minimum(distance, np.linalg.norm(looks - looks[following], axis=1))
-    return tuple((int(s), int(f), int(b)) for s, f, b in combinations[taken])
+        distance = np.minimum(distance, np.linalg.norm(appearance - appearance[following], axis=1))
+    return tuple((int(s), int(f), int(b)) for s, f, b in combinations[selected])
 
 
 @functools.cache
 def pictures() -> Floats:
-    """[64, 44, 44, 3] the framed pictures."""
+    """[64, 44, 44, 3] floats in [0, 1], the framed pictures."""
     covers = _signs()
     sign, front, back = np.array(recipes()).T
     cover = covers[sign][..., None]
@@ -148,7 +150,7 @@ def landmark_walls(plain: Floats) -> Floats:
     walls = np.repeat(plain[None], LANDMARKS, axis=0)
     left = (SIZE - PICTURE_TEXELS) // 2
     top = left - 2
-    # A shadow to the right and below lifts the picture off the wall.
+    # A shadow to the right and below separates the picture from the wall.
     walls[:, top + 2 : top + PICTURE_TEXELS + 2, left + 2 : left + PICTURE_TEXELS + 2] *= 0.6
     walls[:, top : top + PICTURE_TEXELS, left : left + PICTURE_TEXELS] = pictures()
     return walls

@@ -1,7 +1,7 @@
-"""Patterns of walls, floors, ceilings and the sky, drawn by formulas; floats in [0, 1], rows from the top.
+"""Procedural textures of walls, floors, ceilings and the sky; floats in [0, 1], rows from the top.
 
-Walls and planes are [64, 64, 3] and repeat: walls sideways, floors and ceilings both ways. Each of the five themes has a material
-of its own for all three. No wall is red and no floor is bright, so that the goal and fruit stand out.
+Walls and planes are [64, 64, 3] and repeat: walls horizontally, floors and ceilings in both directions. Each of the five themes
+has materials of its own. No wall is red and no floor is bright, so that the goal and fruit stand out.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ V, U = np.mgrid[0:SIZE, 0:SIZE]
 
 
 def noise(seed: int, cells: int, rows: int | None = None) -> Floats:
-    """[64, 64] smooth random values in [0, 1] with `cells` bumps across and `rows` down, repeating both ways."""
+    """[64, 64] smooth random values in [0, 1] with `cells` grid points across and `rows` down, periodic in both directions."""
     down = cells if rows is None else rows
     grid = np.random.default_rng(seed).random((down, cells))
 
@@ -38,12 +38,12 @@ def noise(seed: int, cells: int, rows: int | None = None) -> Floats:
 
 
 def _grain(seed: int) -> Floats:
-    """[64, 64] noise of several sizes around 0."""
+    """[64, 64] noise of several scales around 0."""
     return 0.5 * noise(seed, 8) + 0.3 * noise(seed + 1, 16) + 0.2 * noise(seed + 2, 64) - 0.5
 
 
 def _each(seed: int, numbers: npt.NDArray[np.integer]) -> Floats:
-    """A random value in [-0.5, 0.5] for each number, to tell bricks and boards apart."""
+    """A random value in [-0.5, 0.5] for each number, which distinguishes bricks and boards."""
     return np.random.default_rng(seed).random(int(numbers.max()) + 1)[numbers] - 0.5
 
 
@@ -102,10 +102,10 @@ _JOINT = (0.62, 0.45, 0.40, 0.62, 0.42)
 
 
 def walls(theme: int) -> Floats:
-    """[5, 64, 64, 3]: the plain wall of a theme, then its four coloured ones."""
+    """[5, 64, 64, 3]: the plain wall of a theme, then its four coloured walls."""
     shade, edge = _MATERIALS[theme](10 * theme + 3)
     shade = shade * (1 - edge * (1 - _JOINT[theme]))
-    # Darker towards floor and ceiling, with a skirting: the wall's edges show on any floor.
+    # Darker towards floor and ceiling, with a skirting: the wall's edges are visible on any floor.
     shade = shade * (1 - 0.22 * np.exp(-V / 5.0) - 0.20 * np.exp(-(63 - V) / 6.0))
     shade = np.where(V >= 60, 0.45 * shade, shade)
     colours = np.concatenate([_PLAIN_COLOURS[theme : theme + 1], WALL_COLOURS])
@@ -168,7 +168,7 @@ def ceiling(theme: int) -> Floats:
 
 
 def sky(columns: int) -> Floats:
-    """[64, columns, 3]: the sky all round, its zenith at the top, the horizon at the bottom; with clouds and a sun."""
+    """[64, columns, 3]: a panorama of the sky, the zenith at the top, the horizon at the bottom; with clouds and a sun."""
     down = (np.arange(SIZE)[:, None] + 0.5) / SIZE
     around = (np.arange(columns)[None, :] + 0.5) / columns
     blue = np.stack([0.25 + 0.5 * down**1.5, 0.48 + 0.37 * down**1.2, 0.86 + 0.10 * down], axis=-1)

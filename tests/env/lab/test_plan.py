@@ -9,11 +9,11 @@ import pytest
 
 from env.engine.frame_engine import FrameEngine
 from env.engine.textures.atlas import all_textures
-from env.lab.episode_plan import Plan, Planner, map_name, settings_of
+from env.lab.episode_plan import EpisodePlan, Planner, map_name, settings_of
 from env.lab.texture_files import textures_folder
 from env.navigation import STRAWBERRY, STRAWBERRY_FLAG
+from env.recording import headings
 from env.registry import make_task
-from env.replay import headings
 from env.task import Task
 from maze_gen.generator import GeneratorConfig
 from maze_gen.maze import Maze
@@ -33,7 +33,7 @@ TASKS: dict[str, Callable[[], Task]] = {
 }
 
 
-def fruit_cells(plan: Plan) -> list[int]:
+def fruit_cells(plan: EpisodePlan) -> list[int]:
     return sorted(cell | (STRAWBERRY_FLAG if kind == STRAWBERRY else 0) for kind, cell in plan.items[1:])
 
 

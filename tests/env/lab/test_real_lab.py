@@ -251,9 +251,9 @@ def test_a_failed_map_compiler_is_an_error_not_a_hang(monkeypatch: pytest.Monkey
     task = task_of()
     with LabBatch(task, 1) as lab:
         lab.reset(0)
-        order = lab._order(0, lab._plans[0], 0)
-    broken = {**order.settings, "faces": "zz" * len(order.settings["faces"]), "rows": "0", "mapName": "broken"}
-    simulator = Simulator(replace(order, settings=broken))
+        episode = lab._episode_of(0, lab._plans[0], 0)
+    broken = {**episode.settings, "faces": "zz" * len(episode.settings["faces"]), "rows": "0", "mapName": "broken"}
+    simulator = Simulator(replace(episode, settings=broken))
     try:
         with pytest.raises(Exception, match="DeepMind Lab's process"):
             simulator.wait(None)

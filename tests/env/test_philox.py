@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from env.engine import philox as random
+from env.engine import philox
 from env.engine.compile import cpu
 
 KNOWN_ANSWERS = [
@@ -20,11 +20,11 @@ def words(text: str) -> list[np.uint64]:
 @pytest.mark.parametrize("jit", [cpu, lambda function: function], ids=["compiled", "plain"])
 @pytest.mark.parametrize(("counter", "key", "answer"), KNOWN_ANSWERS)
 def test_known_answers(jit, counter: str, key: str, answer: str) -> None:
-    assert [int(word) for word in random.build(jit).philox(*words(counter), *words(key))] == [int(word) for word in words(answer)]
+    assert [int(word) for word in philox.build(jit).philox(*words(counter), *words(key))] == [int(word) for word in words(answer)]
 
 
 def test_below_is_uniform() -> None:
-    numbers = random.build(cpu)
+    numbers = philox.build(cpu)
     drawn = [numbers.below(numbers.draw(0, 3, 0, 1, index)[0], 10) for index in range(20_000)]
     counts = np.bincount(drawn, minlength=10)
     assert len(counts) == 10

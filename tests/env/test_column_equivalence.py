@@ -4,29 +4,30 @@ import numpy as np
 import pytest
 
 from env.engine.compile import cpu, cpu_kernel
-from env.engine.render import image as render
-from env.engine.render import simd as vectors
+from env.engine.render import image, simd
+from env.engine.render.buffers import allocate_buffers
 from env.engine.textures.atlas import COLOUR, LAST_TEXEL, QUARTER, all_textures, texture_number
 from env.navigation import APPLE, GOAL, STRAWBERRY
 from env.registry import make_task
 from maze_gen.maze import FIRST_LANDMARK_FACE, LANDMARKS
+from tests.env.rendering import Surroundings, camera_at, scene_of
 
 
 @pytest.fixture(scope="module")
 def both():
     """Draws a row's picture and depth bytes both ways."""
-    device = render.build(cpu)
+    device = image.build(cpu)
     paint, paint_depth = device.paint, device.paint_depth
     paint_column, paint_depth_column = device.paint_column, device.paint_depth_column
 
-    def kernel(rgb, depth, sides, cols, theme, ceiling, pose, items, kinds, texels, scratch):
-        for row in range(pose.shape[0]):
-            x, y, cos, sin = pose[row, 0], pose[row, 1], pose[row, 2], pose[row, 3]
-            paint(rgb[0], row, sides, 0, cols, theme, ceiling, x, y, cos, sin, items, kinds, texels, scratch)
-            paint_depth(depth[0], row, ceiling, scratch)
+    def kernel(rgb, depth, scene, surroundings, poses, items, kinds, buffers):
+        for row in range(poses.shape[0]):
+            camera = camera_at(surroundings, poses, row)
+            paint(rgb[0], row, scene, camera, items, kinds, buffers)
+            paint_depth(depth[0], row, camera.ceiling, buffers)
             for column in range(rgb[1].shape[2]):
-                wall = paint_column(rgb[1], row, column, sides, 0, cols, theme, ceiling, x, y, cos, sin, items, kinds, texels)
-                paint_depth_column(depth[1], row, column, ceiling, wall)
+                wall = paint_column(rgb[1], row, column, scene, camera, items, kinds)
+                paint_depth_column(depth[1], row, column, camera.ceiling, wall)
 
     return cpu_kernel(kernel)
 
@@ -36,25 +37,25 @@ def both():
 def test_both_draw_the_same_bytes(both, size, ceiling):
     rng = np.random.default_rng(size + ceiling)
     maze = make_task("static-large").mazes[0]
-    count, places = 60, maze.rows * maze.cols
+    count, squares = 60, maze.rows * maze.cols
     heading = rng.uniform(0, 2 * np.pi, count)
     heading[:8] = np.arange(8) * np.pi / 4
     corner = rng.integers([maze.cols, maze.rows], size=(count, 2)) * 100
     pose = np.column_stack([corner + rng.uniform(16, 84, (count, 2)), np.cos(heading), np.sin(heading)]).astype(np.float32)
-    numbers = np.array([texture_number(0, code) for code in range(FIRST_LANDMARK_FACE + LANDMARKS)], dtype=np.uint8)
-    sides = numbers[maze.decoration.faces[::-1]].reshape(1, -1).view(np.uint32)
-    items = np.stack([rng.permutation(places)[:30] for _ in range(count)]).astype(np.int32)
+    numbers = np.array([texture_number(code) for code in range(FIRST_LANDMARK_FACE + LANDMARKS)], dtype=np.uint8)
+    scene = scene_of(numbers[maze.decoration.faces[::-1]])
+    items = np.stack([rng.permutation(squares)[:30] for _ in range(count)]).astype(np.int32)
     items[:, ::5] = -1
     kinds = rng.choice([APPLE, STRAWBERRY, GOAL], size=items.shape).astype(np.uint8)
     rgb = np.zeros((2, count, size, size, 3), dtype=np.uint8)
     depth = np.zeros((2, count, size, size), dtype=np.uint8)
-    scratch = render.allocate_scratch(size)
-    both(tuple(rgb), tuple(depth), sides, maze.cols, 3, ceiling, pose, items, kinds, all_textures(), scratch)
+    surroundings = Surroundings(maze.cols, 3, ceiling)
+    both(tuple(rgb), tuple(depth), scene, surroundings, pose, items, kinds, allocate_buffers(size))
     np.testing.assert_array_equal(rgb[0], rgb[1])
     np.testing.assert_array_equal(depth[0], depth[1])
 
 
-def test_vectors_compute_what_the_plain_loops_say():
+def test_vector_operations_compute_what_the_scalar_loops_compute():
     rng = np.random.default_rng(4)
     count = 84 * 84
     texels = all_textures()
@@ -64,8 +65,8 @@ def test_vectors_compute_what_the_plain_loops_say():
 
     @cpu_kernel
     def run(texels, image, rgb, count):
-        vectors.fetch(texels, image, count)
-        vectors.unpack(image, rgb, count * 3, count)
+        simd.fetch(texels, image, count)
+        simd.unpack(image, rgb, count * 3, count)
 
     run(texels, image, rgb, count)
     colour = texels[chosen & LAST_TEXEL] & COLOUR
