@@ -23,6 +23,7 @@ from agents.checkpoint_formats import FORMATS, HISTORY, upgraded
 from agents.config import AgentConfig, TrainConfig, check_range
 from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
+from agents.state import State, join, part
 from env.domain import domain_named, domain_of
 from maze_gen.config_io import from_json, parse_json, to_json
 from maze_gen.errors import InputError
@@ -30,7 +31,7 @@ from maze_gen.files import write_whole
 
 CHECKPOINT = "checkpoint.safetensors"
 """Its name in a run's folder."""
-PARAMETERS, OPTIMIZER, TASK = "parameters/", "optimizer/", "task/"
+PARAMETERS, OPTIMIZER, TASK, WORKERS = "parameters/", "optimizer/", "task/", "workers/"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Checkpoint:
         parameters: by name.
         statistics: of the optimiser, [P] each, and its number of updates; empty in an agent that was exported.
         versions: of Python and the libraries.
+        workers: states of the workers by index, from which a resumed training goes on.
+        log: what the trainer's callbacks go on with, as JSON.
         origin: the file it came from.
     """
 
@@ -67,6 +70,8 @@ class Checkpoint:
     parameters: dict[str, Tensor]
     statistics: dict[str, Tensor]
     versions: dict[str, str] = field(default_factory=dict)
+    workers: dict[int, State] = field(default_factory=dict)
+    log: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
 
     @property
@@ -132,7 +137,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     domain = domain_of(checkpoint.task)
     rules, arrays = domain.record(checkpoint.task)
     task = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    groups = ((PARAMETERS, checkpoint.parameters), (OPTIMIZER, checkpoint.statistics), (TASK, task))
+    workers = join({str(index): state for index, state in checkpoint.workers.items()})
+    groups = ((PARAMETERS, checkpoint.parameters), (OPTIMIZER, checkpoint.statistics), (TASK, task), (WORKERS, workers))
     tensors = {prefix + name: part.contiguous() for prefix, group in groups for name, part in group.items()}
     content = {
         "format": FORMATS[-1],
@@ -142,6 +148,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "domain": domain.name,
         "task": rules,
         "checksum": checksum(tensors),
+        "log": checkpoint.log,
         **{name: getattr(checkpoint, name) for name in _PLAIN},
     }
     write_whole(path, safetensors.torch.save(tensors, {"knossos": json.dumps(content, allow_nan=False)}))
@@ -230,6 +237,15 @@ def _checkpoint(origin: str, content: dict[str, Any], tensors: dict[str, Tensor]
         task=domain_named(plain.domain).read(content["task"], arrays, origin),
         parameters=group(PARAMETERS),
         statistics=group(OPTIMIZER),
+        workers=_workers(group(WORKERS), origin),
+        log=log if isinstance(log := content.get("log"), dict) else {},
         origin=origin,
         **{name: getattr(plain, name) for name in _PLAIN},
     )
+
+
+def _workers(tensors: Mapping[str, Tensor], origin: str) -> dict[int, State]:
+    names = {name.partition(".")[0] for name in tensors}
+    if not all(name.isdecimal() and len(name) < 6 for name in names):
+        raise InputError(f"{origin}: its workers are {sorted(names)}, expected numbers")
+    return {int(name): part(tensors, name) for name in sorted(names)}

@@ -34,12 +34,12 @@ class CheckpointSaver(Callback):
 
     def start(self, trainer: Trainer) -> None:
         # There is a checkpoint from the first moment on, and a folder that can't be written is known before the work.
-        self._write(trainer.checkpoint())
+        self._write(trainer.checkpoint(with_workers=True))
 
     def tick(self, trainer: Trainer) -> None:
         if time.monotonic() - self._saved < 60 * self.minutes:
             return
-        checkpoint = trainer.checkpoint()
+        checkpoint = trainer.checkpoint(with_workers=True)
         if not is_finite(checkpoint):
             self._diverged = True
             raise self._divergence(trainer)
@@ -52,7 +52,7 @@ class CheckpointSaver(Callback):
     def finish(self, trainer: Trainer) -> None:
         if self._diverged:
             return
-        checkpoint = trainer.checkpoint()
+        checkpoint = trainer.checkpoint(with_workers=True)
         if not is_finite(checkpoint):
             raise self._divergence(trainer)
         try:

@@ -1,15 +1,14 @@
-"""In what precision matrices are multiplied while training: float32, or bfloat16 where the processor is faster at that.
+"""Precision of matrix products in training: float32, or bfloat16 where the processor has instructions for it.
 
-Parameters, their gradients, the cells of memories, policy, values and losses stay float32 (torch's automatic mixed precision).
+Parameters, gradients, cell states, policy, values and losses stay float32 (torch's automatic mixed precision).
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Precision = Literal["auto", "float32", "bfloat16"]
+from agents.config import Precision
 
 
 def resolve(precision: Precision, device: torch.device) -> torch.dtype:

@@ -1,10 +1,15 @@
-"""The random numbers of a worker: for its actions, the order of its minibatches, and what its memories draw."""
+"""Random streams of a worker: for its actions, the order of its minibatches, and the samples of replay memories."""
 
+import json
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from maze_gen.config_io import parse_json
+from maze_gen.errors import InputError
 
 
 class RandomStream(Protocol):
@@ -16,6 +21,14 @@ class RandomStream(Protocol):
 
     def order(self, count: int) -> Tensor:
         """[count] int64, the numbers from 0 to count - 1 in random order."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Where the stream is."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from `state_dict`."""
         ...
 
 
@@ -31,9 +44,20 @@ class NumpyStream:
     def order(self, count: int) -> Tensor:
         return torch.from_numpy(self.generator.permutation(count))
 
+    def state_dict(self) -> dict[str, Tensor]:
+        text = json.dumps(self.generator.bit_generator.state)
+        return {"numpy": torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        content = parse_json(state["numpy"].numpy().tobytes().decode(), "the state of a random stream")
+        try:
+            self.generator.bit_generator.state = content
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"the state of a random stream can't be restored ({error})") from error
+
 
 class TorchStream:
-    """From torch, made where they are used, so that nobody waits for them."""
+    """From torch, generated on the device, so that nothing is copied or synchronised."""
 
     def __init__(self, seed: np.random.SeedSequence, device: torch.device) -> None:
         self.device = device
@@ -43,5 +67,11 @@ class TorchStream:
         out.uniform_(generator=self.generator)
 
     def order(self, count: int) -> Tensor:
-        # Sorting random numbers, where `torch.randperm` might ask the device something.
+        # Sorting random numbers: `torch.randperm` may synchronise with the device.
         return torch.rand(count, dtype=torch.float64, device=self.device, generator=self.generator).argsort()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"torch": self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.generator.set_state(state["torch"])

@@ -16,6 +16,7 @@ from agents.networks.cores import State
 from agents.networks.inputs import Inputs
 from agents.precision import Precision, products_in, resolve
 from agents.rng import RandomStream
+from agents.state import copy_into, join, part
 from auxiliary.loss import Recorder
 from env.batch import BatchEnv
 from env.tensors import TensorWorlds
@@ -161,6 +162,35 @@ class Actor:
         else:
             self._record(stopping)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Memory, last action and reward, episode statistics, targets' history and random numbers, between two rollouts."""
+        own = {name: value.cpu().clone() for name, value in self._tensors().items()}
+        recorders = join({name: recorder.state_dict() for name, recorder in self.recorders.items()})
+        return join({"actor": own, "recorder": recorders, "rng": self.rng.state_dict()})
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from `state_dict`; the worlds are restored on their own, before.
+
+        Raises:
+            InputError: it is the state of another number of worlds, or of another agent.
+        """
+        copy_into(self._tensors(), part(state, "actor"))
+        for name, recorder in self.recorders.items():
+            recorder.load_state_dict(part(part(state, "recorder"), name))
+        self.rng.load_state_dict(part(state, "rng"))
+        self.acting.observe()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        acting = self.acting
+        return {
+            **{f"core {index}": value for index, value in enumerate(self.state)},
+            "reward": acting.present.reward,
+            "action": acting.present.action,
+            "starts": acting.starts,
+            "rollouts done": self.rollouts_done,
+            "episodes": self.episodes.sums,
+        }
+
     def _masked_rollout(self) -> None:
         self._record(lambda: False)
 
@@ -244,5 +274,5 @@ class Actor:
 
 
 def _copy(places: State, values: State) -> None:
-    for place, part in zip(places, values, strict=True):
-        place.copy_(part)
+    for place, value in zip(places, values, strict=True):
+        place.copy_(value)

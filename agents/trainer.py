@@ -9,11 +9,14 @@ from typing import Any, Literal
 from agents.checkpoint import Checkpoint, library_versions
 from agents.config import AgentConfig, TrainConfig
 from agents.model import FlatParameters
-from agents.runtime.runtime import make_runtime, make_store, runtime_name
+from agents.runtime.runtime import Runtime, make_runtime, make_store, runtime_name
 from agents.runtime.worker import Report, WorkerSpec, initial_model
+from agents.state import State
 from env.backends import make_batch
 
 POLL_SECONDS = 0.2
+STATE_SECONDS = 3.0
+"""How long a save waits for the workers to be between two rounds."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,13 @@ class Progress:
 class Callback:
     """What else happens while an agent trains; every method may stay as it is."""
 
+    def state(self) -> dict[str, Any]:
+        """What it needs to go on with when the training is resumed, as JSON by its own names."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from the states of all callbacks; empty in a new training."""
+
     def start(self, trainer: "Trainer") -> None:
         """Before the first worker starts."""
 
@@ -151,7 +161,10 @@ class Trainer:
         self._store = make_store(self._runtime, training.config, self._flat)
         if earlier:
             earlier.restore(self._store, self._flat)
+        self._running: Runtime | None = None
         self.progress = Progress(earlier.frames if earlier else 0, earlier.seconds if earlier else 0.0)
+        for callback in self.callbacks:
+            callback.restore(earlier.log if earlier else {})
 
     def train(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Trains until the budget is spent, or `stopping` returns True. Workers end with it, whatever happens.
@@ -166,9 +179,14 @@ class Trainer:
         finally:
             self._each("finish")
 
-    def checkpoint(self) -> Checkpoint:
-        """The agent as of now."""
+    def checkpoint(self, with_workers: bool = False) -> Checkpoint:
+        """The agent as of now.
+
+        Args:
+            with_workers: whether the workers' states are in it too, so that a resumed training goes on where they were.
+        """
         training = self.training
+        workers = self._worker_states() if with_workers else {}
         parameters, statistics = self._store.snapshot()
         return Checkpoint(
             agent_name=training.agent_name,
@@ -184,10 +202,18 @@ class Trainer:
             parameters=self._flat.named(parameters),
             statistics=statistics,
             versions=library_versions(),
+            workers=workers,
+            log={name: state for callback in self.callbacks for name, state in callback.state().items()} if with_workers else {},
         )
 
+    def _worker_states(self) -> dict[int, State]:
+        """Of those workers that give one in time; before the first one starts, those of the earlier checkpoint."""
+        if self._running is not None:
+            return self._running.states(STATE_SECONDS)
+        return dict(self.training.earlier.workers) if self.training.earlier else {}
+
     def _run(self, stopping: Callable[[], bool]) -> None:
-        runtime = make_runtime(self._runtime, self._specs(), self._store)
+        self._running = runtime = make_runtime(self._runtime, self._specs(), self._store)
         try:
             while not stopping():
                 self._take(runtime.poll(POLL_SECONDS))
@@ -206,9 +232,25 @@ class Trainer:
         training = self.training
         make_env = functools.partial(make_batch, backend=training.backend, device=training.device)
         return [
-            WorkerSpec(training.agent, training.config, training.task, make_env, training.seed, index, training.sessions)
+            WorkerSpec(
+                training.agent,
+                training.config,
+                training.task,
+                make_env,
+                training.seed,
+                index,
+                training.sessions,
+                state=self._earlier_states().get(index),
+            )
             for index in range(training.workers)
         ]
+
+    def _earlier_states(self) -> dict[int, State]:
+        """The workers' states to go on from: those of the earlier checkpoint, where the same worlds are played alike."""
+        earlier, config = self.training.earlier, self.training.config
+        if earlier is None or self.training.device != "cpu" or earlier.config.num_envs != config.num_envs:
+            return {}
+        return dict(earlier.workers)
 
     def _take(self, reports: Sequence[Report]) -> None:
         for report in reports:

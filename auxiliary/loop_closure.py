@@ -114,6 +114,13 @@ class LoopClosureRecorder(Recorder):
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
         self.labels.write(worlds.privileged["position"].numpy(), starts.numpy(), out.numpy())
 
+    def state_dict(self) -> dict[str, Tensor]:
+        labels = self.labels
+        return {"history": torch.from_numpy(labels.history.copy()), "length": torch.from_numpy(labels.length.copy())}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.labels.history, self.labels.length = state["history"].numpy().copy(), state["length"].numpy().copy()
+
 
 class MaskedLoopClosureRecorder(Recorder):
     """Labels the true positions on their device, without data-dependent control flow."""

@@ -53,6 +53,14 @@ class Recorder(ABC):
             out: [N, *shape], written in place.
         """
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """What it has to remember between observations; nothing by default."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from `state_dict`."""
+        return
+
 
 class Memory(ABC):
     """A replay buffer of a worker's past steps, for a loss that samples its own pictures instead of reading the rollout's.
@@ -74,6 +82,14 @@ class Memory(ABC):
         Returns:
             Pictures [M, size, size, C] uint8 and the loss's target for them; None while the buffer has nothing to sample.
         """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Tensor]:
+        """What it keeps."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from `state_dict`."""
 
 
 class AuxiliaryLoss(nn.Module, ABC):

@@ -31,17 +31,17 @@ class WindowMemory(Memory):
     def __init__(self, masked: bool = False) -> None:
         self.masked = masked
         self.images = self.reward = self.starts = torch.empty(0)
-        self.chunks = 0
+        self.rollouts = 0
 
     def add(self, images: Tensor, reward: Tensor, starts: Tensor) -> None:
         if self.images.shape[1:] != images.shape:
             kept = -(-REPLAY_STEPS // reward.numel())
             self.images, self.reward = images.new_empty(kept, *images.shape), reward.new_zeros(kept, *reward.shape)
             self.starts = starts.new_ones(kept, *starts.shape)
-            self.chunks = 0
-        place = self.chunks % len(self.images)
+            self.rollouts = 0
+        place = self.rollouts % len(self.images)
         self.images[place], self.reward[place], self.starts[place] = images, reward, starts
-        self.chunks += 1
+        self.rollouts += 1
 
     def draw(self, uniforms: Tensor) -> tuple[Tensor, Tensor] | None:
         """Pictures [K * 3, size, size, C] uint8, window by window, and classes [K] int64.
@@ -50,7 +50,7 @@ class WindowMemory(Memory):
         its half comes from the other one. A masked memory assumes that there is a window at all: a rollout of three steps has
         one unless episodes start in all of its rows; if it has none, windows cross the start of an episode.
         """
-        if self.chunks == 0 or self.reward.shape[1] < FRAMES:
+        if self.rollouts == 0 or self.reward.shape[1] < FRAMES:
             return None
         ends, paid = window_ends(self.starts), self.reward != 0
         if not self.masked and not bool(ends.any()):
@@ -59,15 +59,23 @@ class WindowMemory(Memory):
         before, others = (ends & paid).flatten().cumsum(0), (ends & ~paid).flatten().cumsum(0)
         chosen = torch.cat((_draw(before, others, uniforms[:half]), _draw(others, before, uniforms[half:])))
         _, T, N = self.reward.shape
-        chunk, t, n = chosen // (T * N), chosen // N % T, chosen % N
+        rollout, t, n = chosen // (T * N), chosen // N % T, chosen % N
         times = t.unsqueeze(1) + torch.arange(1 - FRAMES, 1, device=t.device)
-        pictures = self.images[chunk.unsqueeze(1), times, n.unsqueeze(1)].flatten(0, 1)
+        pictures = self.images[rollout.unsqueeze(1), times, n.unsqueeze(1)].flatten(0, 1)
         reward = self.reward.flatten()[chosen]
         return pictures, (reward > 0) * POSITIVE + (reward < 0) * NEGATIVE
 
+    def state_dict(self) -> dict[str, Tensor]:
+        rollouts = torch.tensor(self.rollouts)
+        return {"images": self.images.clone(), "reward": self.reward.clone(), "starts": self.starts.clone(), "rollouts": rollouts}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.images, self.reward, self.starts = (state[name].clone() for name in ("images", "reward", "starts"))
+        self.rollouts = int(state["rollouts"])
+
 
 def window_ends(starts: Tensor) -> Tensor:
-    """[C, T, N] bool, where a window of `FRAMES` pictures of one episode ends, within chunks of starts [C, T, N]."""
+    """[C, T, N] bool, where a window of `FRAMES` pictures of one episode ends, within rollouts of starts [C, T, N]."""
     ends = ~starts
     ends[:, : FRAMES - 1] = False
     for back in range(1, FRAMES - 1):

@@ -158,6 +158,21 @@ class Outcome:
     statistics: Arrays
 
 
+@dataclass(frozen=True)
+class Episodes:
+    """Episodes of some rows of a batch; entries of other rows mean nothing.
+
+    Attributes:
+        rows: [N] bool.
+        seeds, streams, numbers: [N] int64, all 0 or more.
+    """
+
+    rows: npt.NDArray[np.bool_]
+    seeds: npt.NDArray[np.int64]
+    streams: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64]
+
+
 class BatchEnv(ABC):
     """N independent worlds of one task, stepped together.
 
@@ -190,10 +205,11 @@ class BatchEnv(ABC):
         """
 
     @abstractmethod
-    def step(self, actions: npt.ArrayLike) -> Arrays:
+    def step(self, actions: npt.ArrayLike, hold_ended: bool = False) -> Arrays:
         """Holds `actions` ([N] or [N, K] integers, `spec.action`) for an agent step and returns the observation.
 
-        A row whose episode has ended must be started anew by `reset_rows` before the next `step`.
+        A row whose episode has ended must be started anew by `reset_rows` before the next `step`; with `hold_ended` such rows
+        stay as they are, whatever their action.
 
         Raises:
             InputError: a wrong shape or an action out of range, named with its row; a step before `reset`, after `close`, or
@@ -203,6 +219,22 @@ class BatchEnv(ABC):
     @abstractmethod
     def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         """Starts the next episode of the rows where `rows` [N] bool is True, and observes them; the others stay as they are."""
+
+    def seek(self, episodes: Episodes) -> None:
+        """Chooses what the next `reset_rows` starts in some rows; what they play until then stays as it is.
+
+        Raises:
+            InputError: these worlds can't, or haven't been reset yet.
+        """
+        raise InputError(f"{type(self).__name__} can't start episodes of one's choosing")
+
+    def pictures(self, size: int) -> npt.NDArray[np.uint8]:
+        """[N, size, size, 3] uint8: what the rows see now, drawn at another size, an even number from 16 to 512.
+
+        Raises:
+            InputError: these worlds can't.
+        """
+        raise InputError(f"{type(self).__name__} draws no pictures of {size} x {size}")
 
     def check(self) -> None:
         """Raises what `step` couldn't raise without waiting for a device; elsewhere nothing is left to be raised."""
@@ -222,6 +254,18 @@ class BatchEnv(ABC):
 
     def __copy__(self) -> Self:
         return self.clone()
+
+    def state_arrays(self) -> dict[str, npt.NDArray[Any]] | None:
+        """Copies of the arrays from which `restore_state` continues; None where worlds can't be saved, as simulators can't."""
+        return None
+
+    def restore_state(self, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        """Continues from a state of a batch with the same task and number of worlds, and returns the observation.
+
+        Raises:
+            InputError: these worlds can't be restored, or the state is of others.
+        """
+        raise InputError(f"{type(self).__name__} of {self.task.name!r}: these worlds cannot be restored")
 
     @abstractmethod
     def close(self) -> None:

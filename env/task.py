@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from env.batch import WorldSpec
-from env.navigation import FRAMES_PER_SECOND, navigation_spec
+from env.navigation import FRAMES_PER_SECOND, NavigationSizes, drawn_apples, navigation_spec
 from maze_gen.errors import InputError
 from maze_gen.maze import Maze
 
@@ -84,10 +84,27 @@ class Task:
         """Cells of a maze, solid ones included: the classes of the position decoder."""
         return self.mazes[0].rows * self.mazes[0].cols
 
+    @cached_property
+    def fruit_slots(self) -> int:
+        """The most pieces of fruit in an episode, 1 at least."""
+        if self.fruit == "episode":
+            return max(1, *(drawn_apples(int(maze.open.sum())) for maze in self.mazes))
+        return max(1, *(len(maze.apples) + len(maze.strawberries) for maze in self.mazes))
+
     def spec(self) -> WorldSpec:
         """What its worlds observe and take."""
         return self._spec
 
     @cached_property
     def _spec(self) -> WorldSpec:
-        return navigation_spec(self)
+        return navigation_spec(
+            NavigationSizes(
+                self.observation_size,
+                self.mazes[0].rows,
+                self.mazes[0].cols,
+                len(self.mazes),
+                self.fruit_slots,
+                self.episode_steps,
+                self.action_repeat,
+            )
+        )

@@ -10,11 +10,11 @@ from experiments.benchmarks.measurement import Measurement, machine
 from experiments.benchmarks.options import BenchmarkOptions
 from experiments.options import check_writable, command, write_json
 
-PARTS = ("engine", "train")
+PARTS = ("engine", "train", "drawing")
 
 
 def run(options: BenchmarkOptions) -> int:
-    """Measures the parts that are asked for."""
+    """Measures the requested parts."""
     check_writable(options.json)
     measurements: list[Measurement] = []
     for part in options.parts or PARTS:

@@ -1,5 +1,7 @@
 """What the commands of this package share: options as typed dataclasses, one-line errors, and files written whole."""
 
+from __future__ import annotations
+
 import json
 import sys
 import tempfile
@@ -10,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from env.backends import make_batch
 from env.batch import BatchEnv
-from env.registry import make_task, task_from_file
+from env.registry import TASK_NAMES, make_task, task_from_file
 from env.task import Task
 from maze_gen.cli import Options, parse_options
 from maze_gen.errors import InputError, Note, one_line_errors
 from maze_gen.files import write_whole
+from maze_gen.help_page import option_field
 from maze_gen.maze import Geometry
 
 
@@ -32,7 +34,7 @@ class TaskOptions:
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
     """
 
-    task: str | None = None
+    task: str | None = option_field(None, choices=TASK_NAMES, group="Worlds")
     maze_file: Path | None = None
     geometry: Geometry = "thin"
     split: Literal["fixed", "train", "heldout"] | None = None
@@ -58,6 +60,8 @@ class TaskOptions:
 
     def batch(self, task: Task, num_envs: int, observe: Collection[str] | None = None) -> BatchEnv:
         """A batch of `num_envs` worlds of `task` on the chosen backend, on one thread."""
+        from env.backends import make_batch
+
         return make_batch(task, num_envs, backend=self.backend, observe=observe)
 
 
@@ -110,7 +114,7 @@ class ProgressLine:
         self._live = sys.stderr.isatty()
         self._next = time.monotonic() + 10
 
-    def __enter__(self) -> "ProgressLine":
+    def __enter__(self) -> ProgressLine:
         return self
 
     def __call__(self, text: str) -> None:

@@ -1,37 +1,48 @@
 """Walk through a maze yourself, or watch an agent, in a window or in a film.
 
     python -m experiments.play --task static-small
-    python -m experiments.play --checkpoint runs/NAME/checkpoint.safetensors --video agent.mp4
+    python -m experiments.play --checkpoint runs/NAME/checkpoint.safetensors --video agent.webm
 
 Keys: arrow keys look left and right and go forward and back; W, A, S, D go forward, left, back and right; R starts a new
 episode, Escape ends.
 """
+
+from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import imageio.v2 as imageio
 import numpy as np
-import numpy.typing as npt
 import tyro
 
-from agents.checkpoint import load_checkpoint
 from env.batch import BatchEnv
-from env.navigation import ACTION_NAMES, FRAMES_PER_SECOND
+from env.navigation import (
+    BACKWARD,
+    FORWARD,
+    FORWARD_LEFT,
+    FORWARD_RIGHT,
+    FRAMES_PER_SECOND,
+    LOOK_LEFT,
+    LOOK_RIGHT,
+    STRAFE_LEFT,
+    STRAFE_RIGHT,
+)
 from env.task import Task
-from experiments.analysis.scene import Score, scene
-from experiments.analysis.trajectories import uniforms
-from experiments.analysis.video import gif
 from experiments.options import TaskOptions, check_writable, command
-from experiments.policies import BASELINES, AgentPlayer, Player
 from maze_gen.errors import InputError
 
-LOOK_LEFT, LOOK_RIGHT, FORWARD, BACKWARD, STRAFE_LEFT, STRAFE_RIGHT, FORWARD_LEFT, FORWARD_RIGHT = range(len(ACTION_NAMES))
-GIF_WIDTH = 640
+if TYPE_CHECKING:
+    from experiments.analysis.scene import Camera
+    from experiments.policies import Player
+    from maze_gen.raster import Pixels
+
+WINDOW_VIEW = 504
+FILM_VIEW = {".mp4": 336, ".webm": 336, ".gif": 252}
+"""Pixels of the view where --view isn't given; larger films take longer and fill more."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,10 @@ class PlayOptions:
         episodes: how many are played before the window closes or the film ends.
         seconds: ends the film, and every episode, after this time.
         seed: of the mazes, spawns and the agent's chances.
-        video: an .mp4 or .gif file to film into instead of opening a window. Without a screen the film is play.mp4.
+        video: an .mp4, .webm or .gif file to film into instead of opening a window. Without a screen the film is play.webm.
+            A .webm is written about four times as fast as an .mp4.
+        view: height and width of the agent's view in pixels, and the size of the whole picture with it; 504 in a window, 336 in
+            a film and 252 in a GIF where it isn't given.
     """
 
     checkpoint: Path | None = None
@@ -55,6 +69,7 @@ class PlayOptions:
     seconds: float | None = None
     seed: int = 0
     video: Path | None = None
+    view: int | None = None
 
 
 def action_of(held: Callable[[str], bool]) -> int | None:
@@ -80,43 +95,31 @@ def action_of(held: Callable[[str], bool]) -> int | None:
 class Show(Protocol):
     """Where the pictures go."""
 
-    def show(self, picture: npt.NDArray[np.uint8]) -> None: ...
+    def show(self, picture: Pixels) -> None: ...
 
     def close(self) -> None: ...
 
+    def discard(self) -> None:
+        """Closes it after an error: what was shown so far isn't kept."""
+
 
 class FilmShow:
-    """Writes pictures into an mp4 or GIF file, whole or not at all."""
+    """Writes pictures into a film; see `FilmWriter`."""
 
     def __init__(self, path: Path, rate: float) -> None:
-        if path.suffix not in (".mp4", ".gif"):
-            raise InputError(f"--video {path}: expected a name that ends in .mp4 or .gif")
-        check_writable(path)
-        self.path, self.rate = path, rate
-        self._part = path.with_name(f".{path.stem}.part{path.suffix}")
-        self._frames: list[npt.NDArray[np.uint8]] = []
-        self._writer: Any = None
-        if path.suffix == ".mp4":
-            self._writer = imageio.get_writer(self._part, fps=rate, macro_block_size=2, codec="libx264", quality=7)
+        from experiments.analysis.video import FilmWriter
 
-    def show(self, picture: npt.NDArray[np.uint8]) -> None:
-        if self._writer is not None:
-            self._writer.append_data(picture)
-        else:
-            self._frames.append(picture[:: -(-picture.shape[1] // GIF_WIDTH), :: -(-picture.shape[1] // GIF_WIDTH)])
+        check_writable(path)
+        self._writer = FilmWriter(path, rate)
+
+    def show(self, picture: Pixels) -> None:
+        self._writer.write(picture)
 
     def close(self) -> None:
-        try:
-            if self._writer is not None:
-                self._writer.close()
-            elif self._frames:
-                self._part.write_bytes(gif(np.stack(self._frames), self.rate))
-            if self._part.exists():
-                self._part.replace(self.path)
-        except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror or error}") from error
-        finally:
-            self._part.unlink(missing_ok=True)
+        self._writer.close()
+
+    def discard(self) -> None:
+        self._writer.discard()
 
 
 class WindowShow:
@@ -135,7 +138,7 @@ class WindowShow:
         self._clock = pygame.time.Clock()
         self.wants_end = self.wants_restart = False
 
-    def show(self, picture: npt.NDArray[np.uint8]) -> None:
+    def show(self, picture: Pixels) -> None:
         pygame = self._pygame
         height, width = picture.shape[:2]
         if self._screen is None or self._screen.get_size() != (width, height):
@@ -155,22 +158,28 @@ class WindowShow:
     def close(self) -> None:
         self._pygame.quit()
 
+    discard = close
+
 
 class Session:
-    """One world that is played and shown step by step."""
+    """One world that is played and shown step by step.
 
-    def __init__(self, env: BatchEnv, seed: int, who: str, show: Show, seconds: float | None) -> None:
-        self.env, self.seed, self.who, self.out = env, seed, who, show
-        self.score = Score()
-        self.trail: list[tuple[float, float]] = []
-        self.limit = seconds
+    Args:
+        who: the name of who plays.
+        seconds: ends an episode after this time; its own end does without it.
+    """
+
+    def __init__(self, env: BatchEnv, seed: int, who: str, show: Show, camera: Camera, seconds: float | None) -> None:
+        from experiments.analysis.scene import Progress
+
+        self.env, self.seed, self.out, self.camera, self.limit = env, seed, show, camera, seconds
+        self.progress = Progress(who)
         env.reset(seed)
-        self.show()
+        self._arrive()
 
     def show(self) -> None:
-        x, y = self.env.privileged["position"][0].tolist()
-        self.trail.append((x, y))
-        self.out.show(scene(self.env, 0, self.score, self.trail, self.who))
+        """Shows the present state."""
+        self.out.show(self.camera.scene(self.env, 0, self.progress))
 
     @property
     def over(self) -> bool:
@@ -179,19 +188,32 @@ class Session:
 
     def step(self, action: int) -> None:
         self.env.step(np.array([action]))
-        self.score.reward += float(self.env.outcome.reward[0])
-        self.score.goals += int(self.env.outcome.statistics["goals"][0])
-        self.show()
+        self.progress.reward += float(self.env.outcome.reward[0])
+        self.progress.goals += int(self.env.outcome.statistics["goals"][0])
+        self._arrive()
 
     def restart(self) -> None:
-        self.score = Score(episode=self.score.episode + 1)
-        self.trail.clear()
+        from experiments.analysis.scene import Progress
+
+        self.progress = Progress(self.progress.who, self.progress.episode + 1)
         self.env.reset_rows(np.ones(1, dtype=bool))
+        self._arrive()
+
+    def report(self) -> None:
+        """Prints how the episode went."""
+        progress = self.progress
+        print(f"episode {progress.episode}: score {progress.reward:g}, {progress.goals} goals")
+
+    def _arrive(self) -> None:
+        x, y = self.env.privileged["position"][0].tolist()
+        self.progress.trail.append((x, y))
         self.show()
 
 
 def watch(session: Session, player: Player, episodes: int) -> None:
     """Lets a player play whole episodes, until they are over or the window is closed."""
+    from experiments.analysis.playback import uniforms
+
     step = 0
     player.reset_rows(np.ones(1, dtype=bool))
     while True:
@@ -200,8 +222,8 @@ def watch(session: Session, player: Player, episodes: int) -> None:
         if getattr(session.out, "wants_end", False):
             return
         if session.over:
-            print(f"episode {session.score.episode}: score {session.score.reward:g}, {session.score.goals} goals")
-            if session.score.episode >= episodes:
+            session.report()
+            if session.progress.episode >= episodes:
                 return
             session.restart()
             player.reset_rows(np.ones(1, dtype=bool))
@@ -212,13 +234,13 @@ def play(session: Session, window: WindowShow, episodes: int) -> None:
     while not window.wants_end:
         action = action_of(window.held)
         if session.over or window.wants_restart:
-            print(f"episode {session.score.episode}: score {session.score.reward:g}, {session.score.goals} goals")
-            if session.score.episode >= episodes and not window.wants_restart:
+            session.report()
+            if session.progress.episode >= episodes and not window.wants_restart:
                 return
             window.wants_restart = False
             session.restart()
         elif action is None:
-            window.show(scene(session.env, 0, session.score, session.trail, session.who))
+            session.show()
         else:
             session.step(action)
 
@@ -230,6 +252,9 @@ def has_screen() -> bool:
 
 def _player_and_task(options: PlayOptions) -> tuple[Player | None, str, Task, bool]:
     """The player (None for a person), its name, the task, and whether the player sees depth."""
+    from agents.checkpoint import load_checkpoint
+    from experiments.policies import BASELINES, AgentPlayer
+
     if options.checkpoint is not None and options.policy is not None:
         raise InputError(f"--checkpoint {options.checkpoint} and --policy {options.policy} exclude each other: give one of them")
     if options.checkpoint is not None:
@@ -243,6 +268,9 @@ def _player_and_task(options: PlayOptions) -> tuple[Player | None, str, Task, bo
 
 
 def run(options: PlayOptions) -> None:
+    from experiments.analysis.scene import Camera
+    from experiments.analysis.video import SUFFIXES
+
     if options.episodes < 1:
         raise InputError(f"--episodes {options.episodes}: expected at least 1")
     player, who, task, depth = _player_and_task(options)
@@ -250,19 +278,26 @@ def run(options: PlayOptions) -> None:
     if video is None and not has_screen():
         if player is None:
             raise InputError("there is no screen to play on; watch an agent instead: --checkpoint FILE or --policy oracle")
-        video = Path("play.mp4")
+        video = Path("play.webm")
     rate = FRAMES_PER_SECOND / task.action_repeat
     if player is None and video is not None:
         raise InputError("--video films an agent: give --checkpoint FILE or --policy oracle")
+    if video is not None and video.suffix not in SUFFIXES:
+        raise InputError(f"--video {video}: expected a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    usual = WINDOW_VIEW if video is None else FILM_VIEW[video.suffix]
+    camera = Camera(usual if options.view is None else options.view)
     with options.world.batch(task, 1, {"rgb", "velocity", "depth"} if depth else None) as env:
         show = FilmShow(video, rate) if video else WindowShow(rate, f"Knossos: {who} in {task.name}")
         try:
-            session = Session(env, options.seed, who, show, options.seconds)
+            session = Session(env, options.seed, who, show, camera, options.seconds)
             if player is not None:
                 watch(session, player, options.episodes)
             else:
                 assert isinstance(show, WindowShow)
                 play(session, show, options.episodes)
+        except Exception:
+            show.discard()
+            raise
         finally:
             show.close()
     if video:

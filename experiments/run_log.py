@@ -53,6 +53,21 @@ class RunLog(Callback):
         self._shown = 0.0
         self._rate = 0.0
 
+    def state(self) -> dict[str, Any]:
+        return {
+            "returns": list(self.returns),
+            "statistics": list(self.statistics),
+            "episodes": self.episodes,
+            "latest": self.latest,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        numbers = [value for value in state.get("returns", []) if isinstance(value, int | float)]
+        self.returns.extend(numbers)
+        self.statistics.extend(row for row in state.get("statistics", []) if isinstance(row, dict))
+        self.episodes = int(state.get("episodes", 0))
+        self.latest = dict(state.get("latest", {}))
+
     @property
     def mean_return(self) -> float | None:
         return sum(self.returns) / len(self.returns) if self.returns else None

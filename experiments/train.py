@@ -4,6 +4,8 @@ python -m experiments.train --task static-small --agent nav-d1d2l --minutes 10 -
 python -m experiments.train --resume runs/first --minutes 10
 """
 
+from __future__ import annotations
+
 import shlex
 import signal
 import sys
@@ -12,22 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from agents.checkpoint import CHECKPOINT, load_checkpoint
-from agents.checkpoint_saver import CheckpointSaver
-from agents.runtime.errors import WorkerError
-from agents.trainer import Callback, Trainer
 from env.batch import TaskLike
-from experiments.analysis.during_training import LiveAnalysis
-from experiments.decode import decode, summary_of
 from experiments.options import ProgressLine, write_json
-from experiments.run_log import RunLog
 from experiments.train_options import Plan, TrainOptions, make_plan, train_arguments, write_config
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
+from maze_gen.help_page import option_field
+
+if TYPE_CHECKING:
+    from agents.trainer import Trainer
+    from experiments.run_log import RunLog
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,6 @@ class RunResult:
     interrupted: bool
 
 
-class AnalysisCallback(Callback):
-    """Analyses the agent now and then while it trains, in a thread of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.analysis = LiveAnalysis(folder)
-
-    def tick(self, trainer: Trainer) -> None:
-        self.analysis.read_if_due(trainer.checkpoint)
-
-    def stop(self, trainer: Trainer) -> None:
-        self.analysis.stop()
-
-
 def train(options: TrainOptions, task: TaskLike | None = None) -> RunResult:
     """Trains until the budget is spent, or Ctrl-C.
 
@@ -71,6 +58,12 @@ def train(options: TrainOptions, task: TaskLike | None = None) -> RunResult:
         DivergedError: the parameters are no longer finite; the last finite checkpoint is in the run's folder.
         WorkerError: a worker's process died; the last checkpoint is in the run's folder.
     """
+    from agents.checkpoint import CHECKPOINT
+    from agents.checkpoint_saver import CheckpointSaver
+    from agents.trainer import Trainer
+    from experiments.analysis.during_training import AnalysisCallback
+    from experiments.run_log import RunLog
+
     plan = make_plan(options, task)
     saver = CheckpointSaver(plan.folder / CHECKPOINT, options.checkpoint_minutes)
     write_config(plan)
@@ -136,6 +129,8 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
     Raises:
         InputError: as `train`, and where the disk is full.
     """
+    from agents.runtime.errors import WorkerError
+
     try:
         return train(options)
     except WorkerError as error:
@@ -162,7 +157,7 @@ class CommandOptions:
     """
 
     training: tyro.conf.OmitArgPrefixes[TrainOptions] = field(default_factory=TrainOptions)
-    analysis_episodes: int = 50
+    analysis_episodes: int = option_field(50, group="After the training")
 
 
 @one_line_errors
@@ -183,17 +178,15 @@ def main() -> int:
 
 
 def _analyse(result: RunResult, episodes: int) -> None:
+    from agents.checkpoint import load_checkpoint
+    from experiments.analysis.playback import Playback
+    from experiments.decode import ANALYSIS, decode, summary_of
+
     checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
     with ProgressLine() as progress:
-        exhibits = decode(
-            checkpoint,
-            result.folder / "analysis",
-            episodes=episodes,
-            report=report,
-            backend=checkpoint.backend,
-            progress=progress,
-        )
-    print(f"{summary_of(exhibits)}\nreport: {report}")
+        playback = Playback(checkpoint.task, episodes, 1, checkpoint.backend, progress=progress)
+        items = decode(checkpoint, playback, result.folder / ANALYSIS, report)
+    print(f"{summary_of(items)}\nreport: {report}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m maze_gen`: prints, draws and writes mazes."""
+"""`python -m maze_gen`: prints a maze, draws it and writes it to files."""
 
 import contextlib
 import sys
@@ -15,7 +15,6 @@ from maze_gen.lab_level import save_lab_text
 from maze_gen.maze import Geometry, Maze
 from maze_gen.splits import maze_of_split, split_of
 from maze_gen.text import as_block, load_maze, write_maze
-from maze_gen.topdown import TopDown
 
 
 @dataclass(frozen=True)
@@ -29,21 +28,21 @@ class Options:
         size: rows x columns of cells.
         seed: the same seed gives the same maze on every machine.
         split: train, heldout (the two never share a layout) or any.
-        rooms: rectangles without inner walls; as many as the released layout of that size has where it isn't given.
-        loops: walls taken out after everything is connected, as a share of the cells.
-        straightness: chance that a corridor goes straight on where it can, 0 to 1.
-        apples: how many.
-        strawberry_share: chance that an apple becomes a strawberry, 0 to 1.
-        goals: how many cells may hold the goal; 0 for any cell.
-        spawns: how many cells an agent may start in; 0 for any cell.
-        name: a maze of the catalogue instead, e.g. static-small.
-        maze_file: a text maze instead.
-        geometry: thin (walls between cells) or block (solid cells); thin where it isn't given. It says how a maze file is read;
-            other mazes that are thin are made into the block maze of their text.
-        out: file for the text.
-        picture: file for a top-down picture, PNG.
-        scale: the picture's pixels a cell.
-        lab: writes a DeepMind Lab text level, LAB.entities.txt and LAB.variations.txt.
+        rooms: number of rectangles without inner walls; by default that of the released layout of the size.
+        loops: number of walls removed after all cells are connected, as a fraction of the number of cells.
+        straightness: probability that a corridor continues straight ahead where it can, 0 to 1.
+        apples: number of apples.
+        strawberry_share: probability that an apple becomes a strawberry, 0 to 1.
+        goals: number of cells that may hold the goal; 0 for any cell.
+        spawns: number of cells that an agent may start in; 0 for any cell.
+        name: a maze of the catalogue instead of a generated one, e.g. static-small.
+        maze_file: a text file with a maze instead of a generated one.
+        geometry: thin (walls between cells) or block (solid cells); thin by default. A maze file is read by it; other mazes that
+            are thin are converted to the block maze of their text.
+        out: file to which the text is written.
+        picture: PNG file to which a picture from above is written.
+        scale: width of a cell in the picture, in pixels.
+        lab: beginning of the names of a DeepMind Lab text level, LAB.entities.txt and LAB.variations.txt.
     """
 
     size: str = "5x10"
@@ -72,7 +71,7 @@ def chosen_maze(options: Options) -> Maze:
     """The maze that the options name.
 
     Raises:
-        InputError: options that exclude each other, or values that can't be.
+        InputError: options exclude each other, or a value is out of range.
     """
     if options.name is None and options.maze_file is None:
         rows, cols = parse_size(options.size)
@@ -114,6 +113,11 @@ def main() -> None:
         write_whole(options.out, text.encode())
         written.append(options.out)
     if options.picture is not None:
+        # Imported where it is used: it needs what environments alone do not bring.
+        try:
+            from maze_gen.topdown import TopDown
+        except ModuleNotFoundError as missing:
+            raise InputError(f"--picture {options.picture}: needs {missing.name}: pip install 'knossos[train]'") from missing
         TopDown(maze, options.scale).save(options.picture)
         written.append(options.picture)
     if options.lab is not None:

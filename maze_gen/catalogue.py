@@ -1,7 +1,7 @@
-"""The mazes of the paper's tasks, by name: layouts of our own with the paper's sizes, fruit and lengths of path.
+"""The mazes of the paper's tasks, by name: our own layouts with the paper's sizes, numbers of fruit and path lengths.
 
-The seed of each was searched for, so that its mean path from spawn to goal is near the released level's
-(`paths.mean_spawn_to_goal`); the I-maze was drawn by hand after the paper's description. The texts lie in `layouts/`.
+The seed of each layout was selected so that its mean path from spawn to goal is near that of the released level
+(`paths.mean_spawn_to_goal`). The I-maze was drawn by hand after the paper's description. The texts are in `layouts/`.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ import numpy as np
 from maze_gen.decoration import decorate
 from maze_gen.errors import InputError
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, Decoration, Geometry, Maze
-from maze_gen.rng import Draws, seed_from
+from maze_gen.rng import RandomStream, seed_from
 from maze_gen.text import load_maze
 
 LAYOUTS = Path(__file__).parent / "layouts"
@@ -27,7 +27,7 @@ CATALOGUE: dict[str, Geometry] = {
     "random-goal-huge": "thin",
     "i-maze": "block",
 }
-"""Names, and the geometry of each: the I-maze counts open cells among solid ones, as block text does."""
+"""Geometry of each maze by its name. The I-maze is a block maze: every character of its text is a cell."""
 
 I_MAZE_LANDMARKS = 6
 
@@ -42,22 +42,22 @@ def catalogue_maze(name: str) -> Maze:
     if name not in CATALOGUE:
         raise InputError(f"no maze {name!r} in the catalogue: expected one of {', '.join(CATALOGUE)}")
     maze = load_maze(LAYOUTS / f"{name}.txt", CATALOGUE[name])
-    return replace(maze, decoration=_alike(maze)) if name == "i-maze" else maze
+    return replace(maze, decoration=_symmetric_decoration(maze)) if name == "i-maze" else maze
 
 
-def _alike(maze: Maze) -> Decoration:
-    """The I-maze's look: its left half coloured as the mirror image of its right, its lower half as that of its upper.
+def _symmetric_decoration(maze: Maze) -> Decoration:
+    """Decoration of the I-maze: wall colours are mirror-symmetric in both axes, so that opposite arms look nearly alike.
 
-    What tells the arms apart is a few pictures, so that opposite arms look nearly alike.
+    Only I_MAZE_LANDMARKS pictures distinguish the arms.
     """
     plain = decorate(maze.open, maze.walls, seed=0, landmarks=0)
     faces = plain.faces.copy()
     faces[maze.walls] = PLAIN_FACE
-    draws = Draws(seed_from("i-maze"))
+    random = RandomStream(seed_from("i-maze"))
     rows, cols = maze.open.shape
     for row in range((rows + 1) // 2):
         for col in range((cols + 1) // 2):
-            colour = PLAIN_FACE + (1 + draws.below(COLOURED_FACES) if draws.chance(0.3) else 0)
+            colour = PLAIN_FACE + (1 + random.below(COLOURED_FACES) if random.chance(0.3) else 0)
             for place in {(row, col), (row, cols - 1 - col), (rows - 1 - row, col), (rows - 1 - row, cols - 1 - col)}:
                 faces[place][maze.walls[place]] = colour
     pictured = decorate(maze.open, maze.walls, seed=1, landmarks=I_MAZE_LANDMARKS).faces

@@ -1,4 +1,4 @@
-"""How the walls of a maze look: a theme, stretches of coloured wall, and pictures that occur once each."""
+"""Appearance of a maze's walls: a theme, runs of coloured wall, and landmark pictures that occur once each."""
 
 from dataclasses import replace
 
@@ -20,65 +20,68 @@ from maze_gen.maze import (
     Decoration,
     Maze,
 )
-from maze_gen.rng import Draws, seed_from
+from maze_gen.rng import RandomStream, seed_from
 
-COLOURED_SHARE = 0.4
-"""Share of the stretches of wall that have a colour of their own."""
-LONGEST_STRETCH = 6
-"""Faces of wall that one colour covers at most."""
+COLOURED_FRACTION = 0.4
+"""Fraction of the runs of wall that have a colour of their own."""
+LONGEST_RUN = 6
+"""Largest number of wall faces in a run of one colour."""
 
 
 def landmark_count(open_cells: int) -> int:
-    """Pictures in a maze of that many open cells.
+    """Number of landmark pictures in a maze with that many open cells.
 
-    14 in 5 x 10 cells, 34 in 9 x 15 and 57 in 13 x 20, as the released levels have (14, 33-35, 54-61); straight lines between
-    those, and never more than there are pictures.
+    14 in 5 x 10 cells, 34 in 9 x 15 and 57 in 13 x 20, as in the released levels (14, 33-35, 54-61); interpolated linearly
+    between those sizes, and LANDMARKS at most.
     """
     return int(np.interp(open_cells, (0, 50, 135, 260, 300), (0, 14, 34, 57, LANDMARKS)))
 
 
 def decorate(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], seed: int, landmarks: int | None = None) -> Decoration:
-    """Draws the look of every wall.
+    """Draws a random appearance of every wall.
 
     Args:
         open: [rows, cols] bool, as in `Maze`.
         walls: [rows, cols, 4] bool, as in `Maze`.
-        seed: any integer; the same one gives the same look on every machine.
-        landmarks: how many pictures, at most LANDMARKS; `landmark_count` of the open cells without it. Where there are fewer
-            faces of wall than that, every face has one.
+        seed: any integer; the same seed gives the same decoration on every machine.
+        landmarks: number of pictures, at most LANDMARKS; `landmark_count` of the open cells by default. Where there are fewer
+            wall faces than that, every face has one.
+
+    Raises:
+        InputError: `landmarks` is out of range.
     """
     if landmarks is not None and not 0 <= landmarks <= LANDMARKS:
-        raise InputError(f"{landmarks} landmarks: expected 0 to {LANDMARKS}, for each picture is shown once")
-    draws = Draws(seed_from("decoration", seed))
-    theme = draws.below(THEMES)
+        raise InputError(f"{landmarks} landmarks: expected 0 to {LANDMARKS}, because each picture occurs once")
+    random = RandomStream(seed_from("decoration", seed))
+    theme = random.below(THEMES)
     faces = np.where(walls, PLAIN_FACE, 0).astype(np.uint8)
-    for stretch in _stretches(open, walls, draws):
-        if draws.chance(COLOURED_SHARE):
-            colour = PLAIN_FACE + 1 + draws.below(COLOURED_FACES)
-            for row, col, side in stretch:
+    for run in _runs(open, walls, random):
+        if random.chance(COLOURED_FRACTION):
+            colour = PLAIN_FACE + 1 + random.below(COLOURED_FACES)
+            for row, col, side in run:
                 faces[row, col, side] = colour
     count = landmark_count(int(open.sum())) if landmarks is None else landmarks
-    pictures = draws.shuffled(range(LANDMARKS))
-    for picture, (row, col, side) in zip(pictures, _spread(walls, count, draws), strict=False):
+    pictures = random.shuffled(range(LANDMARKS))
+    for picture, (row, col, side) in zip(pictures, _spread(walls, count, random), strict=False):
         faces[row, col, side] = FIRST_LANDMARK_FACE + picture
     return Decoration(theme, faces)
 
 
 def redecorated(maze: Maze, seed: int, landmarks: int | None = None) -> Maze:
-    """The same maze with another look."""
+    """The same maze with the decoration of another seed."""
     return replace(maze, decoration=decorate(maze.open, maze.walls, seed, landmarks))
 
 
 def default_seed(layout_digest: str) -> int:
-    """The decoration's seed of a maze of which no more than its layout is known, such as one read from text."""
+    """Seed of the decoration of a maze of which only the layout is known, such as one read from text."""
     return seed_from("default decoration", layout_digest)
 
 
-def _stretches(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], draws: Draws) -> list[list[tuple[int, int, int]]]:
-    """Splits the walls into pieces of neighbouring faces in one plane that one can see in one go."""
+def _runs(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], random: RandomStream) -> list[list[tuple[int, int, int]]]:
+    """Splits the walls into runs of neighbouring faces that lie in one plane and are seen from one corridor."""
     rows, cols = open.shape
     has_wall = walls.tolist()
-    stretches: list[list[tuple[int, int, int]]] = []
+    runs: list[list[tuple[int, int, int]]] = []
     for side, along in ((EAST, SOUTH), (NORTH, EAST), (WEST, SOUTH), (SOUTH, EAST)):
         step_row, step_col = STEPS[along]
         for row in range(rows):
@@ -101,14 +104,14 @@ def _stretches(open: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_], draws:
                         break
                     run.append((*following, side))
                 while run:
-                    length = draws.between(2, LONGEST_STRETCH)
-                    stretches.append(run[:length])
+                    length = random.between(2, LONGEST_RUN)
+                    runs.append(run[:length])
                     run = run[length:]
-    return stretches
+    return runs
 
 
-def _spread(walls: npt.NDArray[np.bool_], count: int, draws: Draws) -> list[tuple[int, int, int]]:
-    """Chooses faces far from one another: each next one is in a cell with the longest path to those chosen."""
+def _spread(walls: npt.NDArray[np.bool_], count: int, random: RandomStream) -> list[tuple[int, int, int]]:
+    """Chooses faces far from one another: each is in a cell with the longest path to the cells chosen before."""
     rows, cols = walls.shape[:2]
     faces = np.argwhere(walls)
     if not len(faces) or not count:
@@ -120,7 +123,7 @@ def _spread(walls: npt.NDArray[np.bool_], count: int, draws: Draws) -> list[tupl
     nearest = [far] * far
     left = np.ones(len(faces), dtype=np.bool_)
     chosen: list[tuple[int, int, int]] = []
-    pick = draws.below(len(faces))
+    pick = random.below(len(faces))
     for _ in range(min(count, len(faces))):
         row, col, side = faces[pick].tolist()
         chosen.append((row, col, side))
@@ -133,6 +136,6 @@ def _spread(walls: npt.NDArray[np.bool_], count: int, draws: Draws) -> list[tupl
                 nearest[cell] = distance
             distance += 1
             front = list({cell + jumps[way] for cell in front for way in range(4) if not closed[cell][way]})
-        tie_break = (draws.array(len(faces)) >> np.uint64(54)).astype(np.int64)
+        tie_break = (random.array(len(faces)) >> np.uint64(54)).astype(np.int64)
         pick = int(np.argmax(np.where(left, np.array(nearest)[cells] * 1024 + tie_break, -1)))
     return chosen

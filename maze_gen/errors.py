@@ -1,4 +1,4 @@
-"""The one error for input that a person can mend, and how a command line shows it."""
+"""The error for invalid input, and how commands print it."""
 
 import functools
 import sys

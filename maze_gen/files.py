@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Writing files atomically."""
 
 import os
 import tempfile
@@ -8,10 +8,10 @@ from maze_gen.errors import InputError
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
-    """Writes a file under a temporary name beside it, then gives it its name: nobody ever sees half of it.
+    """Writes a file under a temporary name in the same folder, then renames it, so that a partial file is never visible.
 
     Raises:
-        InputError: it can't be written (no such folder, not allowed, disk full); an older file of that name stays as it was.
+        InputError: the file can't be written (no such folder, no permission, disk full); an older file of that name is unchanged.
     """
     path = Path(path)
     temporary = None

@@ -1,4 +1,4 @@
-"""Mazes drawn from a seed: rooms, long corridors between them, and a few loops, like DeepMind Lab's released layouts."""
+"""Random mazes from a seed: rooms, long corridors between them, and a few loops, like DeepMind Lab's released layouts."""
 
 import math
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ import numpy as np
 
 from maze_gen.errors import InputError
 from maze_gen.maze import EAST, SOUTH, STEPS, Cell, Geometry, Maze
-from maze_gen.rng import Draws, seed_from
+from maze_gen.rng import RandomStream, seed_from
 from maze_gen.text import block_open, block_walls, plain_maze, with_default_decoration
 
 LARGEST_SIDE = 250
-"""Cells; larger mazes are refused, for the time they take is surely not meant."""
+"""Largest number of rows or columns of cells; generating a larger maze would take minutes."""
 ROOM_TRIES = 20
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """What kind of maze to draw.
+    """Distribution of generated mazes.
 
     Attributes:
         rows, cols: cells of the thin layout. A block maze of it has 2 rows + 1 by 2 cols + 1 cells, solid ones included.
         geometry: `thin`, or `block` for the same layout with every character of its text a cell.
-        rooms: rectangles without inner walls; None for as many as a released layout of that size has. Fewer where no more fit.
-        loops: walls taken out after everything is connected, as a share of the cells; 0 leaves one way between any two rooms.
-        straightness: chance that a corridor goes straight on where it can.
-        apples, goals, spawns: how many cells of each, drawn anywhere; no goals or no spawns mean that any cell may be one.
-        strawberry_share: chance that an apple becomes a strawberry.
+        rooms: number of rectangles without inner walls, fewer where they don't fit; None for the number of a released layout.
+        loops: number of walls removed once all cells are connected, as a fraction of the cells; 0 leaves a tree of corridors.
+        straightness: probability that a corridor continues straight ahead where it can.
+        apples, goals, spawns: number of cells of each, at random places; 0 goals or 0 spawns mean that any cell may be one.
+        strawberry_share: probability that an apple becomes a strawberry.
     """
 
     rows: int = 5
@@ -53,7 +53,7 @@ class GeneratorConfig:
         for name in ("loops", "straightness", "strawberry_share"):
             share = getattr(self, name)
             if not 0.0 <= share <= 1.0:
-                raise InputError(f"{name} = {share}: expected a share from 0 to 1")
+                raise InputError(f"{name} = {share}: expected a fraction from 0 to 1")
         for name in ("rooms", "apples", "goals", "spawns"):
             count = getattr(self, name)
             if count is not None and count < 0:
@@ -69,29 +69,29 @@ class GeneratorConfig:
 
 
 def paper_apples(cells: int) -> int:
-    """Apples of a random-goal maze with that many open cells: floor(0.1 (cells - 1) + 0.5), as in the released levels."""
+    """Number of apples in a random-goal maze with `cells` open cells: floor(0.1 (cells - 1) + 0.5), as in the released levels."""
     return math.floor(0.1 * (cells - 1) + 0.5)
 
 
 def generate(config: GeneratorConfig, seed: int) -> Maze:
-    """The maze of a seed: connected, and the same on every machine; its look follows from its layout.
+    """The maze of a seed: connected, and the same on every machine; its decoration follows from its layout.
 
     Args:
-        config: what kind of maze.
+        config: distribution of the maze.
         seed: any integer.
     """
     return with_default_decoration(generate_plain(config, seed))
 
 
 def generate_plain(config: GeneratorConfig, seed: int) -> Maze:
-    """`generate` without the look of the walls, which takes half the time; for those that look at the layout first."""
-    grid = _Grid(config.rows, config.cols, Draws(seed_from("layout", seed)))
+    """`generate` without decoration, in half the time; for rejection sampling by layout."""
+    grid = _Grid(config.rows, config.cols, RandomStream(seed_from("layout", seed)))
     rooms = _usual_rooms(config.rows * config.cols) if config.rooms is None else config.rooms
     grid.place_rooms(rooms)
     grid.connect(config.straightness)
     grid.add_loops(round(config.loops * config.rows * config.cols))
 
-    cells = Draws(seed_from("things", seed))
+    cells = RandomStream(seed_from("things", seed))
     order = cells.shuffled([divmod(cell, config.cols) for cell in range(config.rows * config.cols)])
     goals = [order.pop() for _ in range(config.goals)]
     fruit = [order.pop() for _ in range(config.apples)]
@@ -123,7 +123,7 @@ def _usual_rooms(cells: int) -> int:
 
 @lru_cache(maxsize=16)
 def _neighbours(rows: int, cols: int) -> list[list[tuple[int, int]]]:
-    """For every cell of a grid: (side, cell beyond it) of every side that doesn't lead out."""
+    """(side, neighbour) of every cell of a grid, for the sides that don't lead out of it."""
     return [
         [
             (side, (row + step_row) * cols + col + step_col)
@@ -136,10 +136,10 @@ def _neighbours(rows: int, cols: int) -> list[list[tuple[int, int]]]:
 
 
 class _Grid:
-    """Walls while they are drawn; cells are row x cols + col, walls a list of four booleans a cell."""
+    """Walls under construction. A cell is the index row x cols + col; `walls` has four booleans a cell."""
 
-    def __init__(self, rows: int, cols: int, draws: Draws) -> None:
-        self.rows, self.cols, self.draws = rows, cols, draws
+    def __init__(self, rows: int, cols: int, random: RandomStream) -> None:
+        self.rows, self.cols, self.random = rows, cols, random
         self.walls = [[True, True, True, True] for _ in range(rows * cols)]
         self.room = [-1] * (rows * cols)
         self.jumps = [step_row * cols + step_col for step_row, step_col in STEPS]
@@ -150,17 +150,17 @@ class _Grid:
         self.walls[cell + self.jumps[side]][(side + 2) % 4] = False
 
     def place_rooms(self, count: int) -> None:
-        """Opens up to `count` rectangles that neither touch nor fill the maze."""
+        """Opens up to `count` rectangles that neither touch one another nor fill the maze."""
         placed = 0
         # In the released layouts a room takes about a third of the height and width.
         tallest, widest = max(2, self.rows // 2), max(2, min(self.cols // 2, self.rows))
         for _ in range(ROOM_TRIES * count):
             if placed == count or min(self.rows, self.cols) < 2:
                 return
-            height = self.draws.between(2, min(tallest, self.rows))
-            width = self.draws.between(2, min(widest, self.cols))
-            top = self.draws.below(self.rows - height + 1)
-            left = self.draws.below(self.cols - width + 1)
+            height = self.random.between(2, min(tallest, self.rows))
+            width = self.random.between(2, min(widest, self.cols))
+            top = self.random.below(self.rows - height + 1)
+            left = self.random.below(self.cols - width + 1)
             around = [
                 self.room[row * self.cols + col]
                 for row in range(max(top - 1, 0), min(top + height + 1, self.rows))
@@ -179,8 +179,8 @@ class _Grid:
             placed += 1
 
     def connect(self, straightness: float) -> None:
-        """Joins all cells by a depth-first walk: corridors run on until they are stuck, then branch off where they last can."""
-        draws = self.draws
+        """Connects all cells by a randomised depth-first search: a corridor continues to a dead end, then backtracks."""
+        random = self.random
         room_cells: dict[int, list[int]] = {}
         for cell, room in enumerate(self.room):
             room_cells.setdefault(room, []).append(cell)
@@ -191,12 +191,12 @@ class _Grid:
             seen[cell] = True
             if self.room[cell] >= 0:
                 # A room is entered as a whole; its other exits are tried later, in any order.
-                for other in draws.shuffled(room_cells[self.room[cell]]):
+                for other in random.shuffled(room_cells[self.room[cell]]):
                     seen[other] = True
                     stack.append((other, -1))
             stack.append((cell, side))
 
-        enter(draws.below(len(self.walls)), -1)
+        enter(random.below(len(self.walls)), -1)
         while stack:
             cell, came_by = stack[-1]
             ways = [(side, other) for side, other in self.neighbours[cell] if not seen[other]]
@@ -204,19 +204,19 @@ class _Grid:
                 stack.pop()
                 continue
             straight = [way for way in ways if way[0] == came_by]
-            side, other = straight[0] if straight and draws.chance(straightness) else ways[draws.below(len(ways))]
+            side, other = straight[0] if straight and random.chance(straightness) else ways[random.below(len(ways))]
             self.open_wall(cell, side)
             enter(other, side)
 
     def add_loops(self, count: int) -> None:
-        """Takes out `count` walls, none of which would leave a post without any wall."""
+        """Removes `count` walls, none of which would leave a post without any wall."""
         closed = [
             (cell, side)
             for cell in range(len(self.walls))
             for side, _ in self.neighbours[cell]
             if side in (EAST, SOUTH) and self.walls[cell][side]
         ]
-        for cell, side in self.draws.shuffled(closed):
+        for cell, side in self.random.shuffled(closed):
             if not count:
                 return
             if self._holds_a_post(cell, side):

@@ -1,9 +1,9 @@
 """Mazes as DeepMind Lab text levels: an entity layer and a variations layer.
 
-A text level knows blocks only, so a thin maze is exported as the block maze of its text: 2 rows + 1 by 2 cols + 1 characters,
-each 100 units wide. Lab's map maker puts a wall wherever an open character meets a `*`, spawns agents at `P`, and leaves `A`,
-`S` and `G` to the level's script (apple, strawberry, goal). A variation is a letter of a cell: it says which texture its walls
-have.
+A text level consists of blocks, so a thin maze is exported as the block maze of its text: 2 rows + 1 by 2 cols + 1 characters,
+each 100 units wide. Lab's map maker puts a wall wherever an open character meets a `*`, spawns agents at `P`, and passes `A`,
+`S` and `G` (apple, strawberry, goal) to the level's script. A variation is a letter of a cell that selects the texture of its
+walls.
 """
 
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class LabText:
 def lab_text(maze: Maze) -> LabText:
     """The text level of a maze.
 
-    Lab needs to be told where agents start: a maze without spawns of its own gets one on every cell that holds nothing (every
-    cell of the thin maze, not the places between them). A cell's variation is the commonest colour among its walls, A to D,
-    and none where all are plain.
+    Lab requires spawns: a maze without spawns of its own gets one on every cell that holds nothing (every cell of the thin maze,
+    not the passages between cells). A cell's variation is the most frequent colour among its walls, A to D, and none where all
+    are plain.
     """
     block = as_block(maze)
     entities = [list(line) for line in write_maze(block).splitlines()]
@@ -51,10 +51,10 @@ def lab_text(maze: Maze) -> LabText:
 
 
 def save_lab_text(maze: Maze, path: str | Path) -> tuple[Path, Path]:
-    """Writes `PATH.entities.txt` and `PATH.variations.txt`, and says where they are.
+    """Writes `PATH.entities.txt` and `PATH.variations.txt`, and returns their paths.
 
     Raises:
-        InputError: they can't be written.
+        InputError: `path` has no file name, or the files can't be written.
     """
     if not Path(path).name:
         raise InputError(f"{path}: expected the beginning of a file's name")

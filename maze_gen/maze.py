@@ -1,7 +1,7 @@
-"""What a maze is: an immutable value that the text files, the engine and DeepMind Lab levels all come from.
+"""The maze as an immutable value, from which text files, the engine's arrays and DeepMind Lab levels are made.
 
-One coordinate frame serves the whole project (`Maze.center`, `Maze.cell_at`): x to the right and y up on the map, in units; a
-cell is 100 units wide; the lower left corner of the grid is (0, 0); row 0 is the top row, the one with the largest y. A
+There is one coordinate frame in the whole project (`Maze.center`, `Maze.cell_at`): x to the right and y up on the map, in
+units; a cell is 100 units wide; the lower left corner of the grid is (0, 0); row 0 is the top row, the one with the largest y. A
 heading of 0 looks along +x and grows counter-clockwise, in degrees.
 """
 
@@ -38,12 +38,12 @@ THEMES = 5
 
 @dataclass(frozen=True, eq=False)
 class Decoration:
-    """How a maze's walls look.
+    """Appearance of a maze's walls.
 
     Attributes:
-        theme: which family of textures, 0 to THEMES - 1.
-        faces: [rows, cols, 4] uint8, the look of the wall on each side of an open cell, seen from inside that cell: 0 where
-            there is no wall, PLAIN_FACE, 2 to 5 a coloured wall, FIRST_LANDMARK_FACE + k the wall that bears picture k.
+        theme: family of textures, 0 to THEMES - 1.
+        faces: [rows, cols, 4] uint8, the code of the wall on each side of an open cell, seen from inside that cell: 0 where
+            there is no wall, PLAIN_FACE, 2 to 5 a coloured wall, FIRST_LANDMARK_FACE + k a wall with picture k.
     """
 
     theme: int
@@ -52,20 +52,20 @@ class Decoration:
 
 @dataclass(frozen=True, eq=False)
 class Maze:
-    """A maze: cells, walls on the edges between them, what lies in the cells, and how the walls look.
+    """A maze: cells, walls on the edges between them, items and spawns in the cells, and the decoration of the walls.
 
     Attributes:
-        geometry: how the text of the maze is read and written, and whether there is a ceiling (`thin`) or sky (`block`).
-        open: [rows, cols] bool, the cells one can stand in.
+        geometry: form of the maze's text, and whether there is a ceiling (`thin`) or sky (`block`).
+        open: [rows, cols] bool, the cells that an agent can enter.
         walls: [rows, cols, 4] bool, whether an open cell has a wall on its EAST, NORTH, WEST, SOUTH side; all False for a
             solid cell. Two open neighbours agree about the wall between them; an open cell has walls towards solid cells and
             towards the outside.
         spawns: cells where an agent may start; empty means every open cell.
         apples, strawberries: cells of fruit; a cell holds at most one thing.
         goals: cells where the goal may be; empty means every open cell without fruit.
-        decoration: the look of the walls. Its faces are nonzero exactly where `walls` is True.
+        decoration: appearance of the walls; its faces are nonzero exactly where `walls` is True.
 
-    Two mazes are equal when all of that is.
+    Two mazes are equal if all of these are.
     """
 
     geometry: Geometry
@@ -117,7 +117,7 @@ class Maze:
         return (col + 0.5) * CELL_UNITS, (self.rows - row - 0.5) * CELL_UNITS
 
     def cell_at(self, x: float, y: float) -> Cell:
-        """The cell that holds the point (x, y), in units; points outside belong to the nearest cell of the grid."""
+        """The cell that contains the point (x, y), in units; the nearest cell of the grid for points outside."""
         col = int(np.clip(x // CELL_UNITS, 0, self.cols - 1))
         row = int(np.clip(self.rows - 1 - y // CELL_UNITS, 0, self.rows - 1))
         return row, col

@@ -1,4 +1,4 @@
-"""Shortest paths: distances in cells, the way to the goal, and what can be reached."""
+"""Shortest paths: distances in cells, directions to the goal, and reachable cells."""
 
 from collections import deque
 
@@ -14,7 +14,7 @@ SPAWN_DISTANCE = 5
 
 
 def passages(maze: Maze) -> npt.NDArray[np.bool_]:
-    """[rows, cols, 4] bool: whether one can leave a cell through its EAST, NORTH, WEST, SOUTH side."""
+    """[rows, cols, 4] bool: whether the EAST, NORTH, WEST, SOUTH side of a cell is open to a neighbour."""
     return maze.open[..., None] & ~maze.walls
 
 
@@ -98,7 +98,7 @@ def connected(maze: Maze) -> bool:
 
 
 def goal_cells(maze: Maze) -> tuple[Cell, ...]:
-    """Where the goal may be: the maze's goals, or every open cell without fruit."""
+    """Cells that may hold the goal: the maze's goals, or every open cell without fruit."""
     if maze.goals:
         return maze.goals
     fruit = {*maze.apples, *maze.strawberries}
@@ -106,7 +106,7 @@ def goal_cells(maze: Maze) -> tuple[Cell, ...]:
 
 
 def spawn_cells(maze: Maze, goal_cell: Cell, spawn_distance: int = SPAWN_DISTANCE) -> tuple[Cell, ...]:
-    """Where an agent may start: the maze's spawns, or every open cell, at least `spawn_distance` cells of path from the goal."""
+    """Cells where an agent may start: spawns, or any open cell, at least `spawn_distance` cells of path from the goal."""
     far = distances(maze, goal_cell) >= spawn_distance
     if maze.spawns:
         return tuple(cell for cell in maze.spawns if far[cell])

@@ -1,4 +1,4 @@
-"""Random numbers that stay the same on every machine and with every version of Python and NumPy."""
+"""Random numbers that are the same on every machine and with every version of Python and NumPy."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ _SECOND = 0x94D049BB133111EB
 
 
 def seed_from(*parts: object) -> int:
-    """A 64-bit seed that depends on every part (through its `str`), so that streams of different purposes never coincide."""
+    """A 64-bit seed that depends on every part (through its `str`), so that streams for different purposes are independent."""
     content = "\n".join(str(part) for part in parts).encode()
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "little")
 
 
-class Draws:
+class RandomStream:
     """A stream of SplitMix64 numbers (Steele, Lea and Flood 2014); integers only, so that no rounding differs anywhere."""
 
     def __init__(self, seed: int) -> None:

@@ -1,8 +1,9 @@
-"""Mazes to train on and mazes to be tested on, which never coincide.
+"""Training and held-out mazes, which never coincide.
 
-A maze belongs to `heldout` if the hash of its layout's text, without things, falls into a fixed quarter of all hashes, else to
-`train`: that is a property of the layout, so no seed, size or parameter can put one layout into both. A thin maze and the block
-maze of its text have the same layout's text and are in the same split. The catalogue's layouts are all in `train`.
+A maze belongs to `heldout` if the hash of its layout's text, without items, falls into a fixed quarter of all hashes, and to
+`train` otherwise. This is a property of the layout, so that no seed, size or parameter can put one layout into both. A thin
+maze and the block maze of its text have the same layout text and are in the same split. The catalogue's layouts are all in
+`train`.
 """
 
 import hashlib
@@ -20,16 +21,16 @@ Split = Literal["train", "heldout", "any"]
 SPLITS: tuple[Split, ...] = ("train", "heldout", "any")
 
 TRIES = 1000
-"""Mazes drawn in vain, one after the other, before a split counts as having no more."""
+"""Consecutive rejected samples after which a split counts as exhausted."""
 
 
 def split_of(maze: Maze) -> Literal["train", "heldout"]:
-    """The split that a layout belongs to; things and decoration don't count."""
+    """The split of a maze's layout; items and decoration have no influence."""
     return "heldout" if _key(maze)[0] < 64 else "train"
 
 
 def maze_of_split(config: GeneratorConfig, split: Split, seed: int) -> Maze:
-    """The maze that `mazes_of_split` begins with.
+    """The first maze of `mazes_of_split`.
 
     Raises:
         InputError: an unknown split, or no layout of it can be found (tiny sizes have few).
@@ -38,7 +39,7 @@ def maze_of_split(config: GeneratorConfig, split: Split, seed: int) -> Maze:
 
 
 def mazes_of_split(config: GeneratorConfig, split: Split, seed: int, count: int) -> tuple[Maze, ...]:
-    """`count` mazes of the split, no two of which have the same layout; more of them begin with the same ones.
+    """`count` mazes of the split with distinct layouts; a larger `count` only appends mazes.
 
     Raises:
         InputError: an unknown split, a count below 1, or fewer layouts than that can be found.
@@ -47,7 +48,7 @@ def mazes_of_split(config: GeneratorConfig, split: Split, seed: int, count: int)
     if count < 1:
         raise InputError(f"{count} mazes: expected at least 1")
     mazes: dict[bytes, Maze] = {}
-    vain = 0
+    rejected = 0
     attempt = 0
     while len(mazes) < count:
         maze = generate_plain(config, seed_from("mazes of a split", seed, attempt))
@@ -55,10 +56,10 @@ def mazes_of_split(config: GeneratorConfig, split: Split, seed: int, count: int)
         key = _key(maze)
         if key not in mazes and split in ("any", split_of(maze)):
             mazes[key] = maze
-            vain = 0
+            rejected = 0
             continue
-        vain += 1
-        if vain == TRIES:
+        rejected += 1
+        if rejected == TRIES:
             raise InputError(_too_few(config, split, count, len(mazes)))
     return tuple(with_default_decoration(maze) for maze in mazes.values())
 

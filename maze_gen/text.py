@@ -1,12 +1,12 @@
-"""Mazes as text, both ways.
+"""Reading mazes from text and writing them.
 
-`*` is wall, a space is floor, `P` a spawn, `A` an apple, `S` a strawberry, `G` a goal; everything but `*` can be stood in. In
-`thin` text the characters at odd rows and odd columns (counted from 0) are the cells, and the characters between two cells say
-whether there is a wall; the posts at even rows and even columns mean nothing but have to be `*` on the border. In `block` text
+`*` is wall, a space is floor, `P` a spawn, `A` an apple, `S` a strawberry, `G` a goal; an agent can enter everything but `*`. In
+`thin` text the characters at odd rows and odd columns (counted from 0) are the cells, and a character between two cells is `*`
+where there is a wall; the posts at even rows and even columns have no meaning but must be `*` on the border. In `block` text
 every character is a cell.
 
-Text doesn't say how walls look. `read_maze` draws that from the layout, so reading a text twice gives equal mazes, and so does
-reading what was written of a maze that was read or generated.
+Text has no decoration. `read_maze` derives it from the layout, so that reading a text twice gives equal mazes, and so does
+writing and reading back a maze that was read or generated.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from maze_gen.maze import EAST, NORTH, SOUTH, WEST, Cell, Decoration, Geometry, 
 
 WALL, FLOOR, SPAWN, APPLE, STRAWBERRY, GOAL = "* PASG"
 LARGEST_TEXT = 1 << 20
-"""Characters; a larger file is surely no maze."""
+"""Bytes; larger files are rejected without being parsed."""
 
 
 def read_maze(text: str, geometry: Geometry = "thin", origin: str = "<text>") -> Maze:
@@ -29,10 +29,10 @@ def read_maze(text: str, geometry: Geometry = "thin", origin: str = "<text>") ->
     Args:
         text: lines of equal length; empty lines at the end don't count.
         geometry: `thin` or `block`.
-        origin: where the text comes from, for error messages.
+        origin: name of the text's source, for error messages.
 
     Raises:
-        InputError: the text isn't a maze; the message has the origin and, where there is one, line and column, from 1.
+        InputError: the text isn't a maze; the message has the origin and, where known, line and column, counted from 1.
     """
     if geometry not in ("thin", "block"):
         raise InputError(f"{origin}: unknown geometry {geometry!r}: expected thin or block")
@@ -85,7 +85,7 @@ def write_maze(maze: Maze) -> str:
     """The text of a maze, a line break after every line.
 
     Raises:
-        InputError: a cell holds two things, which text can't say.
+        InputError: a cell holds two things, which text can't represent.
     """
     characters = np.where(block_open(maze), FLOOR, WALL)
     cells = characters[1::2, 1::2] if maze.geometry == "thin" else characters
@@ -101,7 +101,7 @@ def write_maze(maze: Maze) -> str:
 
 
 def block_open(maze: Maze) -> npt.NDArray[np.bool_]:
-    """[lines, columns] bool: which characters of the maze's text aren't wall. Block and thin share it."""
+    """[lines, columns] bool: the characters of the maze's text that aren't wall; equal for a thin maze and its block maze."""
     return _thin_floor(maze) if maze.geometry == "thin" else maze.open
 
 
@@ -134,13 +134,13 @@ def plain_maze(
     strawberries: tuple[Cell, ...] = (),
     goals: tuple[Cell, ...] = (),
 ) -> Maze:
-    """A maze whose walls all look alike."""
+    """A maze of theme 0 whose walls all have the plain face."""
     # PLAIN_FACE is 1.
     return Maze(geometry, open, walls, Decoration(0, walls.astype(np.uint8)), spawns, apples, strawberries, goals)
 
 
 def with_default_decoration(maze: Maze) -> Maze:
-    """The maze with the look that follows from its layout alone, as one that was read from text has."""
+    """The maze with the decoration that follows from its layout alone, as that of a maze read from text."""
     return redecorated(maze, default_seed(maze.layout_digest))
 
 

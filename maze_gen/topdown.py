@@ -1,26 +1,24 @@
 """Pictures of mazes from above, with paths, heat maps and marks over them; everything that draws a maze calls this."""
 
-import io
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, TypeVar
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
 
-from maze_gen import icon_colours as palette
+from maze_gen.colormaps import colormap as colour_table
+from maze_gen.colormaps import colours as colours_of
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
-from maze_gen.icon_colours import RGB
-from maze_gen.icons import WALL_WIDTH, draw_apple, draw_goal, draw_strawberry, draw_walls, text_font
+from maze_gen.icons import AGENT, FLOOR, SOLID, WALL_WIDTH, WHITE, draw_walls, icon
 from maze_gen.maze import CELL_UNITS, Cell, Maze
+from maze_gen.raster import RGB, Layer, Pixels, disc, ellipse, encode_png, fill, resize, stroke, text, text_width
 
 Mark = Literal["disc", "ring", "cross", "square", "triangle"]
 Things = Literal["maze", "none"]
+Coordinate = TypeVar("Coordinate", float, npt.NDArray[np.float64])
 
 TELEPORT_UNITS = 1.5 * CELL_UNITS
 """A path isn't drawn between two points farther apart: nobody walks that in one step, so it was a respawn."""
@@ -30,33 +28,30 @@ SMALLEST_SCALE, LARGEST_SCALE = 4, 400
 class TopDown:
     """A canvas that shows a maze from above.
 
-    What stands still (floor, walls, pictures, things) is drawn once for a maze and kept, so that a new canvas every frame of a
-    live view costs little. Every method draws over what is there and returns the canvas. Places are in units, in the frame of
-    `maze_gen.maze`; a cell's middle is `maze.center(cell)`.
+    Floor, walls, pictures on walls and the maze's things are drawn once for a maze and kept, so that a new canvas for every
+    frame of a live view costs little. Every method draws over what is there and returns the canvas. Places are in units, in the
+    frame of `maze_gen.maze`; a cell's middle is `maze.center(cell)`. Lines and edges are drawn to a fraction of a pixel.
 
     Args:
         maze: what to show.
         scale: pixels a cell.
         things: `maze` shows the maze's own fruit, goals and spawns, `none` leaves that to `apples`, `strawberries` and `goal`.
         labels: numbers of rows and columns at the border.
-        smoothing: pixels are drawn this many times as large, then averaged.
+        smoothing: pixels are drawn this many times as large, then averaged; edges are smooth without it.
     """
 
-    def __init__(self, maze: Maze, scale: int = 32, things: Things = "maze", labels: bool = False, smoothing: int = 2) -> None:
+    def __init__(self, maze: Maze, scale: int = 32, things: Things = "maze", labels: bool = False, smoothing: int = 1) -> None:
         if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
             raise InputError(f"scale = {scale}: expected {SMALLEST_SCALE} to {LARGEST_SCALE} pixels a cell")
         self.maze = maze
         self.scale = scale
         self.smoothing = smoothing
-        self._things: Things = things
         self._unit = scale * smoothing
-        # Room for the outer walls' thickness, and for the labels.
-        self._margin = max(round(self._unit * WALL_WIDTH * 2), smoothing) + (round(0.55 * self._unit) if labels else 0)
-        self._labels = labels
-        floor, self._over = _layers(maze, self._unit, self._margin, things, labels)
-        self._picture = floor.copy()
-        self._picture.paste(self._over, (0, 0), self._over)
-        self._draw = ImageDraw.Draw(self._picture)
+        # The outer walls' thickness, and the labels, lie in the margin.
+        margin = max(1, round(scale * WALL_WIDTH * 2)) + (round(0.55 * scale) if labels else 0)
+        self._margin = margin * smoothing
+        self._plan = _plan(maze, self._unit, self._margin, things, labels)
+        self._pixels = self._plan.picture.copy()
         self._bar: tuple[str, float, float] | None = None
 
     def heat(
@@ -71,8 +66,8 @@ class TopDown:
         """Colours the floor of every open cell by a number, under walls and things; what was drawn there before is covered.
 
         Args:
-            values: [rows, cols] or [rows x cols] numbers; NaN leaves a cell as it is.
-            colormap: one of Matplotlib's.
+            values: [rows, cols] or [rows x cols] numbers; a cell whose number is NaN or infinite stays as it is.
+            colormap: one of `colormaps.COLORMAPS`.
             low, high: the numbers at the colormap's ends; the least and greatest finite value without them.
             opacity: 0 to 1.
             colour_bar: draws the scale beside the maze.
@@ -85,18 +80,18 @@ class TopDown:
             raise InputError(f"heat of shape {field.shape}: expected one number a cell, {self.maze.open.shape}")
         field = field.reshape(self.maze.open.shape)
         shown = self.maze.open & np.isfinite(field)
-        if shown.any():
-            low = float(field[shown].min()) if low is None else low
-            high = float(field[shown].max()) if high is None else high
-            colours = _colours(field[shown], colormap, low, high)
-            for (row, col), colour in zip(np.argwhere(shown).tolist(), colours, strict=True):
-                left, top = self._margin + col * self._unit, self._margin + row * self._unit
-                self._draw.rectangle(
-                    (left, top, left + self._unit - 1, top + self._unit - 1), _mix(palette.FLOOR, colour, opacity)
-                )
-            if colour_bar:
-                self._bar = (colormap, low, high)
-            self._picture.paste(self._over, (0, 0), self._over)
+        low, high = _ends(field[shown], low, high)
+        colours = colours_of(field, colormap, low, high)
+        if not shown.any():
+            return self
+        mixed = np.round(np.array(FLOOR) + (colours - np.array(FLOOR, dtype=np.float64)) * opacity).astype(np.uint8)
+        rows, cols = (size * self._unit for size in field.shape)
+        inside = self._pixels[self._margin : self._margin + rows, self._margin : self._margin + cols]
+        chosen = np.repeat(np.repeat(shown, self._unit, axis=0), self._unit, axis=1)
+        np.copyto(inside, resize(mixed, cols, rows, enlarge=True), where=chosen[..., None])
+        if colour_bar:
+            self._bar = (colormap, low, high)
+        self._plan.over.lay_over(self._pixels)
         return self
 
     def path(
@@ -113,215 +108,202 @@ class TopDown:
 
         Args:
             points: [T, 2] x and y in units.
-            values: [T] numbers that colour the line, such as time or value; the place in the row (time) without them.
-            colormap: one of Matplotlib's.
+            values: [T] numbers that colour the line, such as time or value; the index t (time) without them. The segment that
+                ends at a point has that point's colour.
+            colormap: one of `colormaps.COLORMAPS`.
             colour: one colour for the whole line instead.
-            width: in cells.
-            low, high: the numbers at the colormap's ends.
+            width: in cells, drawn as at least one pixel.
+            low, high: the numbers at the colormap's ends; the least and greatest finite value without them.
+
+        Raises:
+            InputError: another number of values than of points, or no such colormap.
         """
         places = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        if len(places) == 0:
-            return self
         numbers = np.arange(len(places), dtype=np.float64) if values is None else np.asarray(values, dtype=np.float64)
         if numbers.shape != (len(places),):
             raise InputError(f"{numbers.shape} values for a path of {len(places)} points: expected one a point")
-        finite = numbers[np.isfinite(numbers)]
-        low = float(finite.min()) if low is None and finite.size else low or 0.0
-        high = float(finite.max()) if high is None and finite.size else high or 0.0
-        colours = [colour] * len(places) if colour else _colours(numbers, colormap, low, high)
-        thickness = max(1, round(width * self._unit))
-        joint = thickness / 2 - 0.5
-        for index in range(1, len(places)):
-            before, here = places[index - 1], places[index]
-            if not np.isfinite(before).all() or not np.isfinite(here).all() or math.dist(before, here) > TELEPORT_UNITS:
-                continue
-            start, end = self._pixel(*before), self._pixel(*here)
-            self._draw.line((start, end), fill=colours[index], width=thickness)
-            if joint >= 1:
-                for x, y in (start, end):
-                    self._draw.ellipse((x - joint, y - joint, x + joint, y + joint), fill=colours[index])
+        low, high = _ends(numbers[np.isfinite(numbers)], low, high)
+        colours = np.full((len(places), 3), colour) if colour else colours_of(numbers, colormap, low, high)
+        # The comparison is False at NaN.
+        joined = np.hypot(*(places[1:] - places[:-1]).T) <= TELEPORT_UNITS
+        pixels = np.stack(self._pixel(places[:, 0], places[:, 1]), axis=1)
+        thickness = max(1.0, width * self._unit)
+        ends = np.flatnonzero(joined) + 1
+        # Segments that follow one another and have one colour are one line.
+        follow = (np.diff(ends) > 1) | (colours[ends[1:]] != colours[ends[:-1]]).any(axis=1) if len(ends) else []
+        for run in np.split(ends, np.flatnonzero(follow) + 1) if len(ends) else ():
+            red, green, blue = colours[run[0]].tolist()
+            stroke(self._pixels, pixels[run[0] - 1 : run[-1] + 1], thickness, (red, green, blue))
         return self
 
     def marker(
-        self, x: float, y: float, kind: Mark = "disc", colour: RGB = palette.AGENT, size: float = 0.3, width: float = 0.07
+        self, x: float, y: float, kind: Mark = "disc", colour: RGB = AGENT, size: float = 0.3, width: float = 0.07
     ) -> "TopDown":
-        """Draws a mark at a place: its size and its line's width are in cells."""
-        centre_x, centre_y = self._pixel(x, y)
+        """Draws a mark at a place: its size and its line's width are in cells.
+
+        Raises:
+            InputError: no such kind.
+        """
+        place = centre_x, centre_y = self._pixel(x, y)
         radius = size * self._unit / 2
-        line = max(1, round(width * self._unit))
-        box = (centre_x - radius, centre_y - radius, centre_x + radius, centre_y + radius)
+        line = max(1.0, width * self._unit)
+        left, top, right, bottom = centre_x - radius, centre_y - radius, centre_x + radius, centre_y + radius
+        square = [(left, top), (right, top), (right, bottom), (left, bottom)]
         if kind == "disc":
-            self._draw.ellipse(box, fill=colour)
+            disc(self._pixels, place, radius, colour)
         elif kind == "ring":
-            self._draw.ellipse(box, outline=colour, width=line)
+            fill(self._pixels, [ellipse(place, radius), ellipse(place, max(0.0, radius - line) or 1e-3)], colour)
         elif kind == "square":
-            self._draw.rectangle(box, outline=colour, width=line)
-        elif kind == "triangle":
-            corners = [
-                (centre_x + radius * math.sin(angle), centre_y - radius * math.cos(angle))
-                for angle in (0, 2 * math.pi / 3, 4 * math.pi / 3)
+            inset = min(line, radius)
+            inner = [
+                (left + inset, top + inset),
+                (right - inset, top + inset),
+                (right - inset, bottom - inset),
+                (left + inset, bottom - inset),
             ]
-            self._draw.polygon(corners, fill=colour)
+            fill(self._pixels, [square, inner], colour)
+        elif kind == "triangle":
+            angles = np.radians((0, 120, 240))
+            corners = np.stack([centre_x + radius * np.sin(angles), centre_y - radius * np.cos(angles)], axis=1)
+            fill(self._pixels, [corners], colour)
         elif kind == "cross":
-            self._draw.line((box[:2], box[2:]), fill=colour, width=line)
-            self._draw.line(((box[0], box[3]), (box[2], box[1])), fill=colour, width=line)
+            # The round ends stay within the mark.
+            inset = min(line / 2, radius)
+            for sign in (-1, 1):
+                reach = (radius - inset) * np.array([[-1, -sign], [1, sign]])
+                stroke(self._pixels, np.array(place) + reach, line, colour)
         else:
             raise InputError(f"mark {kind!r}: expected disc, ring, cross, square or triangle")
         return self
 
-    def label(self, x: float, y: float, text: str, colour: RGB = palette.AGENT, size: float = 0.4) -> "TopDown":
-        """Writes text whose middle is at a place, on a pale halo; `size` is the letters' height in cells."""
-        self._draw.text(
-            self._pixel(x, y),
-            text,
-            fill=colour,
-            font=text_font(size * self._unit),
-            anchor="mm",
-            stroke_width=max(1, round(0.03 * self._unit)),
-            stroke_fill=palette.FLOOR,
-        )
+    def label(self, x: float, y: float, words: str, colour: RGB = AGENT, size: float = 0.4) -> "TopDown":
+        """Writes text whose middle is at a place, on a pale halo; `size` is that of the font in cells."""
+        halo = (max(1.0, 0.03 * self._unit), FLOOR)
+        text(self._pixels, self._pixel(x, y), words, size * self._unit, colour, "middle", halo)
         return self
 
-    def agent(self, x: float, y: float, heading: float, colour: RGB = palette.AGENT, size: float = 0.55) -> "TopDown":
+    def agent(self, x: float, y: float, heading: float, colour: RGB = AGENT, size: float = 0.55) -> "TopDown":
         """Draws an arrow at a place, pointing along `heading` in degrees; `size` is its length in cells."""
-        centre_x, centre_y = self._pixel(x, y)
-        corners = []
-        for distance, turn in ((0.6, 0), (0.55, 142), (0.22, 180), (0.55, -142)):
-            angle = math.radians(heading + turn)
-            reach = distance * size * self._unit
-            corners.append((centre_x + reach * math.cos(angle), centre_y - reach * math.sin(angle)))
-        self._draw.polygon(corners, fill=colour)
-        self._draw.line([*corners, corners[0]], fill=(255, 255, 255), width=max(1, round(0.035 * self._unit)))
+        reach = size * self._unit * np.array((0.6, 0.55, 0.22, 0.55))
+        angles = np.radians(heading + np.array((0, 142, 180, -142)))
+        corners = np.array(self._pixel(x, y)) + np.stack([reach * np.cos(angles), -reach * np.sin(angles)], axis=1)
+        fill(self._pixels, [corners], colour)
+        stroke(self._pixels, corners, max(1.0, 0.035 * self._unit), WHITE, closed=True)
         return self
 
     def apples(self, cells: Sequence[Cell]) -> "TopDown":
         """Draws apples, for a canvas made without the maze's own things."""
-        for cell in cells:
-            draw_apple(self._draw, self._pixel(*self.maze.center(cell)), self._unit)
-        return self
+        return self._icons("apple", cells)
 
     def strawberries(self, cells: Sequence[Cell]) -> "TopDown":
         """Draws strawberries, for a canvas made without the maze's own things."""
-        for cell in cells:
-            draw_strawberry(self._draw, self._pixel(*self.maze.center(cell)), self._unit)
-        return self
+        return self._icons("strawberry", cells)
 
     def goal(self, cell: Cell) -> "TopDown":
         """Draws the goal, for a canvas made without the maze's own things."""
-        draw_goal(self._draw, self._pixel(*self.maze.center(cell)), self._unit)
-        return self
+        return self._icons("goal", [cell])
 
-    def image(self) -> Image.Image:
-        """The picture so far; the canvas can be drawn on further."""
-        picture = self._picture.reduce(self.smoothing) if self.smoothing > 1 else self._picture.copy()
-        return picture if self._bar is None else _beside_bar(picture, self.scale, *self._bar)
-
-    def array(self) -> npt.NDArray[np.uint8]:
-        """[height, width, 3] uint8, the picture so far."""
-        return np.asarray(self.image())
+    def array(self) -> Pixels:
+        """[height, width, 3] uint8, red, green, blue: a copy of the picture so far; the canvas can be drawn on further."""
+        pixels = self._pixels.copy()
+        if self.smoothing > 1:
+            pixels = resize(pixels, pixels.shape[1] // self.smoothing, pixels.shape[0] // self.smoothing)
+        return pixels if self._bar is None else _beside_bar(pixels, self.scale, *self._bar)
 
     def save(self, path: str | Path) -> None:
-        """Writes the picture as PNG.
+        """Writes the picture as PNG, whole or not at all.
 
         Raises:
             InputError: the file can't be written.
         """
-        content = io.BytesIO()
-        self.image().save(content, "PNG", optimize=True)
-        write_whole(path, content.getvalue())
+        write_whole(path, encode_png(self.array()))
 
     def pixel(self, x: float, y: float) -> tuple[float, float]:
-        """(column, row) in the finished picture of a place in units."""
+        """(column, row) in the finished picture of a place in units; the middle of the first pixel is (0.5, 0.5)."""
         column, row = self._pixel(x, y)
         return column / self.smoothing, row / self.smoothing
 
-    def _pixel(self, x: float, y: float) -> tuple[float, float]:
+    def _pixel(self, x: Coordinate, y: Coordinate) -> tuple[Coordinate, Coordinate]:
         pixels = self._unit / CELL_UNITS
         return self._margin + x * pixels, self._margin + (self.maze.rows * CELL_UNITS - y) * pixels
 
+    def _icons(self, kind: str, cells: Sequence[Cell]) -> "TopDown":
+        _lay_icons(self._pixels, kind, cells, self._unit, self._margin)
+        return self
+
+
+class _Plan(NamedTuple):
+    """What stands still in a maze.
+
+    Attributes:
+        picture: floor, walls and things.
+        over: what lies over heat maps: walls, labels and things.
+    """
+
+    picture: Pixels
+    over: Layer
+
 
 @lru_cache(maxsize=6)
-def _layers(maze: Maze, unit: int, margin: int, things: Things, labels: bool) -> tuple[Image.Image, Image.Image]:
-    """What lies under heat maps (RGB), and what lies over them (RGBA)."""
-    size = (maze.cols * unit + 2 * margin, maze.rows * unit + 2 * margin)
-    floor = Image.new("RGB", size, palette.FLOOR if maze.geometry == "thin" else palette.SOLID)
-    if labels:
-        floor.paste((255, 255, 255), (0, 0, *size))
-    draw = ImageDraw.Draw(floor)
-    for row in range(maze.rows):
-        for col in range(maze.cols):
-            left, top = margin + col * unit, margin + row * unit
-            colour = palette.FLOOR if maze.open[row, col] else palette.SOLID
-            draw.rectangle((left, top, left + unit - 1, top + unit - 1), fill=colour)
-    over = Image.new("RGBA", size, (0, 0, 0, 0))
-    draw = ImageDraw.Draw(over)
-    draw_walls(draw, maze, unit, margin)
-    if labels:
-        _draw_labels(draw, maze, unit, margin)
-    if things == "maze":
-        pixels = unit / CELL_UNITS
+def _plan(maze: Maze, unit: int, margin: int, things: Things, labels: bool) -> _Plan:
+    def draw(pixels: Pixels) -> None:
+        # Walls have edges on half pixels too.
+        large = resize(pixels, 2 * width, 2 * height, enlarge=True)
+        draw_walls(large, maze, 2 * unit, 2 * margin)
+        pixels[...] = resize(large, width, height)
+        if labels:
+            _draw_labels(pixels, maze, unit, margin)
+        if things == "maze":
+            for kind, cells in (
+                ("spawn", maze.spawns),
+                ("apple", maze.apples),
+                ("strawberry", maze.strawberries),
+                ("goal", maze.goals),
+            ):
+                _lay_icons(pixels, kind, cells, unit, margin)
 
-        def place(cell: Cell) -> tuple[float, float]:
-            x, y = maze.center(cell)
-            return margin + x * pixels, margin + (maze.rows * CELL_UNITS - y) * pixels
-
-        for cell in maze.spawns:
-            x, y = place(cell)
-            radius = 0.07 * unit
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(150, 154, 166))
-        for cell in maze.apples:
-            draw_apple(draw, place(cell), unit)
-        for cell in maze.strawberries:
-            draw_strawberry(draw, place(cell), unit)
-        for cell in maze.goals:
-            draw_goal(draw, place(cell), unit)
-    return floor, over
+    height, width = maze.rows * unit + 2 * margin, maze.cols * unit + 2 * margin
+    around = WHITE if labels else FLOOR if maze.geometry == "thin" else SOLID
+    picture = np.full((height, width, 3), around, dtype=np.uint8)
+    cells = np.where(maze.open[..., None], FLOOR, SOLID).astype(np.uint8)
+    picture[margin : height - margin, margin : width - margin] = np.repeat(np.repeat(cells, unit, axis=0), unit, axis=1)
+    over = Layer(height, width, draw)
+    over.lay_over(picture)
+    return _Plan(picture, over)
 
 
-def _draw_labels(draw: ImageDraw.ImageDraw, maze: Maze, unit: int, margin: int) -> None:
-    font = text_font(0.32 * unit)
+def _lay_icons(pixels: Pixels, kind: str, cells: Sequence[Cell], unit: int, margin: int) -> None:
+    for row, col in cells:
+        icon(kind, unit).lay_over(pixels, margin + col * unit, margin + row * unit)
+
+
+def _draw_labels(pixels: Pixels, maze: Maze, unit: int, margin: int) -> None:
     middle = 0.275 * unit
     for col in range(maze.cols):
-        draw.text((margin + (col + 0.5) * unit, middle), str(col), fill=palette.SOLID, font=font, anchor="mm")
+        text(pixels, (margin + (col + 0.5) * unit, middle), str(col), 0.32 * unit, SOLID, "middle")
     for row in range(maze.rows):
-        draw.text((middle, margin + (row + 0.5) * unit), str(row), fill=palette.SOLID, font=font, anchor="mm")
+        text(pixels, (middle, margin + (row + 0.5) * unit), str(row), 0.32 * unit, SOLID, "middle")
 
 
-def _beside_bar(picture: Image.Image, scale: int, colormap: str, low: float, high: float) -> Image.Image:
-    height = max(picture.height, 48)
-    letters = max(11, min(0.4 * scale, 22))
-    font = text_font(letters)
-    texts = [f"{value:.3g}" for value in (high, (low + high) / 2, low)]
-    text_width = max(_text_width(font, text) for text in texts)
-    thickness = max(10, round(0.35 * scale))
-    gap = max(6, round(0.25 * scale))
-    whole = Image.new("RGB", (picture.width + 3 * gap + thickness + math.ceil(text_width), height), (255, 255, 255))
-    whole.paste(picture, (0, 0))
-    top, bottom = round(letters), height - round(letters)
-    left = picture.width + gap
-    column = np.array(_colours(np.linspace(1.0, 0.0, bottom - top), colormap, 0.0, 1.0), dtype=np.uint8)
-    whole.paste(Image.fromarray(np.repeat(column[:, None], thickness, axis=1)), (left, top))
-    draw = ImageDraw.Draw(whole)
-    draw.rectangle((left, top, left + thickness - 1, bottom - 1), outline=palette.SOLID)
-    for text, y in zip(texts, (top, (top + bottom) / 2, bottom - 1), strict=True):
-        draw.text((left + thickness + gap / 2, y), text, fill=palette.SOLID, font=font, anchor="lm")
+def _beside_bar(picture: Pixels, scale: int, colormap: str, low: float, high: float) -> Pixels:
+    height = max(picture.shape[0], 48)
+    size = max(11, min(0.4 * scale, 22))
+    numbers = [f"{value:.3g}" for value in (high, (low + high) / 2, low)]
+    thickness, gap = max(10, round(0.35 * scale)), max(6, round(0.25 * scale))
+    width = picture.shape[1] + 3 * gap + thickness + max(text_width(number, size) for number in numbers)
+    whole = np.full((height, width, 3), 255, dtype=np.uint8)
+    whole[: picture.shape[0], : picture.shape[1]] = picture
+    top, bottom = round(size), height - round(size)
+    left = picture.shape[1] + gap
+    whole[top:bottom, left : left + thickness] = SOLID
+    inside = whole[top + 1 : bottom - 1, left + 1 : left + thickness - 1]
+    inside[...] = colour_table(colormap)[np.linspace(255, 0, len(inside)).round().astype(int)][:, None]
+    for number, y in zip(numbers, (top, (top + bottom) / 2, bottom), strict=True):
+        text(whole, (left + thickness + gap / 2, y), number, size, SOLID)
     return whole
 
 
-def _text_width(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> float:
-    left, _, right, _ = font.getbbox(text)
-    return right - left
-
-
-def _colours(values: npt.NDArray[np.floating], colormap: str, low: float, high: float) -> list[RGB]:
-    if colormap not in matplotlib.colormaps:
-        raise InputError(f"colormap {colormap!r}: Matplotlib has none of that name")
-    span = high - low
-    places = np.clip((values - low) / span, 0.0, 1.0) if span > 0 else np.full(len(values), 0.5)
-    rgba = matplotlib.colormaps[colormap](places, bytes=True)
-    return [(int(red), int(green), int(blue)) for red, green, blue, _ in rgba]
-
-
-def _mix(under: RGB, over: RGB, opacity: float) -> RGB:
-    red, green, blue = (round(a + (b - a) * opacity) for a, b in zip(under, over, strict=True))
-    return red, green, blue
+def _ends(values: npt.NDArray[np.float64], low: float | None, high: float | None) -> tuple[float, float]:
+    """`low` and `high`, or the least and greatest of `values` where they are None; 0 where there are no values."""
+    least, greatest = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    return least if low is None else low, greatest if high is None else high

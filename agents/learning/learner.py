@@ -1,7 +1,7 @@
 """Learning from a rollout: minibatches of whole sequences, each a gradient of the agent's and its auxiliary losses."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -17,6 +17,7 @@ from agents.networks.actor_critic import Outputs
 from agents.precision import products_in, resolve
 from agents.rng import RandomStream
 from agents.rollout import Rollout
+from agents.state import join, part
 from auxiliary.loss import AuxiliaryLoss, Memory
 
 
@@ -131,6 +132,17 @@ class Learner:
             pending.keys = [*keys, ("", "grad_norm")]
             pending.gradients.append(torch.cat((values, norm.double().view(1))))
         return pending
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Random numbers, and what the losses' memories keep."""
+        memories = join({name: memory.state_dict() for name, memory in self.memories.items()})
+        return join({"rng": self.rng.state_dict(), "memory": memories})
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from `state_dict`."""
+        self.rng.load_state_dict(part(state, "rng"))
+        for name, memory in self.memories.items():
+            memory.load_state_dict(part(part(state, "memory"), name))
 
     def _make_targets(self, rollout: Rollout) -> Targets:
         config = self.config

@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 from agents.config import AgentConfig
 from agents.networks.cores import CORES, CoreInput, State
-from agents.networks.distributions import ActionDistribution, PolicyHead, make_policy_head
+from agents.networks.distributions import ActionDistribution, PolicyHead
 from agents.networks.encoders import make_encoder
 from agents.networks.inputs import Inputs, Perception
+from agents.networks.policy_heads import make_policy_head
 from agents.precision import whole_precision
 from env.batch import WorldSpec
 from maze_gen.errors import InputError

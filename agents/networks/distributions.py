@@ -1,4 +1,4 @@
-"""Distributions over actions, and the policy heads that parametrise them.
+"""Distributions over actions, and the interface of the policy heads that parametrise them.
 
 Rollout, losses and inference sample, score and regularise actions through `ActionDistribution` and never ask which distribution
 it is. Everything here is free of data-dependent control flow and of transfers to or from the host, so that it can be recorded as
@@ -10,9 +10,6 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from env.batch import ActionSpec
-from maze_gen.errors import InputError
 
 INITIAL_GAIN = 0.01
 """Gain of the orthogonal initialisation of a head's output weights: at first all choices are about equally likely."""
@@ -131,41 +128,6 @@ class PolicyHead(nn.Module, ABC):
         Separate from the constructor, so that a network can draw the weights of all its layers first: a seed then gives the same
         initial parameters whatever the order in which heads are initialised.
         """
-
-
-class LinearPolicyHead(nn.Linear, PolicyHead):
-    """One linear layer whose outputs are the logits of one choice, or of several independent ones.
-
-    Args:
-        sizes: number of choices of each part of an action.
-        features: F, the width of the input.
-    """
-
-    def __init__(self, sizes: tuple[int, ...], features: int) -> None:
-        super().__init__(features, sum(sizes))
-        self.sizes = sizes
-
-    def distribution(self, parameters: Tensor) -> ActionDistribution:
-        return Categorical(parameters) if len(self.sizes) == 1 else IndependentCategoricals(parameters, self.sizes)
-
-    def initialise(self) -> None:
-        nn.init.orthogonal_(self.weight, INITIAL_GAIN)
-        nn.init.zeros_(self.bias)
-
-
-def make_policy_head(spec: ActionSpec, features: int) -> PolicyHead:
-    """A fresh policy head for actions of a specification, reading features of width `features`.
-
-    Raises:
-        InputError: the specification has no part, or a part without a choice.
-    """
-    if not spec.sizes or min(spec.sizes) < 1:
-        raise InputError(f"action sizes {spec.sizes}: expected at least one part, each with at least one choice")
-    if spec.autoregressive and len(spec.sizes) > 1:
-        from agents.networks.autoregressive import AutoregressivePolicyHead
-
-        return AutoregressivePolicyHead(spec.sizes, features)
-    return LinearPolicyHead(spec.sizes, features)
 
 
 def write_one_hot(action: Tensor, sizes: tuple[int, ...], out: Tensor) -> None:

@@ -1,11 +1,11 @@
-"""Workers as CUDA streams of one process: worlds, networks, losses and updates stay on the GPU, and the host only orders them.
+"""Workers as CUDA streams of one process: worlds, networks, losses and updates stay on the GPU, and the host only queues them.
 
-A worker's round is ordered as: learn from the chunk that was acted before, read the shared parameters, act for a chunk. Rounds
-are ordered worker by worker, so while one acts, another learns. The host waits for a round's figures only when that worker's
-next round is in the queue, so the GPU always has work. Reading and updating the shared parameters keep the order in which the
-host asked for them (`agents.learning.parameter_store.StreamStore`), so a seed gives one result however fast the streams are.
+A worker's round is queued as: learn from its last rollout, read the shared parameters, record a rollout. Rounds are queued worker
+by worker, so while one acts, another learns. The host waits for a round's metrics only when that worker's next round is in the
+queue, so the GPU is never idle. Reads and updates of the shared parameters keep the order in which the host queued them
+(`agents.learning.parameter_store.StreamStore`), so a seed gives one result however fast the streams are.
 
-On the CPU the same code runs as it is ordered.
+On the CPU the same code runs synchronously.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from agents.learning.learner import PendingMetrics
 from agents.learning.parameter_store import ParameterStore
 from agents.runtime.errors import WorkerError
 from agents.runtime.worker import Report, Worker, WorkerSpec
+from agents.state import State
 
 Mark = float | torch.cuda.Event
 """A moment: of the clock, or when a stream gets there."""
@@ -32,7 +33,7 @@ class CudaRuntime:
     """Runs workers on the device of the store, a stream each where that is a GPU.
 
     Args:
-        graphs: whether chunks and gradients are recorded as CUDA graphs and replayed; without it every kernel is launched from
+        graphs: whether rollouts and gradients are recorded as CUDA graphs and replayed; without it every kernel is launched from
             Python, which is slow, and the same otherwise. Nothing is recorded on the CPU.
     """
 
@@ -48,7 +49,7 @@ class CudaRuntime:
                 self.workers.append(StreamWorker(spec, store, graphs))
 
     def poll(self, timeout: float) -> list[Report]:
-        """Orders the next worker's round, and returns what it said of the one before; an empty list after `stop`.
+        """Queues the next worker's round, and returns the report of its round before; an empty list after `stop`.
 
         Raises:
             WorkerError: the GPU's memory is full.
@@ -61,10 +62,14 @@ class CudaRuntime:
         self.turn += 1
         return [] if report is None else [report]
 
-    def stop(self) -> list[Report]:
-        """Waits for what was ordered, and ends the run; returns reports that weren't polled.
+    def states(self, timeout: float) -> dict[int, State]:
+        """None: rollouts are under way, and a resumed training begins the workers' next episodes."""
+        return {}
 
-        A chunk that was acted but not learned from is dropped.
+    def stop(self) -> list[Report]:
+        """Waits for what was queued, and ends the run; returns reports that weren't polled.
+
+        A rollout that was not learned from is dropped.
         """
         self.stopping = True
         reports = [report for worker in self.workers if (report := worker.finish()) is not None]
@@ -92,7 +97,7 @@ class _Learned:
 
 
 class StreamWorker:
-    """A worker, its stream, and what it has been told to do."""
+    """A worker, its stream, and the work that is queued on it."""
 
     def __init__(self, spec: WorkerSpec, store: ParameterStore, graphs: bool) -> None:
         self.stream = torch.cuda.Stream(store.parameters.device) if store.parameters.is_cuda else None
@@ -102,7 +107,7 @@ class StreamWorker:
         self.learned: _Learned | None = None
 
     def round(self) -> Report | None:
-        """Orders a round; returns the report of the one before, and waits for that."""
+        """Queues a round; waits for the one before, and returns its report."""
         before = self.learned
         with self._on_stream():
             self.learned = self._learn(self.acted) if self.acted else None
@@ -110,7 +115,7 @@ class StreamWorker:
         return self._report(before) if before else None
 
     def finish(self) -> Report | None:
-        """Waits for all that was ordered and frees the worlds; returns the last report.
+        """Waits for all that was queued and frees the worlds; returns the last report.
 
         Raises:
             InputError: an action couldn't be played.
@@ -183,7 +188,7 @@ def _seconds(begin: Mark, end: Mark) -> float:
 
 @contextlib.contextmanager
 def _explained(specs: Sequence[WorkerSpec]) -> Iterator[None]:
-    """Says what to do where the GPU's memory is full, or a part of NVIDIA's compiler is missing."""
+    """Turns a full GPU memory, or a missing part of NVIDIA's compiler, into a `WorkerError` that says what to do."""
     try:
         yield
     except torch.OutOfMemoryError as error:

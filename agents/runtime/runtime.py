@@ -7,6 +7,7 @@ from agents.config import TrainConfig
 from agents.learning.parameter_store import ParameterStore, StreamStore
 from agents.model import FlatParameters
 from agents.runtime.worker import Report, WorkerSpec
+from agents.state import State
 from maze_gen.errors import InputError
 
 
@@ -18,6 +19,13 @@ class Runtime(Protocol):
 
         Raises:
             WorkerError: a worker died or raised.
+        """
+        ...
+
+    def states(self, timeout: float) -> dict[int, State]:
+        """States of the workers by index, as they are between two rounds, of those that give one within `timeout` seconds.
+
+        After `stop`, those with which the workers ended.
         """
         ...
 

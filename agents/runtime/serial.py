@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from agents.learning.parameter_store import ParameterStore
 from agents.rollout import StoppedError
 from agents.runtime.worker import Report, Worker, WorkerSpec
+from agents.state import State
 
 
 class SerialRuntime:
@@ -12,23 +13,32 @@ class SerialRuntime:
 
     def __init__(self, specs: Sequence[WorkerSpec], store: ParameterStore) -> None:
         self.workers = [Worker(spec, store) for spec in specs]
-        self.turn = 0
         self.stopping = False
+        self._last: dict[int, State] = {}
 
     def poll(self, timeout: float) -> list[Report]:
         """Runs the next worker's round; an empty list after `stop`."""
         if self.stopping:
             return []
-        worker = self.workers[self.turn % len(self.workers)]
+        # The one that is behind: after a resume, too, it is its turn.
+        worker = min(self.workers, key=lambda worker: (int(worker.rounds), worker.spec.index))
         try:
             report = worker.run_round(lambda: self.stopping)
         except StoppedError:
             return []
-        self.turn += 1
         return [report]
+
+    def states(self, timeout: float) -> dict[int, State]:
+        """States of all workers."""
+        if self.stopping:
+            return self._last
+        found = {worker.spec.index: worker.state_dict() for worker in self.workers}
+        return {index: state for index, state in found.items() if state}
 
     def stop(self) -> list[Report]:
         """Ends the run; returns reports that weren't polled."""
+        if not self.stopping:
+            self._last = self.states(0)
         self.stopping = True
         for worker in self.workers:
             worker.close()

@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
 import torch
+from torch import Tensor
 
 from agents.config import AgentConfig, TrainConfig
 from agents.cuda_graphs import Capture
@@ -18,6 +19,7 @@ from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream, TorchStream
 from agents.rollout import Actor, ActorSettings
+from agents.state import State, copy_into, join, part
 from env.batch import BatchEnv, TaskLike, WorldSpec
 from env.tensors import TensorWorlds
 
@@ -30,7 +32,10 @@ class WorkerSpec:
         make_env: makes (task, N) worlds that observe what `observe` names, as `env.backends.make_batch` does.
         seed: of the training.
         index: of the worker, from 0.
-        sessions: how often the training was resumed; worlds can't be saved, so every session plays other episodes.
+        sessions: how often the training was resumed; a session plays other episodes where `state` is missing.
+        stagger: whether first episodes are cut short, evenly.
+        state: of the worker (`Worker.state_dict`), to go on from.
+        restarts: how often the worker was replaced in this session; each plays other episodes.
     """
 
     agent: AgentConfig
@@ -41,6 +46,8 @@ class WorkerSpec:
     index: int
     sessions: int = 0
     stagger: bool = True
+    state: Mapping[str, Tensor] | None = None
+    restarts: int = 0
 
 
 @dataclass
@@ -84,13 +91,17 @@ class Worker:
         if capture is not None:
             use_masks(self.model, ends_inside(self.env.spec, config.unroll_length))
         self.flat = FlatParameters(self.model)
-        acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index]).spawn(2)
+        again = [spec.restarts] if spec.restarts else []
+        acting, learning = np.random.SeedSequence([spec.seed, spec.sessions, spec.index, *again]).spawn(2)
         make_rng = lambda seed: NumpyStream(seed) if capture is None else TorchStream(seed, device)  # noqa: E731
         settings = ActorSettings(config.unroll_length, spec.stagger, config.precision)
         self.actor = Actor(self.env, self.model, settings, make_rng(acting), capture)
         self.learner = Learner(self.model, self.flat, store, config, make_rng(learning), capture)
-        world_seed = int(np.random.SeedSequence([spec.seed, spec.sessions]).generate_state(1, np.uint64)[0] >> 1)
+        world_seed = int(np.random.SeedSequence([spec.seed, spec.sessions, *again]).generate_state(1, np.uint64)[0] >> 1)
         self.actor.reset(world_seed, spec.index * config.num_envs)
+        self.rounds = torch.zeros((), dtype=torch.int64)
+        if spec.state:
+            self.load_state_dict(spec.state)
         self.process = psutil.Process(os.getpid())
 
     def run_round(self, stopping: Callable[[], bool] = lambda: False) -> Report:
@@ -105,6 +116,7 @@ class Worker:
         middle = time.perf_counter()
         pending = self.learner.learn(rollout, stopping)
         end = time.perf_counter()
+        self.rounds.add_(1)
         return Report(
             worker=self.spec.index,
             steps=rollout.reward.numel(),
@@ -114,6 +126,26 @@ class Worker:
             learning_seconds=end - middle,
             memory_bytes=self.process.memory_info().rss,
         )
+
+    def state_dict(self) -> State:
+        """From which a worker goes on between two rounds; empty where its worlds can't be saved."""
+        arrays = self.env.state_arrays()
+        if arrays is None:
+            return {}
+        worlds = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        own = {"rounds": self.rounds.clone()}
+        return join({"own": own, "worlds": worlds, "acting": self.actor.state_dict(), "learning": self.learner.state_dict()})
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from `state_dict`.
+
+        Raises:
+            InputError: it is the state of other worlds, or of another agent.
+        """
+        copy_into({"rounds": self.rounds}, part(state, "own"))
+        self.env.restore_state({name: value.numpy() for name, value in part(state, "worlds").items()})
+        self.actor.load_state_dict(part(state, "acting"))
+        self.learner.load_state_dict(part(state, "learning"))
 
     def close(self) -> None:
         self.env.close()

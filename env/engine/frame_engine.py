@@ -1,6 +1,6 @@
 """An engine that is moved frame by frame, from any state: to play recordings, and to test the rules."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -152,7 +152,7 @@ class FrameEngine(Engine):
         self._runner.draw()
 
 
-def _checked(name: str, values: npt.ArrayLike, bound: float, dtype: type) -> npt.NDArray[np.generic]:
+def _checked(name: str, values: npt.ArrayLike, bound: float, dtype: type) -> npt.NDArray[Any]:
     """A copy of values in [-bound, bound].
 
     Raises:

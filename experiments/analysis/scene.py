@@ -1,64 +1,102 @@
 """One world as a person sees it: the first-person view, enlarged, beside the map from above, with score and time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw
 
 from env.batch import BatchEnv
 from env.navigation import STRAWBERRY_FLAG
-from maze_gen.icons import text_font
-from maze_gen.topdown import TopDown
+from maze_gen.errors import InputError
+from maze_gen.maze import Maze
+from maze_gen.raster import RGB, Pixels, resize, text, text_width
+from maze_gen.topdown import SMALLEST_SCALE, TopDown
 
-VIEW = 504
-"""Pixels of the enlarged view: 6 x 84, 12 x 42."""
-GAP, HEAD = 16, 44
-TRAIL = 60
-"""Positions of the past that the map shows."""
-_BACKGROUND, _INK, _QUIET = (24, 26, 32), (236, 238, 243), (150, 155, 168)
+SMALLEST_VIEW, LARGEST_VIEW = 64, 2048
+_USUAL_VIEW = 504
+"""Pixels of the view, 6 x 84 and 12 x 42, at which the lengths below hold; they grow and shrink with it."""
+_GAP, _HEAD, _MAP_WIDTH, _SMALLEST_CELL = 16, 44, 720, 8
+_LARGE_TEXT, _SMALL_TEXT = 24, 18
+_BACKGROUND: RGB = (24, 26, 32)
+_INK: RGB = (236, 238, 243)
+_QUIET: RGB = (150, 155, 168)
+_TRAIL: RGB = (90, 140, 230)
 
 
 @dataclass
-class Score:
-    """What a player has got so far in an episode."""
+class Progress:
+    """An episode that is being played, as far as it has got.
 
+    Attributes:
+        who: the name of who plays.
+        episode: its number, from 1.
+        reward: sum of the rewards so far.
+        goals: how often the goal was reached.
+        trail: positions so far, x and y in units.
+    """
+
+    who: str
+    episode: int = 1
     reward: float = 0.0
     goals: int = 0
-    episode: int = 1
+    trail: list[tuple[float, float]] = field(default_factory=list)
 
 
-def scene(env: BatchEnv, row: int, score: Score, trail: list[tuple[float, float]], who: str) -> npt.NDArray[np.uint8]:
-    """The picture of one row, [height, width, 3] uint8, height and width even.
+@dataclass(frozen=True)
+class Camera:
+    """How a scene is drawn.
 
-    Args:
-        score: shown above the view.
-        trail: past positions, in units, drawn on the map.
-        who: the player's name.
+    Attributes:
+        view: height and width of the first-person view in pixels; everything else has the size that goes with it.
+        trail: how many of the latest positions the map shows.
     """
-    task, facts = env.task, env.privileged
-    maze = task.mazes[int(facts["maze"][row])]
-    scale = max(8, min(VIEW // maze.rows, 720 // maze.cols))
-    canvas = TopDown(maze, scale, things="none", smoothing=1)
-    fruit = [int(cell) for cell in facts["fruit_cells"][row] if cell >= 0]
-    canvas.apples([divmod(cell, maze.cols) for cell in fruit if not cell & STRAWBERRY_FLAG])
-    canvas.strawberries([divmod(cell - STRAWBERRY_FLAG, maze.cols) for cell in fruit if cell & STRAWBERRY_FLAG])
-    canvas.goal(divmod(int(facts["goal_cell"][row]), maze.cols))
-    if trail:
-        canvas.path(trail[-TRAIL:], colour=(90, 140, 230), width=0.08)
-    canvas.agent(float(facts["position"][row, 0]), float(facts["position"][row, 1]), float(facts["heading"][row]))
-    place = canvas.array()
-    view = Image.fromarray(env.observation["rgb"][row]).resize((VIEW, VIEW), Image.Resampling.NEAREST)
-    height = HEAD + max(VIEW, place.shape[0]) + GAP
-    width = VIEW + place.shape[1] + 3 * GAP
-    whole = Image.new("RGB", (width + width % 2, height + height % 2), _BACKGROUND)
-    whole.paste(view, (GAP, HEAD))
-    whole.paste(Image.fromarray(place), (VIEW + 2 * GAP, HEAD))
-    draw = ImageDraw.Draw(whole)
-    left = max(0.0, task.episode_seconds - float(facts["seconds"][row]))
-    draw.text((GAP, HEAD // 2), f"score {score.reward:g}", fill=_INK, font=text_font(24), anchor="lm")
-    draw.text((GAP + 150, HEAD // 2), f"goals {score.goals}", fill=_INK, font=text_font(24), anchor="lm")
-    draw.text((GAP + VIEW, HEAD // 2), f"{left:.1f} s left", fill=_INK, font=text_font(24), anchor="rm")
-    words = f"{who} in {task.name}" + (f", episode {score.episode}" if score.episode > 1 else "")
-    draw.text((VIEW + 2 * GAP, HEAD // 2), words, fill=_QUIET, font=text_font(18), anchor="lm")
-    return np.asarray(whole)
+
+    view: int = _USUAL_VIEW
+    trail: int = 60
+
+    def __post_init__(self) -> None:
+        if not SMALLEST_VIEW <= self.view <= LARGEST_VIEW:
+            raise InputError(f"view = {self.view}: expected {SMALLEST_VIEW} to {LARGEST_VIEW} pixels")
+
+    def scene(self, env: BatchEnv, row: int, progress: Progress) -> Pixels:
+        """The picture of one row of a batch of mazes, [height, width, 3] uint8, height and width even."""
+        task, facts = env.task, env.privileged
+        plan = self._map(env, row, task.mazes[int(facts["maze"][row])], progress).array()
+        view, gap, head = self.view, self._length(_GAP), self._length(_HEAD)
+        height, width = head + max(view, plan.shape[0]) + gap, view + plan.shape[1] + 3 * gap
+        whole = _background(height + height % 2, width + width % 2).copy()
+        whole[head : head + view, gap : gap + view] = resize(env.observation["rgb"][row], view, view, enlarge=True)
+        whole[head : head + plan.shape[0], view + 2 * gap : view + 2 * gap + plan.shape[1]] = plan
+        size, middle = _LARGE_TEXT * view / _USUAL_VIEW, head / 2
+        left = max(0.0, task.episode_seconds - float(facts["seconds"][row]))
+        text(whole, (gap, middle), f"score {progress.reward:g}", size, _INK)
+        text(whole, (gap + 0.3 * view, middle), f"goals {progress.goals}", size, _INK)
+        text(whole, (gap + view, middle), f"{left:.1f} s left", size, _INK, "right")
+        words = f"{progress.who} in {task.name}" + (f", episode {progress.episode}" if progress.episode > 1 else "")
+        size = _SMALL_TEXT * view / _USUAL_VIEW
+        size *= min(1.0, plan.shape[1] / max(1, text_width(words, size)))
+        text(whole, (view + 2 * gap, middle), words, size, _QUIET)
+        return whole
+
+    def _map(self, env: BatchEnv, row: int, maze: Maze, progress: Progress) -> TopDown:
+        facts = env.privileged
+        largest = min(self.view // maze.rows, self._length(_MAP_WIDTH) // maze.cols)
+        canvas = TopDown(maze, max(SMALLEST_SCALE, self._length(_SMALLEST_CELL), largest), things="none")
+        fruit = [int(cell) for cell in facts["fruit_cells"][row] if cell >= 0]
+        canvas.apples([divmod(cell, maze.cols) for cell in fruit if not cell & STRAWBERRY_FLAG])
+        canvas.strawberries([divmod(cell - STRAWBERRY_FLAG, maze.cols) for cell in fruit if cell & STRAWBERRY_FLAG])
+        canvas.goal(divmod(int(facts["goal_cell"][row]), maze.cols))
+        if progress.trail and self.trail > 0:
+            canvas.path(progress.trail[-self.trail :], colour=_TRAIL, width=0.08)
+        x, y = facts["position"][row].tolist()
+        return canvas.agent(x, y, float(facts["heading"][row]))
+
+    def _length(self, usual: int) -> int:
+        """Pixels of a length that is `usual` at the usual view."""
+        return round(usual * self.view / _USUAL_VIEW)
+
+
+@lru_cache(maxsize=4)
+def _background(height: int, width: int) -> Pixels:
+    """An empty scene: to fill one takes longer than to copy it."""
+    return np.full((height, width, 3), _BACKGROUND, dtype=np.uint8)

@@ -6,21 +6,21 @@ from typing import Annotated, Literal
 
 import tyro
 
-Part = Literal["engine", "train"]
+Part = Literal["engine", "train", "drawing"]
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Measures speed: of the engine alone, and of acting, learning and both.
+    """Measures speed: of the engine alone, of acting, learning and both, and of drawing scenes and films.
 
     Attributes:
-        parts: what to measure: engine, train; both where none is named.
+        parts: what to measure: engine, train, drawing; all where none is named.
         json: a file for the measurements.
-        device: where the engine, or all of training, is computed: cpu or cuda.
-        num_envs: worlds in the engine's batch; on the GPU several numbers are measured instead.
+        device: where the engine, or the whole training, is computed: cpu or cuda.
+        num_envs: worlds in the engine's batch; on the GPU several batch sizes are measured instead.
         threads: of the engine, on the CPU.
-        sizes: mazes that the engine is measured in, rows x cols.
-        seconds: how long each number is measured.
+        sizes: of the mazes in which the engine is measured, rows x cols.
+        seconds: duration of each measurement.
         encoder: of the agent that is trained on the CPU, convolutional or deep.
     """
 

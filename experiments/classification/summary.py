@@ -1,7 +1,7 @@
 """What a comparison came to: curves averaged over seeds, steps to the BN-ResNet's accuracy, cost of a step."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,9 +133,32 @@ def markdown(rows: Sequence[Row], title: str, chance: str, command: str, unfinis
     """The table, with what it needs to be read."""
     lines = [f"# {title}", "", f"`{command}`", "", NOTES.format(chance=chance), "", _line(COLUMNS), _line(["---"] * len(COLUMNS))]
     lines += [_line(_cells(row, target(rows, row))) for row in rows]
+    compared = optimizer_lines(rows)
+    lines += ["", *compared] if compared else []
     if unfinished:
         lines += ["", f"{unfinished} methods are not finished; the same command goes on."]
     return "\n".join(lines) + "\n"
+
+
+def optimizer_lines(rows: Sequence[Row]) -> list[str]:
+    """For every network that several optimisers trained: steps of each to the last accuracy of the better of SGD and Adam."""
+    groups: dict[Method, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(replace(row.method, optimizer="sgd"), []).append(row)
+    lines = []
+    for group in groups.values():
+        usual = [row for row in group if row.method.optimizer in ("sgd", "adam") and len(row.accuracy)]
+        if not usual or len(group) < 2:
+            continue
+        level = max(float(row.accuracy[-1]) for row in usual)
+        said = []
+        for row in group:
+            reached = reach(row, level)
+            steps = "never" if reached is None else f"{reached[0]:.0f} steps, {reached[1]:.1f} CPU s"
+            said.append(f"{row.method.optimizer} {steps}")
+        name = group[0].method.title.rsplit(",", 1)[0]
+        lines.append(f"- {name}, to {level:.3f}, the last accuracy of the better of SGD and Adam: {'; '.join(said)}.")
+    return lines
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -239,6 +239,12 @@ class DistantDraws:
     def order(self, count):
         return torch.rand(count, device=self.device).argsort()
 
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state) -> None:
+        pass
+
 
 class NothingCrosses(TorchDispatchMode):
     """Refuses operations between tensors of the host and of the device; single numbers may enter, as they do a kernel."""

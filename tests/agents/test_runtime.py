@@ -20,6 +20,9 @@ from agents.runtime.errors import WorkerError
 from agents.runtime.processes import ProcessRuntime
 from agents.runtime.serial import SerialRuntime
 from agents.runtime.worker import WorkerSpec, initial_model
+from env.backends import make_batch
+from env.registry import make_task
+from maze_gen.errors import Note
 from tests.agents.worlds import CountingEnv, counting_task
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +38,17 @@ class BrokenEnv(CountingEnv):
         return super().step(actions)
 
 
-def make(runtime, workers, make_env=CountingEnv, config=CONFIG):
-    agent, task = AGENTS["nav-d1d2l"], counting_task()
+def tiny_task():
+    return replace(make_task("static-small", observation_size=42), episode_seconds=2)
+
+
+def tiny_worlds(task, num_envs, observe):
+    """Worlds of our engine, whose state can be saved."""
+    return make_batch(task, num_envs, observe=observe)
+
+
+def make(runtime, workers, make_env=CountingEnv, config=CONFIG, task=None):
+    agent, task = AGENTS["nav-d1d2l"], task or counting_task()
     store = ParameterStore(config, FlatParameters(initial_model(agent, task.spec(), config, seed=0)))
     specs = [WorkerSpec(agent, config, task, make_env, 0, index) for index in range(workers)]
     return runtime(specs, store), store
@@ -108,25 +120,83 @@ def test_workers_share_parameters_and_statistics(started):
     assert torch.isfinite(store.parameters).all()
 
 
-def test_a_killed_worker_is_named_and_nothing_hangs(started):
+def until(runtime, condition, seconds=60.0):
+    reports, deadline = [], time.monotonic() + seconds
+    while not condition(reports):
+        assert time.monotonic() < deadline, "it never happened"
+        reports += runtime.poll(0.2)
+    return reports
+
+
+def test_a_killed_worker_is_named_and_replaced(started):
     runtime, store = started(2)
     collect(runtime, 2)
     victim = runtime.processes[1]
     os.kill(victim.pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match=rf"worker 1 \(process {victim.pid}\) was ended by signal SIGKILL"):
-        collect(runtime, 10_000)
+    words = rf"worker 1 \(process {victim.pid}\), .* after its last report, was ended by signal SIGKILL; it is replaced"
+    with pytest.warns(Note, match=words):
+        until(runtime, lambda reports: runtime.processes[1].pid != victim.pid)
+    # The others never stopped, and the new one reports.
+    reports = until(runtime, lambda reports: {report.worker for report in reports} == {0, 1})
+    assert {report.worker for report in reports} == {0, 1}
     stop_whole(runtime)
     assert torch.isfinite(store.parameters).all()
 
 
-def test_a_worker_that_is_killed_with_the_lock_in_its_hand_hangs_nobody(started):
+def test_the_third_death_within_a_minute_ends_the_training(started):
+    runtime, _ = started(1)
+
+    def kill():
+        os.kill(runtime.processes[0].pid, signal.SIGKILL)
+        runtime.processes[0].join()
+        runtime.poll(0.1)
+
+    for _ in range(2):
+        with pytest.warns(Note, match="replaced"):
+            kill()
+    with pytest.raises(WorkerError, match="SIGKILL; the third time within 60 s"):
+        kill()
+    stop_whole(runtime)
+
+
+def test_a_worker_that_is_killed_with_the_lock_in_its_hand_hangs_nobody(started, monkeypatch):
+    monkeypatch.setattr("agents.learning.parameter_store.LOCK_SECONDS", 0.2)
     runtime, store = started(2)
     collect(runtime, 2)
     assert store._lock.acquire(timeout=5)
-    os.kill(runtime.processes[0].pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match="SIGKILL"):
-        collect(runtime, 10_000)
+    victim = runtime.processes[0]
+    os.kill(victim.pid, signal.SIGKILL)
+    with pytest.warns(Note, match="SIGKILL"):
+        until(runtime, lambda reports: runtime.processes[0].pid != victim.pid)
+    collect(runtime, 4)
     stop_whole(runtime)
+
+
+def test_a_worker_that_stands_still_is_replaced(started, monkeypatch):
+    monkeypatch.setattr("agents.runtime.processes.STALL_SECONDS", 8.0)
+    monkeypatch.setattr("agents.runtime.processes.STALL_ROUNDS", 1)
+    runtime, _ = started(2)
+    until(runtime, lambda reports: {report.worker for report in reports} == {0, 1})
+    victim = runtime.processes[0]
+    os.kill(victim.pid, signal.SIGSTOP)
+    with pytest.warns(Note, match=rf"worker 0 \(process {victim.pid}\), .*stood still"):
+        until(runtime, lambda reports: runtime.processes[0].pid != victim.pid)
+    assert not psutil.pid_exists(victim.pid)
+    stop_whole(runtime)
+
+
+def test_states_come_between_two_rounds_and_at_the_end(started, monkeypatch):
+    monkeypatch.setattr("agents.runtime.processes.STOP_SECONDS", 30.0)
+    runtime, _ = started(2, make_env=tiny_worlds, task=tiny_task())
+    collect(runtime, 2)
+    states = runtime.states(30.0)
+    assert set(states) == {0, 1}
+    reports = until(runtime, lambda reports: len(reports) >= 4)
+    runtime.stop()
+    later = runtime.states(0.0)
+    assert set(later) == {0, 1}
+    assert all(int(later[index]["own.rounds"]) >= int(states[index]["own.rounds"]) for index in later)
+    assert reports
 
 
 def test_a_worker_that_is_stopped_does_not_hang_the_end(started):
@@ -139,7 +209,10 @@ def test_a_worker_that_is_stopped_does_not_hang_the_end(started):
 
 def test_an_error_in_a_worker_comes_with_its_cause(started):
     runtime, _ = started(1, make_env=BrokenEnv)
-    with pytest.raises(WorkerError, match="worker 0 raised ValueError: the seventh step"):
+    with (
+        pytest.raises(WorkerError, match=r"worker 0 raised ValueError: the seventh step; the third time within 60 s"),
+        pytest.warns(Note, match="replaced"),
+    ):
         collect(runtime, 10_000)
     stop_whole(runtime)
 

@@ -107,7 +107,7 @@ def loop_labels(path: npt.NDArray[np.floating]) -> list[int]:
     return labels
 
 
-def reward_windows(reward: Array, starts: npt.NDArray[np.bool_]) -> dict[tuple[int, int], int]:
+def reward_windows(reward: npt.NDArray[np.floating], starts: npt.NDArray[np.bool_]) -> dict[tuple[int, int], int]:
     """(row, time of the last picture) → 0, 1 or 2 for a reward of zero, above or below it after the last picture.
 
     Args:

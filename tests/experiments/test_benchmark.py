@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from agents.config import TrainConfig
+from experiments.benchmarks import drawing
 from experiments.benchmarks.engine import OBSERVED, measure
 from experiments.benchmarks.measurement import rate
 from experiments.benchmarks.options import BenchmarkOptions
@@ -39,6 +40,16 @@ def test_every_kind_of_observation_is_measured() -> None:
     found = list(measure(BenchmarkOptions(num_envs=1, seconds=0.01, sizes=("4x5",))))
     assert [one.name for one in found[1::2]] == [f"engine/{observed}" for observed in OBSERVED]
     assert all(one.value > 0 for one in found)
+
+
+def test_drawing_is_measured() -> None:
+    found = {one.name: one for one in drawing.measure(BenchmarkOptions(seconds=0.01))}
+    assert set(found) == {
+        *(f"drawing/{task}/{view}" for task in drawing.TASKS for view in drawing.VIEWS),
+        *(f"drawing/film{suffix}" for suffix in (".mp4", ".webm", ".gif")),
+    }
+    assert all(one.value > 0 for one in found.values())
+    assert found["drawing/static-small/336"].settings["height"] < found["drawing/static-small/504"].settings["height"]
 
 
 def test_a_training_as_on_a_gpu_is_measured() -> None:

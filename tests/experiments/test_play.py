@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-import imageio_ffmpeg
+import cv2
 import numpy as np
 import pytest
 
 from env.engine.engine import Engine
-from env.navigation import ACTION_NAMES
+from env.navigation import ACTION_NAMES, STRAWBERRY_FLAG
 from env.registry import make_task
 from experiments import play
-from experiments.analysis.scene import Score, scene
+from experiments.analysis.scene import Camera, Progress
+from maze_gen.icons import AGENT, APPLE, GOAL
 from tests.experiments.synthetic import ring_task, untrained
 
 
@@ -46,16 +47,25 @@ def test_no_key_or_opposite_keys_are_no_action() -> None:
     assert play.action_of(lambda key: key in ("left", "right")) is None
 
 
-@pytest.mark.parametrize("name", ["film.mp4", "film.gif"])
+@pytest.mark.parametrize("name", ["film.mp4", "film.webm", "film.gif"])
 def test_a_film_of_an_agent(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = untrained(tmp_path / "agent.safetensors", task=ring_task(2))
     assert run(monkeypatch, "--checkpoint", agent, "--video", tmp_path / name) == 0
-    frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(tmp_path / name))
-    # A GIF shows a picture that doesn't change for longer instead of twice.
-    assert frames is not None
-    assert 20 <= frames <= 31
-    assert seconds == pytest.approx(2, abs=0.2)
+    film = cv2.VideoCapture(str(tmp_path / name))
+    frames = film.get(cv2.CAP_PROP_FRAME_COUNT)
+    # The first view, and one after each of 30 steps of 4 frames.
+    assert frames == 31
+    assert frames / film.get(cv2.CAP_PROP_FPS) == pytest.approx(2, abs=0.25)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["agent.safetensors", name]
+
+
+def test_a_film_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for view in (64, 128):
+        path = tmp_path / f"{view}.webm"
+        assert run(monkeypatch, "--policy", "oracle", "--seconds", 0.3, "--view", view, "--video", path) == 0
+        found, frame = cv2.VideoCapture(str(path)).read()
+        assert found
+        assert 2.0 * view < frame.shape[1] < 3.5 * view
 
 
 def test_without_a_screen_an_agent_is_filmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +73,7 @@ def test_without_a_screen_an_agent_is_filmed(tmp_path: Path, monkeypatch: pytest
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, "--policy", "oracle", "--seconds", 1) == 0
-    assert (tmp_path / "play.mp4").exists()
+    assert (tmp_path / "play.webm").exists()
 
 
 def test_a_window_shows_an_agent(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,13 +93,14 @@ def test_a_person_plays_with_the_keys(monkeypatch: pytest.MonkeyPatch, capsys: p
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--policy", "oracle", "--video", "film.avi"], "expected a name that ends in .mp4 or .gif"),
+        (["--policy", "oracle", "--video", "film.avi"], "expected a name that ends in .mp4, .webm or .gif"),
         (["--policy", "oracle", "--checkpoint", "a.safetensors"], "exclude each other"),
         (["--checkpoint", "a.safetensors"], "no such file"),
         (["--policy", "oracle", "--task", "labyrinth"], "task 'labyrinth'"),
         (["--video", "film.mp4"], "--video films an agent"),
         (["--policy", "wizard"], "invalid choice"),
         ([], "there is no screen"),
+        (["--policy", "oracle", "--view", "20"], "view = 20: expected 64 to 2048"),
     ],
 )
 def test_complaints(
@@ -104,12 +115,53 @@ def test_complaints(
     assert complaint in error
 
 
-def test_the_scene_shows_view_and_map() -> None:
+@pytest.mark.parametrize("view", [504, 336, 252])
+def test_the_scene_shows_view_and_map(view: int) -> None:
     task = make_task("static-small", observation_size=42)
     with Engine(task, 1) as env:
         env.reset(0)
-        picture = scene(env, 0, Score(12, 1), [], "someone")
-        view = env.observation["rgb"][0]
+        picture = Camera(view).scene(env, 0, Progress("someone", reward=12, goals=1))
+        rgb = env.observation["rgb"][0]
         assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
-        # Every pixel of the view is a square of 12 x 12 in the picture.
-        np.testing.assert_array_equal(picture[44 + 6 : 44 + 504 : 12, 16 + 6 : 16 + 504 : 12], view)
+        # Every pixel of the view is a square in the picture.
+        block = view // 42
+        top, left = round(44 * view / 504), round(16 * view / 504)
+        np.testing.assert_array_equal(
+            picture[top : top + view, left : left + view], rgb.repeat(block, axis=0).repeat(block, axis=1)
+        )
+
+
+@pytest.mark.parametrize("view", [64, 100, 333, 800])
+@pytest.mark.parametrize("name", ["static-small", "random-goal-large"])
+def test_a_scene_has_any_size(view: int, name: str) -> None:
+    with Engine(make_task(name), 1) as env:
+        env.reset(0)
+        picture = Camera(view).scene(env, 0, Progress("someone"))
+    assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+    # The map is beside the view and as wide as 720 to 504, where cells can be divided so.
+    assert 2.0 * view < picture.shape[1] < 4.2 * view
+
+
+def test_the_scene_shows_what_the_world_holds_and_where_the_agent_has_been() -> None:
+    with Engine(make_task("static-small"), 1) as env:
+        env.reset(0)
+        maze, facts = env.task.mazes[0], env.privileged
+        # The map beside a view of 504 pixels has 72 pixels a cell; its frame is 10 pixels wide.
+        left, top = 504 + 2 * 16 + 10, 44 + 10
+
+        def at(picture: np.ndarray, x: float, y: float) -> tuple[int, ...]:
+            column, row = left + x * 0.72, top + (maze.rows * 100 - y) * 0.72
+            return tuple(picture[int(row), int(column)].tolist())
+
+        x, y = facts["position"][0].tolist()
+        trail = [(x + 20.0, y + 30.0), (x - 30.0, y + 30.0)]
+        picture = Camera().scene(env, 0, Progress("someone", trail=trail))
+        assert at(picture, *maze.center(divmod(int(facts["goal_cell"][0]), maze.cols))) == GOAL
+        cells = [int(cell) for cell in facts["fruit_cells"][0] if cell >= 0]
+        assert cells
+        for cell in cells:
+            assert at(picture, *maze.center(divmod(cell % STRAWBERRY_FLAG, maze.cols))) == APPLE
+        assert at(picture, x, y) == AGENT
+        assert at(picture, x - 10, y + 30) == (90, 140, 230)
+        without = Camera(trail=0).scene(env, 0, Progress("someone", trail=trail))
+        assert at(without, x - 10, y + 30) != (90, 140, 230)

@@ -12,7 +12,7 @@ from maze_gen.errors import InputError
 from maze_gen.generator import GeneratorConfig, generate, generate_plain, paper_apples, parse_size
 from maze_gen.maze import STEPS, Maze
 from maze_gen.paths import connected
-from maze_gen.rng import Draws, seed_from
+from maze_gen.rng import RandomStream, seed_from
 from maze_gen.text import as_block, read_maze, write_maze
 
 configs = st.builds(
@@ -180,18 +180,18 @@ def test_sizes_are_rows_times_columns():
 
 def test_draws_are_splitmix64():
     # The generator's published first outputs for the seed 1234567.
-    draws = Draws(1234567)
+    draws = RandomStream(1234567)
     assert [draws.bits() for _ in range(3)] == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
 def test_draws_in_an_array_are_the_draws_one_by_one():
-    one, other = Draws(2**64 - 5), Draws(2**64 - 5)
+    one, other = RandomStream(2**64 - 5), RandomStream(2**64 - 5)
     assert one.array(7).tolist() == [other.bits() for _ in range(7)]
     assert one.bits() == other.bits()
 
 
 def test_draws_cover_their_range_evenly():
-    draws = Draws(seed_from("test"))
+    draws = RandomStream(seed_from("test"))
     counts = np.bincount([draws.below(6) for _ in range(12_000)], minlength=6)
     assert len(counts) == 6
     # Chi-squared with 5 degrees of freedom exceeds 25.7 once in 10,000; the stream is fixed.

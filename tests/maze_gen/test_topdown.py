@@ -1,10 +1,12 @@
 """Pictures from above: what is drawn where."""
 
+import itertools
+
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
-from maze_gen import icon_colours as palette
+from maze_gen import icons as palette
 from maze_gen.catalogue import CATALOGUE, catalogue_maze
 from maze_gen.errors import InputError
 from maze_gen.maze import Decoration, Maze
@@ -82,6 +84,54 @@ def test_a_path_is_drawn_in_the_colours_of_time_and_breaks_at_a_respawn():
     assert colour_at(canvas, x0 + 50, y0 - 100) == (255, 255, 255)
 
 
+@pytest.mark.parametrize(("scale", "smoothing"), [(40, 1), (40, 2), (33, 1)])
+def test_a_path_lies_where_its_points_are_to_a_fraction_of_a_pixel(scale, smoothing):
+    points = np.array([(20.0, 151.3), (150.0, 149.1), (280.0, 163.7)])
+    width = 0.1
+    canvas = TopDown(MAZE, scale, things="none", smoothing=smoothing)
+    before = canvas.array().astype(float)
+    found = (canvas.path(points, colour=(0, 0, 0), width=width).array()[..., 1] - before[..., 1]) / -before[..., 1]
+    # By the definition of the frame: 100 units a cell, y up, the lower left corner of the grid inside the margin.
+    margin = (found.shape[0] - MAZE.rows * scale) / 2
+    pixels = np.stack([margin + points[:, 0] * scale / 100, margin + (200 - points[:, 1]) * scale / 100], axis=1)
+    samples = 8
+    y, x = (np.indices((found.shape[0] * samples, found.shape[1] * samples)) + 0.5) / samples
+    near = np.full(x.shape, np.inf)
+    for (x0, y0), (x1, y1) in itertools.pairwise(pixels):
+        along = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0) ** 2 + (y1 - y0) ** 2), 0, 1)
+        near = np.minimum(near, np.hypot(x - x0 - along * (x1 - x0), y - y0 - along * (y1 - y0)))
+    inside = (near <= width * scale / 2).reshape(found.shape[0], samples, found.shape[1], samples).mean(axis=(1, 3))
+    assert np.abs(found - inside).max() < 0.2
+    assert found.sum() == pytest.approx(inside.sum(), rel=0.06)
+
+
+@pytest.mark.parametrize("kind", ["disc", "ring", "square", "triangle", "cross"])
+def test_marks_have_the_area_and_the_middle_that_geometry_gives_them(kind):
+    x, y, size, width, scale = 152.3, 97.1, 0.4, 0.08, 50
+    canvas = TopDown(MAZE, scale, things="none")
+    before = canvas.array().astype(float)
+    found = (canvas.marker(x, y, kind, (0, 0, 0), size, width).array()[..., 1] - before[..., 1]) / -before[..., 1]
+    radius, line = size * scale / 2, width * scale
+    area = {
+        "disc": np.pi * radius**2,
+        "ring": np.pi * (radius**2 - (radius - line) ** 2),
+        "square": 4 * (radius**2 - (radius - line) ** 2),
+        "triangle": 3 * np.sqrt(3) / 4 * radius**2,
+        # Two lines with round ends, less the square where they cross.
+        "cross": 2 * (2 * np.sqrt(2) * (radius - line / 2) * line + np.pi * line**2 / 4) - line**2,
+    }[kind]
+    assert found.sum() == pytest.approx(area, rel=0.06)
+    rows, cols = (np.indices(found.shape) + 0.5) * found / found.sum()
+    column, row = canvas.pixel(x, y)
+    assert (cols.sum(), rows.sum()) == pytest.approx((column, row), abs=0.05)
+
+
+def test_smoothing_changes_the_size_of_nothing():
+    once, twice = (TopDown(MAZE, 24, smoothing=smoothing).path([(50, 50), (150, 150)]).array() for smoothing in (1, 2))
+    assert once.shape == twice.shape
+    assert np.abs(once.astype(int) - twice).mean() < 3
+
+
 def test_a_path_of_nothing_or_with_gaps_is_no_error():
     plain = TopDown(MAZE, 20).array()
     np.testing.assert_array_equal(TopDown(MAZE, 20).path([]).array(), plain)
@@ -149,8 +199,8 @@ def test_every_maze_can_be_drawn_at_any_scale(name, scale):
 
 def test_a_picture_is_saved_whole(tmp_path):
     TopDown(MAZE, 16).save(tmp_path / "maze.png")
-    with Image.open(tmp_path / "maze.png") as image:
-        np.testing.assert_array_equal(np.asarray(image), TopDown(MAZE, 16).array())
+    written = cv2.imread(str(tmp_path / "maze.png"), cv2.IMREAD_COLOR_RGB)
+    np.testing.assert_array_equal(written, TopDown(MAZE, 16).array())
     assert [path.name for path in tmp_path.iterdir()] == ["maze.png"]
     with pytest.raises(InputError, match=r"cannot write .*no/maze\.png"):
         TopDown(MAZE, 16).save(tmp_path / "no" / "maze.png")

@@ -13,15 +13,16 @@ from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
 from agents.rng import NumpyStream
 from agents.rollout import Rollout, allocate
+from env.batch import ActionPart, ActionSpec
 from tests.agents.worlds import counting_task
 
 T, N = 4, 3
 
 
-def make(agent: AgentConfig, config: TrainConfig):
-    task = counting_task()
+def make(agent: AgentConfig, config: TrainConfig, action: ActionSpec | None = None):
+    spec = counting_task().spec()
     torch.manual_seed(0)
-    model = AgentModel(agent, task.spec(), config).double()
+    model = AgentModel(agent, replace(spec, action=action or spec.action), config).double()
     flat = FlatParameters(model)
     learner = Learner(model, flat, ParameterStore(config, flat), config, NumpyStream(np.random.SeedSequence(0)))
     return model, flat, learner
@@ -37,14 +38,16 @@ def random_rollout(model: AgentModel) -> tuple[Rollout, Targets]:
     rollout.inputs.image.random_(0, 256, generator=generator)
     rollout.inputs.vector = normal(T, N, 6) * 100
     rollout.inputs.reward = normal(T, N)
-    rollout.inputs.action = torch.eye(8, dtype=torch.float64)[torch.randint(0, 8, (T, N), generator=generator)]
+    sizes = model.spec.action.sizes
+    rollout.inputs.action = normal(T, N, sum(sizes))
     rollout.starts[2, 1] = rollout.starts[0, 0] = True
     for name, target in rollout.targets.items():
         if target.is_floating_point():
             rollout.targets[name] = torch.rand(target.shape, generator=generator, dtype=torch.float64)
         else:
             target.random_(0, 2 if name == "loop-closure" else 5, generator=generator)
-    action = torch.randint(0, 8, (T, N), generator=generator)
+    action = torch.stack([torch.randint(size, (T, N), generator=generator) for size in sizes], -1)
+    action = action.view(rollout.action.shape)
     targets = Targets(action, -2 + 0.1 * normal(T, N), normal(T, N), normal(T, N))
     return rollout, targets
 
@@ -57,7 +60,19 @@ HEADS = ("depth-encoder", "depth-core", "loop-closure")
 @pytest.mark.parametrize("depth_form", ["classes", "regression"])
 def test_the_gradient_is_the_losss_slope(objective, core, depth_form):
     config = TrainConfig(objective=objective, num_envs=N, unroll_length=T, entropy_cost=0.1, depth_form=depth_form)
-    model, flat, learner = make(AgentConfig(core, HEADS), config)
+    assert_gradient_is_slope(*make(AgentConfig(core, HEADS), config))
+
+
+@pytest.mark.parametrize("objective", ["actor-critic", "clipped"])
+@pytest.mark.parametrize("autoregressive", [False, True])
+def test_actions_of_several_parts_have_gradients_too(objective, autoregressive):
+    """Rollout, learner and losses take whatever distribution the policy head makes."""
+    config = TrainConfig(objective=objective, num_envs=N, unroll_length=T, entropy_cost=0.1)
+    action = ActionSpec((ActionPart("where", 5), ActionPart("what", 3), ActionPart("whether", 2)), autoregressive)
+    assert_gradient_is_slope(*make(AgentConfig("nav", HEADS), config, action))
+
+
+def assert_gradient_is_slope(model: AgentModel, flat: FlatParameters, learner: Learner) -> None:
     rollout, targets = random_rollout(model)
 
     def loss() -> torch.Tensor:

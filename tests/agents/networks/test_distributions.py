@@ -8,13 +8,8 @@ import torch
 
 from agents.networks import distributions
 from agents.networks.autoregressive import AutoregressiveDistribution
-from agents.networks.distributions import (
-    Categorical,
-    IndependentCategoricals,
-    LinearPolicyHead,
-    make_policy_head,
-    write_one_hot,
-)
+from agents.networks.distributions import Categorical, IndependentCategoricals, write_one_hot
+from agents.networks.policy_heads import LinearPolicyHead, make_policy_head
 from env.batch import ActionPart, ActionSpec
 from maze_gen.errors import InputError
 from tests.mutants import Mutant, assert_caught, by_name

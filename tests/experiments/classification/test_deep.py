@@ -1,6 +1,7 @@
 """The whole command, small; and tables of results that are known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from experiments.classification import costs, pictures
 from experiments.classification import methods as methods_module
 from experiments.classification.compare import Comparison
 from experiments.classification.methods import BN, TANH, Method
-from experiments.classification.summary import final_level, markdown, reach, summarise, target
+from experiments.classification.summary import final_level, markdown, optimizer_lines, reach, summarise, target
 from experiments.classification.training import Job, Settings
 from maze_gen.errors import InputError
 from tests.experiments.classification.small import small_pictures
@@ -71,6 +72,21 @@ def test_rows_and_steps_to_the_reference(finished):
     text = markdown([bn, tanh], "Title", "0.005", "command", 1)
     assert "| plain DKS tanh, depth 50, sgd | 0.01 (edge) | 0.100 / 0.200 / 0.300 | 0.400 ± 0.000 | 75 (75%) | 15.0 |" in text
     assert "1 methods are not finished" in text
+
+
+def test_optimisers_of_one_network_are_compared(finished):
+    kfac = replace(TANH, optimizer="kfac")
+    write_result(finished.out, Job(TANH, 0.01, 1), [0.1, 0.2, 0.2, 0.2], 0.4)
+    for rate in methods_module.RATES["kfac"]:
+        write_result(finished.out, Job(kfac, rate, 0), [0.2, 0.4, 0.4, 0.5], 0.5)
+    write_result(finished.out, Job(kfac, methods_module.RATES["kfac"][0], 1), [0.2, 0.4, 0.4, 0.5], 0.5)
+    comparison = replace(finished, methods=(BN, TANH, kfac))
+    lines = optimizer_lines(summarise(comparison, {BN.key: 0.1, TANH.key: 0.1, kfac.key: 0.2}))
+    # Half-way between 25 and 50 K-FAC has .3, SGD's last accuracy.
+    assert lines == [
+        "- plain DKS tanh, depth 50, to 0.300, the last accuracy of the better of SGD and Adam: "
+        "sgd 100 steps, 10.0 CPU s; kfac 38 steps, 7.5 CPU s."
+    ]
 
 
 def test_the_whole_command(tmp_path, monkeypatch, capsys):

@@ -9,6 +9,7 @@ from agents.checkpoint import load_checkpoint
 from agents.config import TrainConfig
 from agents.networks.deep_encoder import DeepEncoder
 from env.task import Task
+from experiments.analysis.playback import Playback
 from experiments.decode import decode
 from experiments.export import ExportOptions
 from experiments.export import run as export
@@ -42,7 +43,7 @@ def test_trains_goes_on_is_exported_and_decoded(tmp_path):
     images = torch.randint(256, (3, 42, 42, 3), dtype=torch.uint8)
     with torch.no_grad():
         assert torch.equal(exported.model().network.encoder(images), after.model().network.encoder(images))
-    decode(exported, tmp_path / "board", episodes=4, threads=1)
+    decode(exported, Playback(TASK, episodes=4, threads=1), tmp_path / "board")
     assert list((tmp_path / "board").rglob("events.out.tfevents.*"))
 
 

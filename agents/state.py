@@ -1,0 +1,42 @@
+"""State of objects as tensors by name, so that a training goes on where it was saved."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from maze_gen.errors import InputError
+
+State = dict[str, Tensor]
+
+
+class Stateful(Protocol):
+    """Something that changes while an agent trains."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+def join(parts: Mapping[str, Mapping[str, Tensor]]) -> State:
+    """States by the name of their owner as one state; names are joined by a dot."""
+    return {f"{owner}.{name}": value for owner, state in parts.items() for name, value in state.items()}
+
+
+def part(state: Mapping[str, Tensor], owner: str) -> State:
+    """The state of one owner out of a joined one."""
+    return {name.removeprefix(f"{owner}."): value for name, value in state.items() if name.startswith(f"{owner}.")}
+
+
+def copy_into(places: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Copies tensors into those of the same names.
+
+    Raises:
+        InputError: one is missing, or of another shape or type.
+    """
+    for name, place in places.items():
+        values = state.get(name)
+        if values is None or values.shape != place.shape or values.dtype != place.dtype:
+            found = "missing" if values is None else f"{list(values.shape)} {values.dtype}"
+            raise InputError(f"state {name!r} is {found}, expected {list(place.shape)} {place.dtype}")
+        place.copy_(values)
