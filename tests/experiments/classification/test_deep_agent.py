@@ -17,12 +17,12 @@ from experiments.train import TrainOptions, train
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
 
-TASK = Task("toy", (read_maze("*******\n*    G*\n*******"),), episode_seconds=2, spawn_distance=1, observation_size=42)
+TASK = Task("toy", (read_maze("*******\n*    G*\n*******"),), episode_seconds=1, spawn_distance=1, observation_size=42)
 SETTINGS = TrainConfig(encoder="deep", num_envs=4, unroll_length=5, minibatches=1, epochs=1)
 
 
 def options(tmp_path, **changes):
-    given = {"settings": SETTINGS, "serial": True, "workers": 1, "run_dir": tmp_path / "run", "frames": 400, "agent": "nav-d1d2l"}
+    given = {"settings": SETTINGS, "serial": True, "workers": 1, "run_dir": tmp_path / "run", "frames": 80, "agent": "ff"}
     return TrainOptions(**(given | changes))
 
 
@@ -32,7 +32,7 @@ def test_trains_goes_on_is_exported_and_decoded(tmp_path):
     assert checkpoint.config.encoder == "deep"
     assert isinstance(checkpoint.model().network.encoder, DeepEncoder)
     before = checkpoint.model().state_dict()
-    again = train(options(tmp_path, agent=None, resume=made.folder, run_dir=None, frames=800))
+    again = train(options(tmp_path, agent=None, resume=made.folder, run_dir=None, frames=160))
     after = load_checkpoint(again.checkpoint)
     assert after.frames > checkpoint.frames
     stem = "network.encoder.stem.weight"
@@ -43,7 +43,7 @@ def test_trains_goes_on_is_exported_and_decoded(tmp_path):
     images = torch.randint(256, (3, 42, 42, 3), dtype=torch.uint8)
     with torch.no_grad():
         assert torch.equal(exported.model().network.encoder(images), after.model().network.encoder(images))
-    decode(exported, Playback(TASK, episodes=4, threads=1), tmp_path / "board")
+    decode(exported, Playback(TASK, episodes=2, threads=1), tmp_path / "board")
     assert list((tmp_path / "board").rglob("events.out.tfevents.*"))
 
 
