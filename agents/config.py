@@ -94,7 +94,7 @@ class TrainConfig:
     Attributes:
         objective: `actor-critic` (n-step returns, one gradient a rollout) or `clipped` (clipped surrogate, several a rollout).
         observation_size: height and width of the picture in pixels, 84 or 42.
-        encoder: what encodes a picture, a name of the table of encoders.
+        encoder: what encodes a picture: `convolutional` (the paper's two convolutions) or `deep` (twelve shaped layers).
         slow_units: fraction of the last LSTM's units that start as slow ones: their forget gates begin open and their input gates
             closed, over time scales drawn at random (`agents.networks.slow_units`).
         slow_steps: the longest of these time scales, in agent steps.
