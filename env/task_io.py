@@ -88,7 +88,13 @@ def read_task(rules: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], 
 
 def _check_arrays(rules: _Rules, arrays: Mapping[str, npt.NDArray[Any]], origin: str) -> None:
     """Raises InputError where an array is missing, of another shape or type, or holds what no maze has."""
-    shapes = {"open": ("M", "R", "C"), "walls": ("M", "R", "C", 4), "faces": ("M", "R", "C", 4), "theme": ("M",), "things": ("K", 4)}
+    shapes = {
+        "open": ("M", "R", "C"),
+        "walls": ("M", "R", "C", 4),
+        "faces": ("M", "R", "C", 4),
+        "theme": ("M",),
+        "things": ("K", 4),
+    }
     sizes: dict[Any, int] = {"M": rules.mazes, 4: 4}
     for name, axes in shapes.items():
         if name not in arrays:

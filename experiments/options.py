@@ -6,14 +6,14 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from env.backends import make_batch
 from env.batch import BatchEnv
 from env.registry import make_task, task_from_file
-from env.task import Task
+from env.task import MOST, Task
 from maze_gen.cli import Options, parse_options
 from maze_gen.errors import InputError, Note, one_line_errors
 from maze_gen.files import write_whole
@@ -30,6 +30,7 @@ class TaskOptions:
         geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
         split: which mazes: fixed (a task of one layout), train or heldout (generated ones).
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
+        spawn_distance: least cells of path between a spawn and the goal; without it 5, or fewer in a maze file too small for that.
     """
 
     task: str | None = None
@@ -37,6 +38,7 @@ class TaskOptions:
     geometry: Geometry = "thin"
     split: Literal["fixed", "train", "heldout"] | None = None
     backend: Literal["embedded", "lab"] = "embedded"
+    spawn_distance: int | None = None
 
     @property
     def given(self) -> bool:
@@ -46,15 +48,34 @@ class TaskOptions:
         """The task that the options name.
 
         Raises:
-            InputError: both a task and a maze file, neither of them, an unknown name, or a maze file that can't be used.
+            InputError: both a task and a maze file, neither of them, an unknown name, a maze file that can't be used, or an
+                option that does nothing with the others.
         """
-        if self.task is not None and self.maze_file is not None:
-            raise InputError(f"--task {self.task} and --maze-file {self.maze_file} exclude each other: give one of them")
+        self.check()
         if self.maze_file is not None:
-            return task_from_file(self.maze_file, geometry=self.geometry, observation_size=observation_size)
+            return task_from_file(
+                self.maze_file,
+                geometry=self.geometry,
+                observation_size=observation_size,
+                spawn_distance=self.spawn_distance,
+            )
         if self.task is None:
             raise InputError("which task? give --task NAME or --maze-file FILE")
-        return make_task(self.task, split=self.split, observation_size=observation_size)
+        task = make_task(self.task, split=self.split, observation_size=observation_size)
+        return task if self.spawn_distance is None else replace(task, spawn_distance=self.spawn_distance)
+
+    def check(self) -> None:
+        """Raises InputError where options exclude each other, or one does nothing with the others."""
+        if self.task is not None and self.maze_file is not None:
+            raise InputError(f"--task {self.task} and --maze-file {self.maze_file} exclude each other: give one of them")
+        if self.geometry != "thin" and self.maze_file is None:
+            raise InputError(f"--geometry {self.geometry} is for --maze-file FILE: give one, or leave the option out")
+        if self.split is not None and self.maze_file is not None:
+            raise InputError(f"--split {self.split} is for --task NAME: --maze-file {self.maze_file} is one maze")
+        if self.spawn_distance is not None and not self.given:
+            raise InputError(f"--spawn-distance {self.spawn_distance} needs --task NAME or --maze-file FILE")
+        if self.spawn_distance is not None and not 0 <= self.spawn_distance <= MOST:
+            raise InputError(f"--spawn-distance {self.spawn_distance}: expected 0 to {MOST} cells of path")
 
     def batch(self, task: Task, num_envs: int, observe: Collection[str] | None = None) -> BatchEnv:
         """A batch of `num_envs` worlds of `task` on the chosen backend, on one thread."""
