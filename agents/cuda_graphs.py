@@ -1,7 +1,7 @@
-"""Work that is done again and again on the same tensors, recorded as a CUDA graph.
+"""Repeated work on the same tensors, recorded as a CUDA graph.
 
-What can be recorded reads and writes tensors that stay where they are, copies nothing to or from the host, asks no tensor what it
-holds, and changes nothing but tensors: a replay runs none of its Python.
+What can be recorded reads and writes tensors at fixed addresses, copies nothing to or from the host, has no data-dependent
+control flow, and changes nothing but tensors: a replay runs none of its Python.
 """
 
 import contextlib
@@ -16,16 +16,16 @@ Capture = Callable[[Work], Work]
 """Makes work that keeps the rules above into work that does the same."""
 
 WARM_UPS = 2
-"""How often work is done as it comes before it is recorded: kernels are compiled then, and libraries choose theirs."""
+"""Calls before the recording: kernels are compiled then, and libraries choose theirs."""
 
 
 def as_it_is(work: Work) -> Work:
-    """Records nothing: on the CPU, and for debugging."""
+    """Records nothing; for the CPU, and for debugging."""
     return work
 
 
 class RecordingError(RuntimeError):
-    """Work that can't be recorded as a CUDA graph; the message says what CUDA says."""
+    """Work that can't be recorded as a CUDA graph; the message is CUDA's."""
 
 
 class CudaGraph:
@@ -58,7 +58,7 @@ class CudaGraph:
 
 @contextlib.contextmanager
 def _recording() -> Iterator[None]:
-    """Collects no garbage meanwhile: freeing what once belonged to a GPU ends a recording. Says when one failed."""
+    """Suspends garbage collection, since freeing GPU memory invalidates a recording; raises RecordingError where one failed."""
     gc.collect()
     gc.disable()
     try:
@@ -66,7 +66,7 @@ def _recording() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        # Where an operation failed, ending the recording fails too, and says less.
+        # Where an operation failed, ending the recording fails too, with a less specific message.
         reason = " ".join(str(error.__context__ or error).split())
         raise RecordingError(f"this can't be recorded as a CUDA graph: {reason}") from error
     finally:

@@ -1,6 +1,6 @@
-"""In what precision matrices are multiplied while training: float32, or bfloat16 where the processor is faster at that.
+"""Precision of matrix products in training: float32, or bfloat16 where the processor has instructions for it.
 
-Parameters, their gradients, the cells of memories, policy, values and losses stay float32 (torch's automatic mixed precision).
+Parameters, gradients, cell states, policy, values and losses stay float32 (torch's automatic mixed precision).
 """
 
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""The random numbers of a worker: for its actions, the order of its minibatches, and what its memories draw."""
+"""Random streams of a worker: for its actions, the order of its minibatches, and the samples of replay memories."""
 
 import json
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ class NumpyStream:
 
 
 class TorchStream:
-    """From torch, made where they are used, so that nobody waits for them."""
+    """From torch, generated on the device, so that nothing is copied or synchronised."""
 
     def __init__(self, seed: np.random.SeedSequence, device: torch.device) -> None:
         self.device = device
@@ -67,7 +67,7 @@ class TorchStream:
         out.uniform_(generator=self.generator)
 
     def order(self, count: int) -> Tensor:
-        # Sorting random numbers, where `torch.randperm` might ask the device something.
+        # Sorting random numbers: `torch.randperm` may synchronise with the device.
         return torch.rand(count, dtype=torch.float64, device=self.device, generator=self.generator).argsort()
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ PARTS = ("engine", "train", "drawing")
 
 
 def run(options: BenchmarkOptions) -> int:
-    """Measures the parts that are asked for."""
+    """Measures the requested parts."""
     check_writable(options.json)
     measurements: list[Measurement] = []
     for part in options.parts or PARTS:

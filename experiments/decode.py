@@ -1,89 +1,73 @@
-"""What does an agent know? Where it believes it is, what it recognises, how it behaves, and what its cells respond to.
+"""Analyses an agent: its representation of position, loop closure, depth, behaviour, and what single units respond to.
 
-    python -m experiments.decode --checkpoint runs/NAME/checkpoint.safetensors --logdir runs/NAME/reading --report reading.html
+    python -m experiments.decode --checkpoint runs/NAME --logdir runs/NAME/analysis --report report.html
 
-Any checkpoint can be read: decoders are fitted after the fact, on features that stay as they are.
+Any checkpoint can be analysed: decoders are fitted after training, on features that stay as they are.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
 from agents.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
-from env.task import Task
 from experiments.analysis.analyse import analyse_agent
-from experiments.analysis.items import Exhibit, Number
+from experiments.analysis.items import Item, Number
+from experiments.analysis.playback import Playback
 from experiments.analysis.report import write_report
-from experiments.analysis.tensorboard import Board
+from experiments.analysis.tensorboard import BoardWriter
 from experiments.options import ProgressLine, TaskOptions, check_writable, command
 from maze_gen.errors import InputError
+
+ANALYSIS = "analysis"
+"""Folder of an analysis in a run's folder."""
 
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """Plays whole episodes with a checkpoint, reads its mind, and shows it in TensorBoard and on a page of its own.
+    """Plays whole episodes with a checkpoint, analyses it, and writes the results for TensorBoard and as an HTML page.
 
     Attributes:
         world: the task; by default the checkpoint's own.
         checkpoint: the agent: a run's folder, or its checkpoint.
         episodes: whole episodes; decoders are fitted on 60 % of them and tested on the others.
         seed: episode k is (seed, k).
-        logdir: TensorBoard folder; by default `reading` beside the checkpoint.
-        report: one self-contained HTML page, to be sent to a colleague.
-        threads: how many to play and fit on; one a processor core without it.
+        device: where the worlds are stepped and the agent acts: cpu or cuda. Decoders are fitted on the CPU.
+        logdir: TensorBoard folder; by default `analysis` beside the checkpoint.
+        report: a self-contained HTML page to write.
+        threads: blocks of episodes and decoders at the same time; one per processor core by default.
     """
 
     checkpoint: Path | None = None
     world: tyro.conf.OmitArgPrefixes[TaskOptions] = field(default_factory=TaskOptions)
     episodes: int = 100
     seed: int = 1
+    device: Literal["cpu", "cuda"] = "cpu"
     logdir: Path | None = None
     report: Path | None = None
     threads: int | None = None
 
 
-def task_to_read(checkpoint: Checkpoint, world: TaskOptions) -> Task:
-    """The task that is asked for, or the checkpoint's own.
+def decode(checkpoint: Checkpoint, playback: Playback, logdir: Path, report: Path | None = None) -> list[Item]:
+    """Analyses an agent and writes everything into the TensorBoard folder `logdir`, and the key items into `report`.
 
     Raises:
-        InputError: it can't be made.
+        InputError: fewer than two episodes, a folder that can't be written, or a task that can't be played.
     """
-    return world.make(checkpoint.task.observation_size) if world.given else checkpoint.task
-
-
-def decode(
-    checkpoint: Checkpoint,
-    logdir: Path,
-    *,
-    task: Task | None = None,
-    episodes: int = 100,
-    seed: int = 1,
-    report: Path | None = None,
-    backend: str = "embedded",
-    threads: int | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> list[Exhibit]:
-    """Reads an agent and shows everything in TensorBoard's folder `logdir`, and what matters in `report`.
-
-    Raises:
-        InputError: fewer than two episodes, a place that can't be written, or a task that can't be played.
-    """
-    if episodes < 2:
-        raise InputError(f"episodes is {episodes}, expected at least 2: some to fit decoders on, others to test them")
-    board = Board(logdir)
+    if playback.episodes < 2:
+        raise InputError(f"episodes is {playback.episodes}, expected at least 2: some to fit decoders on, others to test them")
+    writer = BoardWriter(logdir)
     try:
-        exhibits = analyse_agent(
-            checkpoint, task or checkpoint.task, episodes, seed, backend=backend, threads=threads, progress=progress
-        )
-        board.hang(exhibits)
+        items = analyse_agent(checkpoint, playback)
+        writer.write(items)
     finally:
-        board.close()
+        writer.close()
     if report is not None:
-        write_report(report, exhibits, f"What {checkpoint.agent_name} knows of {(task or checkpoint.task).name}")
-    return exhibits
+        write_report(report, items, f"Analysis of {checkpoint.agent_name} on {playback.task.name}")
+    return items
 
 
 def run(options: DecodeOptions) -> None:
@@ -91,34 +75,27 @@ def run(options: DecodeOptions) -> None:
         raise InputError("which agent? give --checkpoint FILE")
     check_writable(options.report)
     checkpoint = load_checkpoint(options.checkpoint)
-    logdir = options.logdir or checkpoint_path(options.checkpoint).parent / "reading"
+    world = options.world
+    task = world.make(checkpoint.task.observation_size) if world.given else checkpoint.task
+    logdir = options.logdir or checkpoint_path(options.checkpoint).parent / ANALYSIS
     with ProgressLine() as progress:
-        exhibits = decode(
-            checkpoint,
-            logdir,
-            task=task_to_read(checkpoint, options.world),
-            episodes=options.episodes,
-            seed=options.seed,
-            report=options.report,
-            backend=options.world.backend,
-            threads=options.threads,
-            progress=progress,
+        playback = Playback(
+            task, options.episodes, options.seed, world.backend, options.device, options.threads, progress=progress
         )
-    print(summary_of(exhibits))
-    print(f"\nsee it: tensorboard --logdir {logdir} --samples_per_plugin images=100")
+        items = decode(checkpoint, playback, logdir, options.report)
+    print(summary_of(items))
+    print(f"\nview it: tensorboard --logdir {logdir} --samples_per_plugin images=100")
     if options.report is not None:
         print(f"report: {options.report}")
 
 
-def summary_of(exhibits: list[Exhibit]) -> str:
-    """The key numbers, a line each."""
+def summary_of(items: Sequence[Item]) -> str:
+    """The key numbers, one per line."""
     lines = []
-    for exhibit in exhibits:
-        if isinstance(exhibit, Number) and exhibit.key:
-            beside = ", ".join(f"{who} {exhibit.shown(value)}" for who, value in exhibit.beside.items())
-            lines.append(
-                f"{exhibit.section[2:]}: {exhibit.name} {exhibit.shown(exhibit.value)}" + (f" ({beside})" if beside else "")
-            )
+    for item in items:
+        if isinstance(item, Number) and item.key:
+            beside = f" ({item.beside_text()})" if item.beside else ""
+            lines.append(f"{item.section[2:]}: {item.name} {item.value_text}{beside}")
     return "\n".join(lines)
 
 

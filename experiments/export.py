@@ -1,4 +1,4 @@
-"""Writes a trained agent to a file to hand on: a third of its checkpoint's size, since the optimiser stays behind.
+"""Writes a trained agent to a file for distribution: a third of its checkpoint's size, without the optimiser's state.
 
 python -m experiments.export --checkpoint runs/NAME --out agent.safetensors
 """
@@ -14,7 +14,7 @@ from maze_gen.errors import InputError
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Writes a trained agent without its optimiser: it can be evaluated, decoded and played, but not trained further.
+    """Writes a trained agent without its optimiser's state: it can be evaluated, analysed and played, but not trained further.
 
     Attributes:
         checkpoint: a run's folder, or its checkpoint.

@@ -31,8 +31,8 @@ from env.navigation import (
     STRAFE_RIGHT,
 )
 from env.task import Task
+from experiments.analysis.playback import uniforms
 from experiments.analysis.scene import Camera, Progress
-from experiments.analysis.trajectories import uniforms
 from experiments.analysis.video import SUFFIXES, FilmWriter
 from experiments.options import TaskOptions, check_writable, command
 from experiments.policies import BASELINES, AgentPlayer, Player

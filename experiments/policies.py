@@ -17,10 +17,10 @@ class Player(Protocol):
     """Plays every row of a batch of worlds.
 
     Attributes:
-        sees: whether it looks at pictures; a batch without them steps faster.
+        observe: names of the arrays that the worlds must make for it.
     """
 
-    sees: bool
+    observe: frozenset[str]
 
     def reset_rows(self, rows: npt.NDArray[np.bool_]) -> None:
         """Forgets the episodes of the rows where `rows` [N] is True: new ones begin."""
@@ -37,7 +37,7 @@ PolicyFactory = Callable[[int], Player]
 class RandomPlayer:
     """Each of the actions with the same chance."""
 
-    sees = False
+    observe: frozenset[str] = frozenset()
 
     def __init__(self, num_envs: int) -> None:
         pass
@@ -56,7 +56,7 @@ class OraclePlayer:
     way, so it is near the best possible where goals are worth more than fruit.
     """
 
-    sees = False
+    observe: frozenset[str] = frozenset({"velocity"})
 
     def __init__(self, num_envs: int) -> None:
         self._actions = np.zeros(num_envs, dtype=np.int32)
@@ -95,10 +95,9 @@ class OraclePlayer:
 class AgentPlayer:
     """A trained agent; what it thinks can be read off `policy` after every `act`."""
 
-    sees = True
-
     def __init__(self, checkpoint: Checkpoint, num_envs: int) -> None:
         self.policy = Policy(checkpoint, num_envs)
+        self.observe = self.policy.observe
 
     def reset_rows(self, rows: npt.NDArray[np.bool_]) -> None:
         self.policy.reset_rows(rows)

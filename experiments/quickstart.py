@@ -1,16 +1,18 @@
-"""The whole job in one command: train an agent, evaluate it in mazes it knows and in mazes it doesn't, and read its mind.
+"""All steps in one command: train an agent, evaluate it in its training mazes and in held-out ones, and analyse it.
 
 python -m experiments.quickstart --minutes 2 --task random-goal-small
 """
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tyro
 
 from agents.checkpoint import load_checkpoint
-from experiments.decode import decode, summary_of
-from experiments.evaluate import evaluate, tasks_to_evaluate
+from experiments.analysis.evaluation import evaluate
+from experiments.analysis.playback import Playback
+from experiments.decode import ANALYSIS, decode, summary_of
+from experiments.evaluate import tasks_to_evaluate
 from experiments.options import ProgressLine, write_json
 from experiments.train import TrainOptions, train_or_explain
 from experiments.train_options import train_arguments
@@ -20,11 +22,11 @@ from maze_gen.errors import InputError, one_line_errors
 
 @dataclass(frozen=True)
 class QuickstartOptions:
-    """Trains an agent, evaluates it beside a random policy and an oracle, and decodes positions from its memory.
+    """Trains an agent, evaluates it beside a random policy and an oracle, and analyses it.
 
     Attributes:
         training: every option of experiments.train.
-        episodes: whole episodes of the evaluation, of each kind of maze, and of the decoding.
+        episodes: whole episodes of the evaluation, on training and on held-out mazes each, and of the analysis.
     """
 
     training: tyro.conf.OmitArgPrefixes[TrainOptions] = field(default_factory=TrainOptions)
@@ -45,15 +47,13 @@ def main() -> int:
         print(f"go on with: python -m experiments.train --resume {run.folder}")
         return 130
     checkpoint = load_checkpoint(run.checkpoint)
-    backend = checkpoint.backend
+    report = run.folder / "report.html"
     with ProgressLine() as progress:
-        found = evaluate(checkpoint, tasks_to_evaluate(checkpoint), options.episodes, backend=backend, progress=progress)
+        playback = Playback(checkpoint.task, options.episodes, 0, checkpoint.backend, progress=progress)
+        found = evaluate(checkpoint, playback, tasks_to_evaluate(checkpoint))
         write_json(run.folder / "evaluation.json", found.as_json())
-        report = run.folder / "report.html"
-        exhibits = decode(
-            checkpoint, run.folder / "analysis", episodes=options.episodes, report=report, backend=backend, progress=progress
-        )
-    print(f"\n{found.table()}\n\n{summary_of(exhibits)}\n")
+        items = decode(checkpoint, replace(playback, seed=1), run.folder / ANALYSIS, report)
+    print(f"\n{found.table()}\n\n{summary_of(items)}\n")
     print(f"checkpoint:   {run.checkpoint}")
     print(f"report:       {report}")
     print(f"curves:       .venv/bin/tensorboard --logdir {run.folder} --samples_per_plugin images=100")

@@ -1,16 +1,16 @@
-"""Trains a grid of agents, evaluates each, and puts what came of it beside the paper's results.
+"""Trains a grid of agents, evaluates each, and tabulates the results beside the paper's.
 
     python -m experiments.reproduce --budget 30m --agents lstm nav-d1d2l --tasks static-small --seeds 3
     python -m experiments.reproduce --budget 1e7 --agents nav-d1d2l --tasks procedural-small --mazes 1 10 100 1000 unlimited
 
-A training lies in OUT/TASK/AGENT/seedK; after each one `table.md`, `table.json` and `curves.png` in OUT are made anew. The same
-command goes on where it was stopped, and with more agents, tasks or seeds the grid grows.
+A run's folder is OUT/TASK/AGENT/seedK; after each run `table.md`, `table.json` and `curves.png` in OUT are written again. The
+same command resumes a grid that was stopped; with more agents, tasks or seeds it extends the grid.
 """
 
 import fcntl
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -24,11 +24,12 @@ from agents.runtime.errors import WorkerError
 from env.backends import make_batch
 from env.task import Task
 from experiments.analysis.items import png
+from experiments.analysis.playback import Progress
 from experiments.options import ProgressLine, write_file, write_json
-from experiments.reproduction.grid import Cell, Conditions, Grid, GridTask, open_grid, parse_budget, tasks_of
+from experiments.reproduction.grid import Conditions, Grid, GridTask, Run, open_grid, parse_budget, tasks_of
 from experiments.reproduction.markdown import CURVES, KINDS, as_json, generalisation_file, markdown, pool_groups
 from experiments.reproduction.plots import generalisation, learning_curves
-from experiments.reproduction.run import Finished, evaluate_cell, measure_baselines, read_baselines, read_finished, train_cell
+from experiments.reproduction.run import FinishedRun, evaluate_run, measure_baselines, read_baselines, read_finished, train_run
 from experiments.reproduction.summary import TaskSummary, summarise
 from experiments.train import interruptible
 from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, train_arguments, workers_of
@@ -47,13 +48,13 @@ class ReproduceOptions:
         tasks: names of the registry; static-small where neither these nor maze files are given.
         maze_file: text mazes, each made into a task that is named after its file.
         geometry: how maze files' walls are read: thin (on the edges between cells) or block (solid characters).
-        mazes: how many mazes the tasks train on, e.g. 1 10 100 1000 unlimited: each number is a row of the grid, and
-            generalisation.png shows returns on those mazes and on held-out ones. For tasks whose mazes are generated.
+        mazes: numbers of training mazes, e.g. 1 10 100 1000 unlimited: each is a row of the grid, and generalisation.png shows
+            returns on those mazes and on held-out ones. For tasks whose mazes are generated.
         seeds: trainings of each agent on each task, with the seeds 1, 2, ...
         out: the grid's folder.
         preset: the settings to start from, as for a training: fast, gpu or paper.
         workers: of each training, as there.
-        device: where it is trained: cpu, or cuda for an NVIDIA GPU. Evaluations are the CPU's.
+        device: where agents are trained: cpu, or cuda for an NVIDIA GPU. Evaluations run on the CPU.
         episodes: whole episodes of each evaluation, on each kind of maze.
         heldout: whether agents of one fixed layout are evaluated on held-out mazes, too; those of generated mazes always are.
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
@@ -80,32 +81,32 @@ class ReproduceOptions:
 
 
 class _StoppedError(Exception):
-    """Ctrl-C came while an evaluation was playing."""
+    """Ctrl-C was received during an evaluation."""
 
 
 def reproduce(options: ReproduceOptions, command: str) -> bool:
-    """Trains and evaluates what of the grid isn't done; False where Ctrl-C stopped it.
+    """Trains and evaluates the unfinished runs of the grid; False where Ctrl-C stopped it.
 
     Args:
         command: the command line, for the table.
 
     Raises:
-        InputError: an option makes no sense, or the folder holds a grid of other conditions.
+        InputError: an option is invalid, or the folder holds a grid of other conditions.
         WorkerError: a worker's process died.
     """
-    conditions, tasks, cells = _plan(options)
-    # What the rules need of the mazes is told here, not after hours of other trainings.
+    conditions, tasks, runs = _plan(options)
+    # A maze that violates the rules is reported here, not after hours of other trainings.
     evaluated = {task.label: task.evaluated(conditions.heldout) for task in tasks}
     for task in chain(*evaluated.values()):
         make_batch(task, 1, backend=conditions.backend).close()
     with alone(options.out), interruptible() as interrupted:
-        grid = open_grid(options.out, conditions, tasks, cells, command)
-        left = [cell for cell in cells if read_finished(cell, cell.folder(grid.out), grid.conditions) is None]
-        print(_outlook(conditions, len(cells), len(left), options.out), flush=True)
+        grid = open_grid(options.out, conditions, tasks, runs, command)
+        left = [run for run in runs if read_finished(run, run.folder(grid.out), grid.conditions) is None]
+        print(_outlook(conditions, len(runs), len(left), options.out), flush=True)
         try:
-            for number, cell in enumerate(left, len(cells) - len(left) + 1):
-                print(f"training {number} of {len(cells)}: {cell}", flush=True)
-                if not _work(cell, evaluated[cell.label], grid, conditions, options.serial, interrupted):
+            for number, run in enumerate(left, len(runs) - len(left) + 1):
+                print(f"training {number} of {len(runs)}: {run}", flush=True)
+                if not _work(run, evaluated[run.label], grid, conditions, options.serial, interrupted):
                     return False
                 write_results(grid)
         except _StoppedError:
@@ -116,19 +117,19 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
 
 
 def _outlook(conditions: Conditions, trainings: int, left: int, out: Path) -> str:
-    said = f"{out}: {trainings} training{'' if trainings == 1 else 's'} of {conditions.budget}, {trainings - left} done"
+    done = f"{out}: {trainings} training{'' if trainings == 1 else 's'} of {conditions.budget}, {trainings - left} done"
     if conditions.budget.minutes is None or not left:
-        return said
+        return done
     minutes = left * conditions.budget.minutes
     to_go = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
-    return f"{said}; {to_go} of training to go at most"
+    return f"{done}; at most {to_go} of training left"
 
 
-def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[Cell]]:
-    """Checks the options; seeds are the outermost loop, so that every row of the table has something early.
+def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[Run]]:
+    """Checks the options. Seeds are the outermost loop, so that every row of the table has results early.
 
     Raises:
-        InputError: an option makes no sense.
+        InputError: an option is invalid.
     """
     budget = parse_budget(options.budget)
     for option, number, least in (
@@ -156,39 +157,43 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[C
     )
     names = options.tasks or (() if options.maze_file or options.mazes else (DEFAULT_TASK,))
     tasks = tasks_of(names, options.maze_file, options.geometry, options.mazes, options.settings.observation_size)
-    cells = [Cell(task.label, agent, seed) for seed in range(1, options.seeds + 1) for task in tasks for agent in options.agents]
-    return conditions, tasks, cells
+    runs = [Run(task.label, agent, seed) for seed in range(1, options.seeds + 1) for task in tasks for agent in options.agents]
+    return conditions, tasks, runs
 
 
-def _work(cell: Cell, tasks: list[Task], grid: Grid, conditions: Conditions, serial: bool, interrupted: list[int]) -> bool:
-    """Trains one cell on the first of `tasks` and evaluates it on all; False where Ctrl-C came."""
-    folder = cell.folder(grid.out)
-    if interrupted or not train_cell(cell, folder, tasks[0], conditions, serial):
+def _work(run: Run, tasks: list[Task], grid: Grid, conditions: Conditions, serial: bool, interrupted: list[int]) -> bool:
+    """Trains one run on the first of `tasks` and evaluates it on all; False where Ctrl-C was received."""
+    folder = run.folder(grid.out)
+    if interrupted or not train_run(run, folder, tasks[0], conditions, serial):
         return False
     with ProgressLine() as line:
-        tell = _stoppable(line, interrupted)
-        measure_baselines(grid.out / cell.label, tasks, conditions, tell)
-        finished = evaluate_cell(cell, folder, tasks, conditions, tell)
-    said = ", ".join(f"{result.returns.mean():.1f} ({KINDS[result.split]} mazes)" for result in finished.results)
-    print(f"{cell}: return {said} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes", flush=True)
+        progress = _stoppable(line, interrupted)
+        measure_baselines(grid.out / run.label, tasks, conditions, progress)
+        finished = evaluate_run(run, folder, tasks, conditions, progress)
+    returns = ", ".join(f"{result.returns.mean():.1f} ({KINDS[result.split]} mazes)" for result in finished.results)
+    print(
+        f"{run}: return {returns} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes", flush=True
+    )
     return not interrupted
 
 
-def _stoppable(tell: Callable[[str], None], interrupted: list[int]) -> Callable[[str], None]:
-    def say(text: str) -> None:
+def _stoppable(progress: Progress, interrupted: list[int]) -> Progress:
+    """A progress line that ends the work after Ctrl-C."""
+
+    def show(text: str) -> None:
         if interrupted:
             raise _StoppedError
-        tell(text)
+        progress(text)
 
-    return say
+    return show
 
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Holds the grid's folder, which is made where it is missing.
+    """Locks the grid's folder, which is made where it is missing.
 
     Raises:
-        InputError: another process is at work in it, or it can't be written.
+        InputError: another process holds the lock, or the folder can't be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -205,13 +210,13 @@ def alone(out: Path) -> Iterator[None]:
 
 def write_results(grid: Grid) -> None:
     """`table.md`, `table.json`, `curves.png` and, where the number of mazes varies, `generalisation.png`, each whole."""
-    found = [(cell, read_finished(cell, cell.folder(grid.out), grid.conditions)) for cell in grid.cells]
-    finished = [done for _, done in found if done is not None]
+    found = [read_finished(run, run.folder(grid.out), grid.conditions) for run in grid.runs]
+    finished = [done for done in found if done is not None]
     tasks = _summaries(grid, finished)
     if not tasks:
         return
     machines = sorted({done.machine for done in finished})
-    left = len(grid.cells) - len(finished)
+    left = len(grid.runs) - len(finished)
     write_file(grid.out / "table.md", markdown(tasks, grid.conditions, grid.commands, machines, left))
     write_json(grid.out / "table.json", as_json(tasks, grid.conditions, grid.commands, machines, left))
     write_file(grid.out / CURVES, png(learning_curves(tasks, grid.agents)))
@@ -220,11 +225,11 @@ def write_results(grid: Grid) -> None:
         write_file(grid.out / generalisation_file(name, list(pools)), png(generalisation(name, group, grid.agents)))
 
 
-def _summaries(grid: Grid, finished: list[Finished]) -> list[TaskSummary]:
-    """In the grid's order, but rows of a task by their number of training mazes."""
+def _summaries(grid: Grid, finished: list[FinishedRun]) -> list[TaskSummary]:
+    """Summaries of the tasks in the grid's order; rows of the same task in the order of their number of training mazes."""
     summaries = []
     for label, row in grid.tasks.items():
-        done = [run for run in finished if run.cell.label == label]
+        done = [each for each in finished if each.run.label == label]
         if done:
             summaries.append(summarise(row, grid.agents, done, read_baselines(grid.out / label)))
     order = list(dict.fromkeys(task.row["task"] for task in summaries))

@@ -22,7 +22,8 @@ from agents.runtime.errors import WorkerError
 from agents.trainer import Callback, Trainer
 from env.batch import TaskLike
 from experiments.analysis.during_training import LiveAnalysis
-from experiments.decode import decode, summary_of
+from experiments.analysis.playback import Playback
+from experiments.decode import ANALYSIS, decode, summary_of
 from experiments.options import ProgressLine, write_json
 from experiments.run_log import RunLog
 from experiments.train_options import Plan, TrainOptions, make_plan, train_arguments, write_config
@@ -54,7 +55,7 @@ class AnalysisCallback(Callback):
         self.analysis = LiveAnalysis(folder)
 
     def tick(self, trainer: Trainer) -> None:
-        self.analysis.read_if_due(trainer.checkpoint)
+        self.analysis.start_if_due(trainer.checkpoint)
 
     def stop(self, trainer: Trainer) -> None:
         self.analysis.stop()
@@ -185,15 +186,9 @@ def main() -> int:
 def _analyse(result: RunResult, episodes: int) -> None:
     checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
     with ProgressLine() as progress:
-        exhibits = decode(
-            checkpoint,
-            result.folder / "analysis",
-            episodes=episodes,
-            report=report,
-            backend=checkpoint.backend,
-            progress=progress,
-        )
-    print(f"{summary_of(exhibits)}\nreport: {report}")
+        playback = Playback(checkpoint.task, episodes, 1, checkpoint.backend, progress=progress)
+        items = decode(checkpoint, playback, result.folder / ANALYSIS, report)
+    print(f"{summary_of(items)}\nreport: {report}")
 
 
 if __name__ == "__main__":

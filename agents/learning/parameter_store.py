@@ -1,4 +1,4 @@
-"""What the workers share: parameters and the optimiser's statistics. A worker needs no more of it than `pull` and `push`."""
+"""Parameters and the optimiser's statistics, which all workers share. A worker only needs `pull` and `push`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from agents.learning.optimizers import Rates, clip_grad_norm, make_optimizer
 from agents.model import FlatParameters
 
 LOCK_SECONDS = 2.0
-"""How long reading everything waits for the lock; a worker that was killed may have taken it along."""
+"""How long a snapshot waits for the lock, which a killed worker may still hold."""
 
 
 class Store(Protocol):
-    """The seam between a worker and whatever holds the parameters: shared memory here, another machine later."""
+    """What a worker needs of the shared parameters, in shared memory or elsewhere."""
 
     def pull(self, parameters: Tensor) -> None:
         """Copies the present parameters into `parameters` [P]."""
         ...
 
     def push(self, gradients: Tensor) -> Tensor:
-        """Applies `gradients` [P], which may be overwritten; returns their length before clipping, a scalar."""
+        """Applies `gradients` [P], which may be overwritten; returns their norm before clipping, a scalar."""
         ...
 
 
@@ -67,12 +67,12 @@ class ParameterStore:
         parameters.copy_(self.parameters)
 
     def push(self, gradients: Tensor) -> Tensor:
-        # The decoder's gradient changes only the decoder: it takes no part in the length that is clipped.
-        length = clip_grad_norm(gradients[: self.agent_size], self.config.max_grad_norm)
+        # The decoder's gradient changes only the decoder, so the clipped norm leaves it out.
+        norm = clip_grad_norm(gradients[: self.agent_size], self.config.max_grad_norm)
         rates = self._learning_rates()
         with self._updating():
             self.optimizer.apply(self.parameters, gradients, rates)
-        return length
+        return norm
 
     def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Copies in the host's memory, of one moment: the parameters [P], and the optimiser's statistics by name."""
@@ -98,8 +98,8 @@ class ParameterStore:
 class StreamStore(ParameterStore):
     """Parameters and statistics on a GPU, shared by workers of one process that are streams.
 
-    Reading and updating happen on the stream that asks, in the order in which they were asked for, whatever the streams are: no
-    update is lost or half seen, and how fast a stream is changes no result. The host waits for none of it.
+    Reads and updates run on the caller's stream, in the order of the calls across streams: no update is lost or partly visible,
+    and the speed of a stream changes no result. The host waits for none of it.
     """
 
     def __init__(self, config: TrainConfig, flat: FlatParameters, device: torch.device | str = "cuda") -> None:

@@ -11,12 +11,12 @@ from agents.networks.lstm_cell import make_gates
 from agents.precision import product_dtype
 
 Starts = Literal["seen", "anywhere", "first"]
-"""At which steps of a sequence episodes may start: those that are `seen` in the tensor that tells, any, or the first alone.
+"""At which steps of a sequence episodes may start: those that `starts` holds (`seen`), `anywhere`, or at the `first` alone.
 
-Where that tensor is not looked at, nothing is asked of a GPU, and the work is the same every time."""
+Only `seen` reads the tensor, which synchronises with a GPU; the others have no data-dependent control flow."""
 
 SMALLEST = 4096
-"""Steps of fewer hidden numbers are multiplied in whole precision: half of it would save less than its own preparations cost."""
+"""Steps with fewer hidden numbers are multiplied in float32: converting to bfloat16 would cost more than it saves."""
 
 
 class LSTM(nn.Module):
@@ -45,7 +45,7 @@ class LSTM(nn.Module):
 
     def step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """One step: inputs [N, I], hidden and cell [N, H] → the next hidden and cell [N, H]."""
-        # Products may be of half the precision (`agents.precision`); what a memory adds up never is.
+        # Products may be in bfloat16 (`agents.precision`); cells, which add up over steps, never are.
         gates = functional.linear(torch.cat((inputs, hidden), 1), self.weight, self.bias).to(cell.dtype)
         H = self.hidden_size
         input_gate, forget_gate, output_gate = gates[:, : 3 * H].sigmoid().chunk(3, 1)
@@ -80,7 +80,7 @@ class LSTM(nn.Module):
         weight, bias = self._candidate_third(self.weight), self._candidate_third(self.bias)
         parameters = [weight[:, :width].contiguous(), weight[:, width:].contiguous(), bias, torch.zeros_like(bias)]
         with warnings.catch_warnings():
-            # Two parts of one matrix are no single stretch of memory; putting them together takes a few microseconds.
+            # Parts of one matrix are not contiguous; cuDNN copies them, which takes a few microseconds.
             warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
             return torch.lstm(inputs, (hidden[None], cell[None]), parameters, True, 1, 0.0, True, False, False)[0]
 
@@ -91,10 +91,10 @@ class LSTM(nn.Module):
 
 
 class _Sequence(torch.autograd.Function):
-    """The recurrent part of an LSTM over [T, B], given the inputs' share of the gates.
+    """The recurrent part of an LSTM over [T, B], given the inputs' contribution to the gates.
 
-    Autograd's own record of the loop would hold some twenty nodes a step. Here a step is one product and what its gates do
-    (`agents.networks.lstm_cell`); the backward takes the weight's gradient as one product over all steps.
+    Autograd's graph of the loop would have some twenty nodes a step. Here a step is one product and the gates' elementwise work
+    (`agents.networks.lstm_cell`), and the backward computes the weight's gradient as one product over all steps.
     """
 
     @staticmethod
@@ -108,16 +108,16 @@ class _Sequence(torch.autograd.Function):
         cells[0], hiddens[0] = cell, hidden
         gates = make_gates(cell.new_empty(T, B, 4, H), cells, cell.new_empty(T, B, H), hiddens, starts_at != "seen")
         kept = _kept(starts, starts_at)
-        # Laid out as the products read it, once for all of them.
+        # Contiguous as the products read it, once for all steps.
         transposed = weight.t().contiguous()
         for t in range(T):
             if t in kept:
-                # The state that the backward multiplies with is the one that the step saw; the caller's is left alone.
+                # The backward multiplies with the state that the step read; the caller's tensor stays as it is.
                 hiddens[t].mul_(kept[t])
                 cells[t].mul_(kept[t])
             torch.addmm(projected[t], hiddens[t], transposed, out=gates.product)
             gates.forward(t)
-        # A hidden state that a later start zeroes must still be returned whole: it is the output of the step before.
+        # A hidden state that a later start zeroes is still the output of the step before, and returned as it was.
         whole = hiddens.dtype == cells.dtype and not any(t > 0 for t in kept)
         outputs = hiddens[1:] if whole else torch.mul(gates.gates[:, :, 2], gates.squashed)
         ctx.starts_at = starts_at
@@ -152,7 +152,7 @@ def _kept(starts: Tensor, starts_at: Starts) -> dict[int, Tensor]:
 
 
 def use_masks(model: nn.Module, inside: bool) -> None:
-    """Lets no LSTM of a model look where episodes start: anywhere if they may `inside` of a sequence, else at its first step."""
+    """Makes all LSTMs of a model independent of data: episodes may start anywhere or, unless `inside`, at the first step."""
     for module in model.modules():
         if isinstance(module, LSTM):
             module.starts_at = "anywhere" if inside else "first"

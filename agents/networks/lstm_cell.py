@@ -1,6 +1,6 @@
-"""The gates of an LSTM, all that a step does besides its matrix product: compiled for the CPU, in torch's operations elsewhere.
+"""The elementwise part of an LSTM step: compiled for the CPU, in torch's operations elsewhere.
 
-Torch takes ten operations a step, each over a few thousand numbers, and spends more time on starting them than on the numbers.
+Torch takes ten operations a step, each over a few thousand numbers, and their overhead exceeds the arithmetic.
 """
 
 from abc import ABC, abstractmethod
@@ -26,14 +26,14 @@ C7, C6, C5, C4, C3, C2 = (np.float32(1 / number) for number in (5040, 720, 120, 
 
 
 class Gates(ABC):
-    """What the steps of a sequence leave behind for its backward, and the two halves of a step that make it.
+    """What the backward of a sequence needs of its forward, and both halves of a step.
 
     Attributes:
-        gates: [T, B, 4, H] float: input, forget and output gates and the candidate, after their squashing.
+        gates: [T, B, 4, H] float: input, forget and output gates and the candidate, after their activation functions.
         cells: [T + 1, B, H] float, the first of them before the sequence.
         squashed: [T, B, H] float, tanh of the cells after each step.
         hiddens: [T + 1, B, H], in the precision of products.
-        product: [B, 4H], where the caller puts the gates of a step before their squashing, in that precision.
+        product: [B, 4H], where the caller writes the gates' pre-activations of a step, in that precision.
     """
 
     def __init__(self, gates: Tensor, cells: Tensor, squashed: Tensor, hiddens: Tensor) -> None:

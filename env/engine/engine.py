@@ -110,15 +110,15 @@ class Engine(BatchEnv):
             "seconds": show(facts.seconds),
         }
         self.goal_distance = show(state.distance).reshape(n, rows, cols)
-        self._busy = threading.Lock()
-        _engines.add(self)
+        self._exclusive = _Exclusive(f"another thread is using this batch of {task.name!r}: each thread needs a batch of its own")
+        _exclusives.add(self._exclusive)
         self._started = False
         self._closed = False
 
     def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Arrays:
         self._refuse_closed("reset")
         checked = checked_streams(seed, streams, self.num_envs)
-        with self._exclusive("reset"):
+        with self._exclusive:
             self._runner.reset(seed, checked)
         self._started = True
         return self.observation
@@ -126,14 +126,14 @@ class Engine(BatchEnv):
     def step(self, actions: npt.ArrayLike) -> Arrays:
         self._refuse_closed("step")
         self._refuse_unstarted("step")
-        with self._exclusive("step"):
+        with self._exclusive:
             self._runner.step(actions)
         return self.observation
 
     def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         self._refuse_closed("reset_rows")
         self._refuse_unstarted("reset_rows")
-        with self._exclusive("reset_rows"):
+        with self._exclusive:
             self._runner.reset_rows(rows)
         return self.observation
 
@@ -158,7 +158,7 @@ class Engine(BatchEnv):
         self._refuse_closed("state_arrays")
         self._refuse_unstarted("state_arrays")
         self._runner.check()
-        with self._exclusive("state_arrays"):
+        with self._exclusive:
             return saved_state.read_state(self._world, self._runner.read)
 
     def restore_state(self, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:
@@ -170,7 +170,7 @@ class Engine(BatchEnv):
         self._refuse_closed("restore_state")
         runner, world = self._runner, self._world
         saved_state.check_form(world, arrays, runner.read)
-        with self._exclusive("restore_state"):
+        with self._exclusive:
             self._started = False
             runner.reset(int(arrays["seed"][0]), np.asarray(arrays["stream"]), np.asarray(arrays["episode"]))
             saved_state.check_layout(world, arrays, runner.read)
@@ -207,13 +207,8 @@ class Engine(BatchEnv):
         if not self._closed:
             self._closed = True
             # A step of another thread finishes first.
-            finished = self._busy.acquire(timeout=10.0)
+            self._exclusive.wait(seconds=10.0)
             self._runner.close()
-            if finished:
-                self._busy.release()
-
-    def _exclusive(self, call: str) -> "_Exclusive":
-        return _Exclusive(self._busy, f"{call}: another thread is using this batch of {self.task.name!r}; each needs its own")
 
     def _refuse_closed(self, call: str) -> None:
         if self._closed:
@@ -223,15 +218,12 @@ class Engine(BatchEnv):
         if not self._started:
             raise InputError(f"{call} before reset: call reset(seed) first")
 
-    def _renew_lock(self) -> None:
-        self._busy = threading.Lock()
-
 
 class _Exclusive:
-    """Holds a lock, and refuses where another thread holds it: compiled code releases the interpreter's lock."""
+    """A lock that raises instead of waiting: compiled code releases the interpreter's lock, so that calls could overlap."""
 
-    def __init__(self, lock: threading.Lock, message: str) -> None:
-        self._lock = lock
+    def __init__(self, message: str) -> None:
+        self._lock = threading.Lock()
         self._message = message
 
     def __enter__(self) -> None:
@@ -241,14 +233,22 @@ class _Exclusive:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
+    def wait(self, seconds: float) -> None:
+        """Waits until no thread holds the lock, or for some seconds."""
+        if self._lock.acquire(timeout=seconds):
+            self._lock.release()
 
-_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+    def renew(self) -> None:
+        """Releases the lock in a forked child, where a thread that held it does not exist."""
+        self._lock = threading.Lock()
+
+
+_exclusives: "weakref.WeakSet[_Exclusive]" = weakref.WeakSet()
 
 
 def _renew_locks() -> None:
-    """In a forked child: threads that held locks do not exist there."""
-    for engine in _engines:
-        engine._renew_lock()
+    for exclusive in _exclusives:
+        exclusive.renew()
 
 
 os.register_at_fork(after_in_child=_renew_locks)

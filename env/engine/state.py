@@ -97,7 +97,7 @@ class Rules(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a step tells beside the picture: the arrays of a batch's observation, outcome and privileged facts."""
+    """What a step writes beside the picture: the arrays of a batch's observation, outcome and privileged facts."""
 
     velocity: Any
     reward: Any

@@ -51,14 +51,14 @@ class ThreadPool:
     def __init__(self, threads: int, work: Work) -> None:
         self._threads = threads
         self._work = work
-        self._process = 0
+        self._process = -1
         self._sync = _synchronisation_array(1)
         self._locks: list[threading.Lock] = []
         self._stop: Callable[[], Any] | None = None
 
     def run(self, operation: int, episode_increment: int = 0) -> None:
         """Executes an operation, and returns when all threads have finished it. One thread at a time may call it."""
-        if self._process != os.getpid():
+        if self._process != _process:
             self._start()
         if publish(self._sync, operation, episode_increment):
             _wake(self._locks)
@@ -70,11 +70,11 @@ class ThreadPool:
 
     def close(self) -> None:
         """Ends the threads."""
-        if self._stop is not None and self._process == os.getpid():
+        if self._stop is not None:
             self._stop()
 
     def _start(self) -> None:
-        self._process = os.getpid()
+        self._process = _process
         self._sync = _synchronisation_array(self._threads)
         self._locks = [threading.Lock() for _ in range(self._threads - 1)]
         for lock in self._locks:
@@ -92,6 +92,18 @@ class ThreadPool:
         self._stop = weakref.finalize(self, _stop_all, self._process, workers, self._locks, ending)
 
 
+_process = os.getpid()
+"""Cached, because the system call takes a per cent of a step without pictures."""
+
+
+def _note_fork() -> None:
+    global _process
+    _process = os.getpid()
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+
 def _wake(locks: list[threading.Lock]) -> None:
     for lock in locks:
         # Already released by a wake-up that the thread has not consumed yet.
@@ -100,7 +112,8 @@ def _wake(locks: list[threading.Lock]) -> None:
 
 
 def _stop_all(process: int, workers: list[threading.Thread], locks: list[threading.Lock], ending: threading.Event) -> None:
-    if process != os.getpid():
+    # In a forked child the threads of its parent do not exist.
+    if process != _process:
         return
     ending.set()
     _wake(locks)

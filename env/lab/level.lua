@@ -49,7 +49,7 @@ local WALLS = {
 
 local SUCCESS, NOT_FOUND, DENIED = 0, 1, 2
 
--- The adapter tells items apart by these scores, and gives the task's rewards.
+-- The adapter identifies items by these scores, and gives the task's rewards.
 local ITEMS = {
     apple = {
         name = 'Apple',

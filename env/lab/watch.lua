@@ -1,5 +1,5 @@
---[[ Plays one of DeepMind Lab's own levels by its own script, unchanged, and tells
-what lies in it.
+--[[ Plays one of DeepMind Lab's own levels by its own script, unchanged, and lists
+its items.
 
 The setting `level` names it. The property `items` lists what can be picked up at
 this moment, `classname x y;` each, in units. All else is the level's own.

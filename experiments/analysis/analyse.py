@@ -1,135 +1,97 @@
-"""Reads an agent whole: plays, decodes, and makes every exhibit, in the order in which they are shown."""
+"""The whole analysis of an agent: plays it, fits decoders, and makes every item in the order in which they are shown."""
 
-from collections.abc import Callable
-
-import torch
+from dataclasses import replace
 
 from agents.checkpoint import Checkpoint
-from env.task import Task
-from experiments.analysis.activations import layers_of, record_activations
-from experiments.analysis.behaviour import behaviour_exhibits, play_baselines
-from experiments.analysis.depth import depth_exhibits
-from experiments.analysis.items import Exhibit, Number, Table
-from experiments.analysis.loop_closure import loop_exhibits, read_loops
-from experiments.analysis.moved_goal import EPISODES as MOVED
-from experiments.analysis.moved_goal import moved_goal_exhibits
-from experiments.analysis.place_cells import unit_exhibits
+from experiments.analysis.activations import record_activations
+from experiments.analysis.behaviour import behaviour_items, play_baselines
+from experiments.analysis.depth import depth_items
+from experiments.analysis.evaluation import has_state
+from experiments.analysis.items import Item, Number, Table
+from experiments.analysis.loop_closure import detect_loops, loop_items
+from experiments.analysis.memory import erased_agent, memory_worth
+from experiments.analysis.moved_goal import EPISODES as MOVED_GOAL_EPISODES
+from experiments.analysis.moved_goal import moved_goal_items
+from experiments.analysis.place_cells import unit_items
+from experiments.analysis.playback import Playback
 from experiments.analysis.position import SECTION as POSITION_SECTION
-from experiments.analysis.position import position_exhibits, read_positions
-from experiments.analysis.posterior import posterior_exhibits
-from experiments.analysis.trajectories import Recording
+from experiments.analysis.position import decode_positions, position_items
+from experiments.analysis.posterior import posterior_items
+from experiments.analysis.recorder import Pictures, record
+from experiments.analysis.threads import one_torch_thread
+from experiments.analysis.trajectories import Trajectories
 
 FILMED = (3, 4, 8, 9)
-"""Episodes whose every picture is kept; decoders aren't fitted on them."""
+"""Episodes whose every picture is kept; decoders are tested on them, not fitted."""
 THUMBNAILS = 2000
+OVERVIEW = "0 Read me first"
 
 
-def analyse_agent(
-    checkpoint: Checkpoint,
-    task: Task,
-    episodes: int,
-    seed: int,
-    *,
-    backend: str = "embedded",
-    threads: int | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> list[Exhibit]:
-    """Plays `episodes` with the agent and analyses them.
-
-    Args:
-        progress: told what is being done.
-    """
-    before = torch.get_num_threads()
-    # Products here are small: on several threads they mostly wait for each other. Blocks and decoders run side by side instead.
-    torch.set_num_threads(1)
-    try:
-        return _read(checkpoint, task, episodes, seed, backend, threads, progress or (lambda text: None))
-    finally:
-        torch.set_num_threads(before)
+def analyse_agent(checkpoint: Checkpoint, playback: Playback) -> list[Item]:
+    """Plays the episodes of `playback` with the agent and analyses them."""
+    with one_torch_thread():
+        return _analyse(checkpoint, playback)
 
 
-def _read(
-    checkpoint: Checkpoint,
-    task: Task,
-    episodes: int,
-    seed: int,
-    backend: str,
-    threads: int | None,
-    tell: Callable[[str], None],
-) -> list[Exhibit]:
-    stride = max(1, episodes * task.episode_steps // THUMBNAILS)
-    recording = record_activations(
-        checkpoint,
-        task,
-        episodes,
-        seed,
-        keep_pictures=FILMED if episodes > FILMED[0] else (episodes - 1,),
-        thumbnail_stride=stride,
-        backend=backend,
-        threads=threads,
-        progress=lambda text: tell(f"playing {task.name}: {text}"),
+def _analyse(checkpoint: Checkpoint, playback: Playback) -> list[Item]:
+    task, progress = playback.task, playback.progress
+    pictures = Pictures(
+        FILMED if playback.episodes > FILMED[0] else (playback.episodes - 1,),
+        max(1, playback.episodes * task.episode_steps // THUMBNAILS),
     )
-    layers = layers_of(checkpoint)
-    readings = read_positions(recording, layers, tell, threads)
-    exhibits = [_overview(checkpoint, recording), *position_exhibits(recording, readings)]
-    exhibits += posterior_exhibits(POSITION_SECTION, recording, readings.best)
-    tell("reading loop closure, depth and behaviour")
-    exhibits += loop_exhibits(recording, read_loops(recording, layers))
-    exhibits += depth_exhibits(recording)
-    # Baselines take seconds on the engine; on another backend they would take as long as the agent did.
-    others = play_baselines(task, episodes, seed, backend, threads) if backend == "embedded" else {}
-    exhibits += behaviour_exhibits(recording, others)
-    if backend == "embedded":
-        tell("moving the goal")
-        exhibits += moved_goal_exhibits(checkpoint, task, seed, min(episodes, MOVED), threads)
-    tell("reading single units")
-    exhibits += unit_exhibits(recording, layers)
-    exhibits.insert(1, _figures(exhibits))
-    return exhibits
+    trajectories = record_activations(checkpoint, playback.labelled(f"playing {task.name}"), pictures=pictures)
+    positions = decode_positions(trajectories, progress, playback.threads)
+    items = [_overview(checkpoint, trajectories), *position_items(trajectories, positions)]
+    items += posterior_items(POSITION_SECTION, trajectories, positions.best)
+    progress("analysing loop closure, depth and behaviour")
+    items += loop_items(trajectories, detect_loops(trajectories))
+    items += depth_items(trajectories)
+    # On the engine these take seconds; on another backend each takes as long as the agent's own episodes.
+    embedded = playback.backend == "embedded"
+    worth = None
+    if embedded and has_state(checkpoint):
+        erased = record(playback.labelled("playing with the state erased at respawns"), erased_agent(checkpoint, "respawn"))
+        worth = memory_worth(trajectories, erased)
+    items += behaviour_items(trajectories, play_baselines(playback) if embedded else {}, worth)
+    if embedded:
+        progress("playing episodes with a moved goal")
+        items += moved_goal_items(checkpoint, replace(playback, episodes=min(playback.episodes, MOVED_GOAL_EPISODES)))
+    progress("analysing single units")
+    items += unit_items(trajectories)
+    items.insert(1, _figures(items))
+    return items
 
 
-def _figures(exhibits: list[Exhibit]) -> Table:
-    """Every number with what stands beside it, on the first page."""
-    numbers = [exhibit for exhibit in exhibits if isinstance(exhibit, Number)]
-    rows = [
-        [
-            number.section,
-            number.name,
-            number.shown(number.value),
-            ", ".join(f"{k} {number.shown(v)}" for k, v in number.beside.items()),
-        ]
-        for number in numbers
-    ]
+def _figures(items: list[Item]) -> Table:
+    """Every number with its references, on the first page."""
+    numbers = [item for item in items if isinstance(item, Number)]
     return Table(
-        "0 Read me first",
+        OVERVIEW,
         "figures at a glance",
-        "All figures, and what to hold them against.",
-        ["page", "figure", "agent", "beside it"],
-        rows,
+        "All figures, and their references.",
+        ["page", "figure", "agent", "references"],
+        [[number.section, number.name, number.value_text, number.beside_text()] for number in numbers],
     )
 
 
-def _overview(checkpoint: Checkpoint, recording: Recording) -> Table:
-    task = recording.task
+def _overview(checkpoint: Checkpoint, trajectories: Trajectories) -> Table:
+    task = trajectories.task
     trained = f"{checkpoint.frames:,} frames of {checkpoint.task.name}, preset {checkpoint.preset}, seed {checkpoint.seed}"
     mazes = "one maze" if len(task.mazes) == 1 else f"{len(task.mazes)} {task.split} mazes"
-    rules = f"goal {'fixed' if task.goal == 'fixed' else 'elsewhere in every episode'}, {task.episode_seconds} s an episode"
+    rules = f"goal {'fixed' if task.goal == 'fixed' else 'drawn in every episode'}, episodes of {task.episode_seconds} s"
+    size = f"{task.mazes[0].rows} x {task.mazes[0].cols} cells"
     return Table(
-        "0 Read me first",
-        "what is read here",
-        "Position: what the agent knows about where it is. Loop closure: whether it recognises places. Depth: how far it thinks "
-        "things are. Behaviour: how well it navigates. Network: what single units respond to. Beside each figure stands what it "
-        "has to be held against: chance, a control, or another player; in TensorBoard these are runs of their own, and the "
-        "projector shows the memory's states.",
+        OVERVIEW,
+        "what is analysed here",
+        "Position: what the network represents about its cell, heading and goal. Loop closure: whether it recognises places. "
+        "Depth: what its depth heads predict. Behaviour: how well it navigates. Network: what single units respond to. Beside "
+        "each figure stand its references: chance, a control, or another policy; in TensorBoard these are runs of their own, and "
+        "the projector shows the network's states.",
         ["", ""],
         [
             ["agent", checkpoint.agent_name],
             ["trained on", trained],
-            [
-                "played here",
-                f"{recording.episodes} episodes of {task.name}: {mazes} of {task.mazes[0].rows} x {task.mazes[0].cols} "
-                f"cells, {rules}",
-            ],
+            ["played here", f"{trajectories.episodes} episodes of {task.name}: {mazes} of {size}, {rules}"],
             ["checkpoint", checkpoint.origin],
         ],
         key=True,

@@ -1,164 +1,157 @@
-"""What the agent does: where it goes, how fast it finds the goal, how straight, and what it expects on the way."""
+"""Behaviour: return, time and path length to the goal, paths, occupancy, value estimates, and the worth of memory."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from env.task import Task
 from experiments.analysis.activations import VALUE
-from experiments.analysis.items import AGENT, CONTROL, QUIET, Exhibit, Number, Picture, figure, pixels_of
-from experiments.analysis.metrics import latencies
-from experiments.analysis.statistics import success_weighted_path_length
-from experiments.analysis.trajectories import Recording, record
+from experiments.analysis.items import AGENT, CONTROL, QUIET, Item, Number, Picture, Pixels, Table, figure, pixels_of
+from experiments.analysis.maps import heat_map, occupancy_percent, path_map
+from experiments.analysis.memory import MemoryWorth
+from experiments.analysis.playback import Playback
+from experiments.analysis.recorder import record
+from experiments.analysis.trajectories import Trajectories
+from experiments.analysis.trips import Trips, cap_of, first_trip_spl, latencies, path_efficiency, trip_times, trips_of
 from experiments.policies import BASELINES
-from maze_gen.maze import CELL_UNITS
-from maze_gen.paths import all_distances
-from maze_gen.topdown import TopDown
+from experiments.tables import MISSING, interval
 
 SECTION = "4 Behaviour"
 
-
-@dataclass(frozen=True)
-class Trips:
-    """Every way from a spawn to the goal, or to the episode's end.
-
-    Attributes:
-        episode: [K] int64.
-        start, end: [K] int64, first and last step.
-        first: [K] bool, the first trip of its episode.
-        reached: [K] bool, whether the goal was reached.
-        shortest: [K] float64, cells of path from the spawn to the goal.
-        taken: [K] float64, length of the way that was taken, in cells.
-    """
-
-    episode: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]
-    end: npt.NDArray[np.int64]
-    first: npt.NDArray[np.bool_]
-    reached: npt.NDArray[np.bool_]
-    shortest: npt.NDArray[np.float64]
-    taken: npt.NDArray[np.float64]
+Played = tuple[Trajectories, Trips]
 
 
-def trips_of(recording: Recording) -> Trips:
-    """The trips of a recording, in order."""
-    spawned = recording.spawned
-    episode, start = np.nonzero(spawned)
-    last_of_episode = np.append(episode[1:] != episode[:-1], True)
-    end = np.where(last_of_episode, recording.steps, np.append(start[1:], 0)) - 1
-    distance = {int(maze): all_distances(recording.task.mazes[maze]) for maze in np.unique(recording.maze)}
-    steps = np.linalg.norm(np.diff(recording.position, axis=1), axis=2) / CELL_UNITS
-    walked = np.concatenate([np.zeros((recording.episodes, 1)), np.cumsum(np.where(spawned[:, 1:], 0.0, steps), axis=1)], axis=1)
-    scored = np.concatenate([np.zeros((recording.episodes, 1)), np.cumsum(recording.goals, axis=1)], axis=1)
-    goal, cell = recording.goal_cell[episode, start], recording.cell[episode, start]
-    mazes = recording.maze[episode].tolist()
-    return Trips(
-        episode=episode,
-        start=start,
-        end=end,
-        first=start == 0,
-        reached=scored[episode, end + 1] > scored[episode, start],
-        shortest=np.array([distance[m][g, c] for m, g, c in zip(mazes, goal, cell, strict=True)], dtype=np.float64),
-        taken=walked[episode, end] - walked[episode, start],
-    )
+def play_baselines(playback: Playback) -> dict[str, Trajectories]:
+    """The same episodes played by the random policy and the oracle, on the CPU."""
+    return {name: record(playback.on_cpu, make_policy) for name, make_policy in BASELINES.items()}
 
 
-def path_efficiency(trips: Trips) -> float:
-    """Mean of shortest / taken over later trips that reached the goal: how straight it goes back to a goal that it knows."""
-    chosen = trips.reached & ~trips.first
-    return success_weighted_path_length(trips.reached[chosen], trips.shortest[chosen], trips.taken[chosen])
-
-
-def first_trip_spl(trips: Trips) -> float:
-    """SPL of the first trip of every episode, as embodied navigation defines it: one start, one goal, success or not."""
-    first = trips.first
-    return success_weighted_path_length(trips.reached[first], trips.shortest[first], trips.taken[first])
-
-
-def play_baselines(task: Task, episodes: int, seed: int, backend: str, threads: int | None = None) -> dict[str, Recording]:
-    """The same episodes as the random policy and the oracle play them, to hold an agent's behaviour against."""
-    return {who: record(task, make, episodes, seed, backend=backend, threads=threads) for who, make in BASELINES.items()}
-
-
-def behaviour_exhibits(recording: Recording, baselines: Mapping[str, Recording] | None = None) -> list[Exhibit]:
+def behaviour_items(
+    trajectories: Trajectories, baselines: Mapping[str, Trajectories] | None = None, worth: MemoryWorth | None = None
+) -> list[Item]:
     """Everything about behaviour.
 
     Args:
-        baselines: who else played, and what they did.
+        baselines: the same episodes played by others.
+        worth: of the agent's memory, where it was measured.
     """
-    trips = trips_of(recording)
-    exhibits: list[Exhibit] = [*_numbers(recording, trips, {who: (it, trips_of(it)) for who, it in (baselines or {}).items()})]
-    exhibits += [_paths(recording), *_value(recording), *_latencies(recording, trips)]
-    if len(recording.task.mazes) == 1:
-        exhibits.append(_occupancy(recording))
-    return exhibits
+    trips = trips_of(trajectories)
+    others = {name: (played, trips_of(played)) for name, played in (baselines or {}).items()}
+    items = [
+        *_numbers((trajectories, trips), others),
+        *_memory(trajectories, worth),
+        _paths(trajectories),
+        *_value(trajectories),
+        *_trips(trajectories, trips),
+    ]
+    if len(trajectories.task.mazes) == 1:
+        items.append(
+            Picture(
+                SECTION,
+                "occupancy of each cell in percent",
+                "Percentage of all steps spent in each cell. Bright dead ends that hold nothing are places where the agent gets "
+                "stuck.",
+                heat_map(trajectories.task.mazes[0], occupancy_percent(trajectories)),
+            )
+        )
+    return items
 
 
-def _numbers(recording: Recording, trips: Trips, others: Mapping[str, tuple[Recording, Trips]]) -> list[Number]:
-    """The agent's figures, and the others' beside them; none where there was no goal to measure them by."""
+def _mean_latency(part: int) -> Callable[[Trajectories, Trips], float]:
+    def mean(played: Trajectories, _: Trips) -> float:
+        found = latencies(played.goals, played.step_seconds)[part]
+        return float(found.mean()) if len(found) else float("nan")
 
-    def number(name: str, words: str, figure_of: Callable[[Recording, Trips], float]) -> list[Number]:
-        value = figure_of(recording, trips)
-        beside = {who: figure_of(*played) for who, played in others.items()}
-        known = {who: other for who, other in beside.items() if np.isfinite(other)}
-        return [Number(SECTION, name, words, value, known, key=True)] if np.isfinite(value) else []
+    return mean
 
-    def seconds(part: int) -> Callable[[Recording, Trips], float]:
-        def mean(played: Recording, _: Trips) -> float:
-            found = latencies(played.goals, played.step_seconds)[part]
-            return float(found.mean()) if len(found) else float("nan")
 
-        return mean
-
-    return [
-        *number(
-            "return of an episode",
-            f"Mean sum of rewards over {recording.episodes} episodes of {recording.task.episode_seconds} seconds. Beside it, in "
-            "the same episodes, a policy that presses keys at random and an oracle that walks the shortest paths.",
+def _numbers(agent: Played, others: Mapping[str, Played]) -> list[Item]:
+    """The agent's figures beside those of the others; figures that don't exist are left out."""
+    task = agent[0].task
+    figures: list[tuple[str, str, Callable[[Trajectories, Trips], float]]] = [
+        (
+            "episode return",
+            f"Mean sum of rewards over {agent[0].episodes} episodes of {task.episode_seconds} seconds. Beside it, in the same "
+            "episodes, a policy of random actions and an oracle that walks the shortest paths.",
             lambda played, _: float(played.returns.mean()),
         ),
-        *number(
-            "seconds to the first goal",
-            "Mean over the episodes in which a goal was found at all.",
-            seconds(0),
-        ),
-        *number(
+        ("seconds to the first goal", "Mean over the episodes in which a goal was reached.", _mean_latency(0)),
+        (
             "seconds to later goals",
-            "Mean time from a goal to the next one. Where that is less than to the first goal, it remembers the goal.",
-            seconds(1),
+            "Mean time from a goal to the next one. It can't be compared with the first goal's: episodes with many later goals "
+            "are easy ones, and unfinished trips aren't counted.",
+            _mean_latency(1),
         ),
-        *number(
+        (
             "SPL of the first trip",
-            "Success weighted by path length: over episodes, shortest way divided by the way taken to the first goal, and 0 "
-            "where none was found. 1 is perfect.",
-            lambda _, walked: first_trip_spl(walked),
+            "Success weighted by path length: mean over episodes of the shortest way divided by the way taken to the first goal, "
+            "0 where none was reached. 1 is perfect.",
+            lambda _, trips: first_trip_spl(trips),
         ),
-        *number(
-            "shortest by taken path on later trips",
-            "How straight it goes back to a goal that it has found before in the episode, over trips that reached it. 1 is "
-            "perfect.",
-            lambda _, walked: path_efficiency(walked),
+        (
+            "path efficiency of later trips",
+            "Mean of the shortest way divided by the way taken, over trips after the first that reached the goal. 1 is perfect.",
+            lambda _, trips: path_efficiency(trips),
         ),
     ]
+    items: list[Item] = []
+    for name, caption, figure_of in figures:
+        value = figure_of(*agent)
+        beside = {who: figure_of(*played) for who, played in others.items()}
+        known = {who: other for who, other in beside.items() if np.isfinite(other)}
+        if np.isfinite(value):
+            items.append(Number(SECTION, name, caption, value, known, key=True))
+    return items
 
 
-def _paths(recording: Recording) -> Picture:
-    order = np.argsort(recording.returns, kind="stable")
-    chosen = [int(order[-1]), int(order[len(order) // 2]), int(order[0])]
-    names = ["the best episode", "the middle one", "the worst"]
-    with figure(5.2 * 3, 5.2 * max(0.5, recording.task.mazes[0].rows / recording.task.mazes[0].cols) + 0.5, 1, 3) as (made, axes):
-        for place, episode, name in zip(axes, chosen, names, strict=True):
-            maze = recording.task.mazes[recording.maze[episode]]
-            canvas = TopDown(maze, 56 if maze.cols <= 12 else 36, things="none")
-            canvas.path(recording.position[episode], width=0.06)
-            canvas.goal(divmod(int(recording.goal_cell[episode, 0]), maze.cols))
-            place.imshow(canvas.array())
-            place.set_title(
-                f"{name}: return {recording.returns[episode]:.0f}, {recording.goals[episode].sum()} goals", fontsize=12
+def _memory(trajectories: Trajectories, worth: MemoryWorth | None) -> list[Item]:
+    items: list[Item] = []
+    if worth:
+        found = worth.returns
+        items.append(
+            Number(
+                SECTION,
+                "worth of memory",
+                "Mean return as it is less that in the same episodes with the network's state erased at every respawn, with the "
+                "95 % bootstrap interval over pairs of episodes. An interval that covers 0 shows no memory across trips.",
+                found.value,
+                {"low": found.low, "high": found.high},
+                key=True,
             )
-            place.axis("off")
+        )
+    times = trip_times(trajectories)
+    if len(times) > 1:
+        items.append(
+            Table(
+                SECTION,
+                "trip times by number",
+                f"Mean seconds of trips 1, 2, 3, …, at most {cap_of(trajectories):.0f} s each, unfinished trips included, with "
+                "95 % intervals. Saved: the first trip's duration less this one's, in the same episodes.",
+                ["trip", "episodes", "seconds", "saved against trip 1"],
+                [
+                    [
+                        str(time.number),
+                        str(time.episodes),
+                        interval(time.seconds),
+                        MISSING if time.number == 1 else interval(time.saved),
+                    ]
+                    for time in times
+                ],
+                key=True,
+            )
+        )
+    return items
+
+
+def _paths(trajectories: Trajectories) -> Picture:
+    order = np.argsort(trajectories.returns, kind="stable")
+    chosen = {"best": int(order[-1]), "median": int(order[len(order) // 2]), "worst": int(order[0])}
+    maze = trajectories.task.mazes[0]
+    with figure(5.2 * 3, 5.2 * max(0.5, maze.rows / maze.cols) + 0.5, 1, 3) as (made, axes):
+        for panel, (name, episode) in zip(axes, chosen.items(), strict=True):
+            panel.imshow(path_map(trajectories, episode, width=0.06))
+            score = f"return {trajectories.returns[episode]:.0f}, {trajectories.goals[episode].sum()} goals"
+            panel.set_title(f"{name} episode: {score}", fontsize=12)
+            panel.axis("off")
         return Picture(
             SECTION,
             "paths of three episodes",
@@ -168,95 +161,84 @@ def _paths(recording: Recording) -> Picture:
         )
 
 
-def _occupancy(recording: Recording) -> Picture:
-    maze = recording.task.mazes[0]
-    share = 100 * np.bincount(recording.cell.ravel(), minlength=recording.task.cells) / recording.cell.size
-    share[~maze.open.ravel()] = np.nan
-    return Picture(
-        SECTION,
-        "time spent in each cell in percent",
-        "Where it spends its time, over all episodes. Bright dead ends that hold nothing are places where it gets lost.",
-        TopDown(maze, 56 if maze.cols <= 12 else 36).heat(share, low=0, colour_bar=True).array(),
-    )
-
-
-def _value(recording: Recording) -> list[Exhibit]:
-    order = np.argsort(recording.returns, kind="stable")
+def _value(trajectories: Trajectories) -> list[Item]:
+    order = np.argsort(trajectories.returns, kind="stable")
     episode = int(order[len(order) // 2])
-    maze = recording.task.mazes[recording.maze[episode]]
-    value = recording.readings[VALUE][episode]
-    seconds = np.arange(recording.steps) * recording.step_seconds
-    canvas = TopDown(maze, 56 if maze.cols <= 12 else 36, things="none")
-    canvas.path(recording.position[episode], values=value, width=0.08)
-    canvas.goal(divmod(int(recording.goal_cell[episode, 0]), maze.cols))
+    value = trajectories.signals[VALUE][episode]
+    seconds = np.arange(trajectories.steps) * trajectories.step_seconds
     with figure(7.5, 3.8) as (made, axes):
-        for index, at in enumerate(np.flatnonzero(recording.goals[episode])):
-            axes.axvline(seconds[at], color=CONTROL, linewidth=1.2, label="goal" if index == 0 else None)
+        for index, step in enumerate(np.flatnonzero(trajectories.goals[episode])):
+            axes.axvline(seconds[step], color=CONTROL, linewidth=1.2, label="goal" if index == 0 else None)
         axes.plot(seconds, value, color=AGENT, linewidth=1.4, label="value")
         axes.set_xlabel("seconds of the episode")
-        axes.set_ylabel("value: reward that it expects")
-        axes.set_title("What it expects")
+        axes.set_ylabel("value: expected discounted reward")
+        axes.set_title("Value over an episode")
         axes.legend(fontsize=10, loc="upper left")
         over_time = pixels_of(made)
     return [
         Picture(
             SECTION,
             "value over an episode",
-            "The discounted reward that the agent expects, in an episode of middling return. An agent that "
-            "knows where the goal is "
-            "expects more the nearer it comes; at each goal (vertical lines) it is put elsewhere, and the value falls.",
+            "The agent's value estimate in the episode with the median return. If the agent knows where the goal is, the value "
+            "rises as it approaches; at each goal (vertical lines) it is placed elsewhere, and the value falls.",
             over_time,
             key=True,
         ),
         Picture(
             SECTION,
-            "value along its path",
-            "The same episode from above: yellow where it expects much, dark where little.",
-            canvas.array(),
+            "value along a path",
+            "The same episode from above: yellow where the value is high, dark where it is low.",
+            path_map(trajectories, episode, value),
             key=True,
         ),
     ]
 
 
-def _latencies(recording: Recording, trips: Trips) -> list[Exhibit]:
-    first, later = latencies(recording.goals, recording.step_seconds)
+def _trips(trajectories: Trajectories, trips: Trips) -> list[Item]:
+    return [
+        Picture(
+            SECTION,
+            "time to the goal",
+            "Distribution of the time to the first goal and from each goal to the next; unfinished trips aren't included.",
+            _latency_plot(trajectories),
+            key=True,
+        ),
+        Picture(
+            SECTION,
+            "path length to the goal",
+            "One point per trip that reached the goal. Points near the dashed line took the shortest path.",
+            _length_plot(trips),
+            key=True,
+        ),
+    ]
+
+
+def _latency_plot(trajectories: Trajectories) -> Pixels:
+    first, later = latencies(trajectories.goals, trajectories.step_seconds)
     with figure(6.5, 3.8) as (made, axes):
-        edges = np.linspace(0, recording.task.episode_seconds, 31)
-        for values, colour, name in ((first, QUIET, "the first goal"), (later, AGENT, "later goals")):
+        edges = np.linspace(0, trajectories.task.episode_seconds, 31)
+        for values, colour, name in ((first, QUIET, "first goal"), (later, AGENT, "later goals")):
             if len(values):
                 label = f"{name}: {values.mean():.1f} s (mean of {len(values)})"
                 axes.hist(values, edges, color=colour, alpha=0.65, label=label, density=True)
         axes.set_xlabel("seconds, from the episode's start or from the last goal")
-        axes.set_ylabel("share a second")
-        axes.set_title("How long it takes to find the goal")
+        axes.set_ylabel("density, 1/s")
+        axes.set_title("Time to the goal")
         if len(first):
             axes.legend(fontsize=10)
-        times = pixels_of(made)
+        return pixels_of(made)
+
+
+def _length_plot(trips: Trips) -> Pixels:
     with figure(6.5, 3.8) as (made, axes):
         for chosen, colour, name in ((trips.first, QUIET, "first trip"), (~trips.first, AGENT, "later trips")):
             done = chosen & trips.reached
             axes.plot(trips.shortest[done], trips.taken[done], ".", color=colour, alpha=0.6, label=name)
         most = max(1.0, float(trips.shortest.max()))
-        axes.plot([0, most], [0, most], color=CONTROL, linestyle="--", label="as short as can be")
+        axes.plot([0, most], [0, most], color=CONTROL, linestyle="--", label="shortest path")
         axes.set_xlabel("shortest path, cells")
         axes.set_ylabel("path taken, cells")
-        axes.set_title("How straight it goes there")
+        axes.set_title("Path length to the goal")
         axes.set_ylim(0, 4 * most)
         axes.legend(fontsize=10)
-        ways = pixels_of(made)
-    return [
-        Picture(
-            SECTION,
-            "time to the goal",
-            "If later goals come sooner than the first, it remembers where the goal is.",
-            times,
-            key=True,
-        ),
-        Picture(
-            SECTION,
-            "way to the goal",
-            "One point a trip that reached the goal. Points near the dashed line took the shortest path.",
-            ways,
-            key=True,
-        ),
-    ]
+        return pixels_of(made)

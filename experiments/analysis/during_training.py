@@ -1,6 +1,6 @@
-"""A small reading while the training goes on: where the agent goes and whether it knows where it is, in TensorBoard.
+"""A short analysis in the course of a training: paths and position accuracy, as pictures in TensorBoard.
 
-Its pictures carry the training's frames as their step, so that TensorBoard's slider shows how the agent learns its maze.
+The pictures carry the training's frames as their step, so that TensorBoard's slider shows how the agent learns its maze.
 """
 
 import contextlib
@@ -13,54 +13,47 @@ import numpy as np
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from agents.checkpoint import Checkpoint
-from experiments.analysis.activations import POSTERIOR, VALUE, record_activations
+from experiments.analysis.activations import VALUE, record_activations
+from experiments.analysis.head_outputs import POSITION, POSTERIOR
 from experiments.analysis.items import Pixels
-from experiments.analysis.metrics import POSITION
-from experiments.analysis.trajectories import BLOCK, Recording
-from maze_gen.topdown import TopDown
+from experiments.analysis.maps import TRUE_POSITION, heat_map, mean_by_cell, occupancy_percent, path_map, posterior_plan
+from experiments.analysis.playback import Playback
+from experiments.analysis.recorder import BLOCK
+from experiments.analysis.trajectories import Trajectories
 
 MINUTES = 2.0
-"""Between two readings. One takes about two seconds of one core on the small tasks."""
+"""Between two analyses. One takes about two seconds of one core on the small tasks."""
 STEPS = 300
 FOLDER = "live"
 
 
-def live_pictures(recording: Recording) -> dict[str, Pixels]:
-    """Name → picture of a short recording; maps only where there is one maze."""
-    maze = recording.task.mazes[recording.maze[0]]
-    scale = 48 if maze.cols <= 12 else 32
-    best = int(recording.returns.argmax())
-    paths = TopDown(recording.task.mazes[recording.maze[best]], scale, things="none")
-    paths.path(recording.position[best], values=recording.readings[VALUE][best], width=0.08)
-    paths.goal(divmod(int(recording.goal_cell[best, 0]), maze.cols))
-    pictures = {"path of the best of 25 episodes, coloured by value": paths.array()}
-    if len(recording.task.mazes) > 1:
+def live_pictures(trajectories: Trajectories) -> dict[str, Pixels]:
+    """Name → picture of a short playback; maps only where there is one maze."""
+    maze = trajectories.task.mazes[0]
+    best = int(trajectories.returns.argmax())
+    pictures = {
+        "path of the best of 25 episodes, coloured by value": path_map(trajectories, best, trajectories.signals[VALUE][best])
+    }
+    if len(trajectories.task.mazes) > 1:
         return pictures
-    cells, count = recording.task.cells, np.bincount(recording.cell.ravel(), minlength=recording.task.cells)
-    share = np.where(maze.open.ravel(), 100 * count / recording.cell.size, np.nan)
-    pictures["time spent in each cell in percent"] = TopDown(maze, scale).heat(share, low=0, colour_bar=True).array()
-    if POSITION in recording.readings:
-        right = recording.readings[POSITION] == recording.cell
-        total = np.bincount(recording.cell.ravel(), weights=right.ravel(), minlength=cells)
-        known = np.divide(100 * total, count, out=np.full(cells, np.nan), where=count > 0)
-        pictures["accuracy of naming the cell in percent"] = (
-            TopDown(maze, scale).heat(known, low=0, high=100, colour_bar=True).array()
-        )
-        belief = recording.readings[POSTERIOR][best, -1].astype(np.float32)
-        seen = TopDown(maze, scale, things="none").heat(np.sqrt(belief), "Blues", low=0, high=1, opacity=1.0)
-        x, y = recording.position[best, -1].tolist()
-        pictures["where it believes it is after 20 seconds"] = seen.agent(
-            x, y, float(recording.heading[best, -1]), colour=(208, 60, 42)
-        ).array()
+    pictures["occupancy of each cell in percent"] = heat_map(maze, occupancy_percent(trajectories))
+    if POSITION in trajectories.signals:
+        correct = trajectories.signals[POSITION] == trajectories.cell
+        accuracy = mean_by_cell(100 * correct, trajectories.cell, trajectories.task.cells)
+        pictures["position accuracy in percent"] = heat_map(maze, accuracy, high=100)
+        plan = posterior_plan(maze, trajectories.signals[POSTERIOR][best, -1].astype(np.float32))
+        x, y = trajectories.position[best, -1].tolist()
+        plan.agent(x, y, float(trajectories.heading[best, -1]), colour=TRUE_POSITION)
+        pictures["posterior over cells after 20 seconds"] = plan.array()
     return pictures
 
 
 class LiveAnalysis:
-    """Reads checkpoints of a training in a thread of its own, one at a time.
+    """Analyses checkpoints of a training in a thread of its own, one at a time.
 
     Args:
         folder: of the run; the pictures go into the TensorBoard run `live` in it.
-        minutes: between two readings.
+        minutes: between two analyses.
     """
 
     def __init__(self, folder: Path, minutes: float = MINUTES) -> None:
@@ -70,35 +63,36 @@ class LiveAnalysis:
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
-    def read_if_due(self, make_checkpoint: Callable[[], Checkpoint]) -> None:
-        """Starts a reading of the checkpoint, if it is time and the last one is done."""
+    def start_if_due(self, make_checkpoint: Callable[[], Checkpoint]) -> None:
+        """Starts an analysis of the checkpoint, if it is due and the last one has finished."""
         if time.monotonic() < self.next or (self._thread is not None and self._thread.is_alive()):
             return
         self.next = time.monotonic() + 60 * self.minutes
-        self._thread = threading.Thread(target=self.read, args=(make_checkpoint(),), name="live reading", daemon=True)
+        self._thread = threading.Thread(target=self.analyse, args=(make_checkpoint(),), name="live analysis", daemon=True)
         self._thread.start()
 
-    def read(self, checkpoint: Checkpoint) -> None:
-        """Plays a block of short episodes and writes its pictures; a full disk is the training's concern, not this one's."""
+    def analyse(self, checkpoint: Checkpoint) -> None:
+        """Plays a block of short episodes and writes its pictures; errors of the disk are left for the training to report."""
 
-        def go_on(_: str) -> None:
+        def check(_: str) -> None:
             if self._stopped.is_set():
                 raise _StoppedError
 
         with contextlib.suppress(_StoppedError, OSError):
-            recording = record_activations(checkpoint, checkpoint.task, BLOCK, seed=1, threads=1, steps=STEPS, progress=go_on)
-            go_on("played")
+            playback = Playback(checkpoint.task, BLOCK, seed=1, threads=1, progress=check)
+            trajectories = record_activations(checkpoint, playback, steps=STEPS)
+            check("played")
             with SummaryWriter(str(self.folder)) as writer:
-                for name, picture in live_pictures(recording).items():
+                for name, picture in live_pictures(trajectories).items():
                     writer.add_image(f"Live/{name}", picture, checkpoint.frames, dataformats="HWC")
 
     def stop(self) -> None:
-        """Ends a reading that is under way, within about a second."""
+        """Ends an analysis that is in progress, within about a second."""
         self._stopped.set()
         self.wait()
 
     def wait(self) -> None:
-        """Until the last reading is done."""
+        """Returns when the last analysis has finished."""
         if self._thread is not None:
             self._thread.join()
 

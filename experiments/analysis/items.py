@@ -1,6 +1,6 @@
-"""What an analysis has to show: pictures, films, numbers, curves and tables, each with its name and the words to read it.
+"""Results of an analysis: pictures, films, numbers, curves and tables, each with a name and a caption.
 
-An analysis makes a list of exhibits; `board` hangs them in TensorBoard and `report` prints them on a page.
+An analysis makes a list of items; `tensorboard` writes them into a log folder and `report` into an HTML page.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,36 +20,36 @@ from maze_gen.raster import Pixels, encode_png
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """Something to see.
+class Item:
+    """A result.
 
     Attributes:
         section: the page it belongs to, e.g. `1 Position`; pages are in alphabetical order.
-        name: what it shows, understood by a stranger.
-        words: how to read it, one to three sentences.
+        name: what it shows.
+        caption: how to read it, one to three sentences.
         key: whether it belongs into the short report.
     """
 
     section: str
     name: str
-    words: str
+    caption: str
     key: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
-class Picture(Exhibit):
+class Picture(Item):
     """A still picture."""
 
     pixels: Pixels
 
 
 @dataclass(frozen=True)
-class Film(Exhibit):
-    """Moving pictures.
+class Film(Item):
+    """A film.
 
     Attributes:
-        frames: T pictures of one size; they may be drawn when they are asked for.
-        rate: frames a second.
+        frames: T pictures of one size; a sequence may draw each frame when it is indexed.
+        rate: frames per second.
         steps: [T] the agent step of each frame.
     """
 
@@ -59,44 +59,53 @@ class Film(Exhibit):
 
     @cached_property
     def webm(self) -> bytes:
-        """The content of the film as a .webm file, encoded when it is first asked for."""
+        """The content of the film as a .webm file, encoded at its first use."""
         return webm(self.frames, self.rate)
 
 
 @dataclass(frozen=True)
-class Curves(Exhibit):
-    """Lines over a common axis of whole numbers, for TensorBoard's scalars.
+class Curves(Item):
+    """Curves over a common axis of integers, for TensorBoard's scalars.
 
     Attributes:
-        lines: label → ([K] whole numbers, [K] values); the first is the agent's.
+        lines: label → ([K] integers, [K] values); the first is the agent's.
     """
 
     lines: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
-class Number(Exhibit):
-    """One figure, with what to hold it against.
+class Number(Item):
+    """One figure and its references.
 
     Attributes:
-        value: the figure.
-        beside: label → another agent's, decoder's, or no one's figure, e.g. `chance`.
-        percent: whether the figures are shares, to be read in percent.
+        value: the agent's figure.
+        beside: label → the same figure of a reference, e.g. `chance`, a control, or another policy.
+        percent: whether the figures are fractions, to be shown in percent.
     """
 
     value: float
     beside: dict[str, float] = field(default_factory=dict)
     percent: bool = field(default=False, kw_only=True)
 
-    def shown(self, value: float) -> str:
+    def text(self, value: float) -> str:
         """One of the figures as text."""
         if self.percent:
             return f"{100 * value:.1f} %"
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
+    @property
+    def value_text(self) -> str:
+        """The agent's figure as text."""
+        return self.text(self.value)
+
+    def beside_text(self, separator: str = " ", delimiter: str = ", ") -> str:
+        """The references as text, e.g. `chance 10 %, oracle 100 %`."""
+        return delimiter.join(f"{label}{separator}{self.text(value)}" for label, value in self.beside.items())
+
 
 @dataclass(frozen=True)
-class Table(Exhibit):
+class Table(Item):
     """Rows of text.
 
     Attributes:
@@ -109,11 +118,11 @@ class Table(Exhibit):
 
 
 @dataclass(frozen=True)
-class Detector(Exhibit):
-    """A yes-or-no detector's answers, for a precision-recall curve.
+class Detections(Item):
+    """Scores of a binary detector, for a precision-recall curve.
 
     Attributes:
-        labels: [K] bool, the truth.
+        labels: [K] bool, the true labels.
         scores: [K] in [0, 1].
     """
 
@@ -122,7 +131,7 @@ class Detector(Exhibit):
 
 
 @dataclass(frozen=True)
-class Cloud(Exhibit):
+class PointCloud(Item):
     """Points with labels and pictures, for TensorBoard's projector.
 
     Attributes:
@@ -139,7 +148,7 @@ class Cloud(Exhibit):
 
 
 INK, QUIET, AGENT, CONTROL, CHANCE = "#22252d", "#8a8f9c", "#2563c9", "#d0802a", "#8a8f9c"
-"""Colours of text, of what is not the point, of the agent, of a control, and of chance."""
+"""Colours of text, of secondary marks, of the agent, of a control, and of chance."""
 
 _STYLE: Any = {
     "font.size": 12,
@@ -163,7 +172,12 @@ _STYLE: Any = {
 
 @contextmanager
 def figure(width: float, height: float, rows: int = 1, cols: int = 1, **options: Any) -> Iterator[tuple[Figure, Any]]:
-    """A figure of `rows` x `cols` axes in this project's style, without any window system; sizes in inches of 100 pixels."""
+    """A Matplotlib figure of `rows` x `cols` axes in this project's style, without a window system.
+
+    Args:
+        width, height: inches of 100 pixels.
+        options: of `Figure.subplots`.
+    """
     with matplotlib.rc_context(_STYLE):
         made = Figure(figsize=(width, height), dpi=100, layout="constrained")
         yield made, made.subplots(rows, cols, **options)

@@ -1,45 +1,36 @@
-"""Does the agent recognise a place that it has seen before? Precision, recall, and where on the path it is right."""
+"""Loop closure: precision and recall of the agent's own head and of a fitted detector, and where on a path they are right."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.analysis.activations import LOOP, LOOP_LABEL
-from experiments.analysis.decoders import fit, other_episodes, probabilities, split_episodes
-from experiments.analysis.items import (
-    AGENT,
-    CHANCE,
-    Detector,
-    Exhibit,
-    Number,
-    Picture,
-    figure,
-    pixels_of,
-)
+from experiments.analysis.decoders import fit, probabilities, split_episodes, swap_episodes
+from experiments.analysis.head_outputs import LOOP, LOOP_LABEL, loop_labels
+from experiments.analysis.items import AGENT, CHANCE, Detections, Item, Number, Picture, figure, pixels_of
+from experiments.analysis.maps import plan_of
 from experiments.analysis.statistics import detection_curve, f1_score
-from experiments.analysis.trajectories import Recording
-from maze_gen.topdown import TopDown
+from experiments.analysis.trajectories import Trajectories
 
 SECTION = "2 Loop closure"
-HIT, ALARM, MISS = (38, 150, 84), (214, 32, 40), (90, 96, 110)
+TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = (38, 150, 84), (214, 32, 40), (90, 96, 110)
 
 
 @dataclass(frozen=True)
-class LoopReading:
-    """A detector's answers on the episodes that its threshold was not chosen on.
+class DetectorResult:
+    """Output of a detector on the test episodes, on which its threshold was not chosen.
 
     Attributes:
-        name: whose answers they are.
-        episodes: [R].
+        name: of the detector.
+        episodes: [R] the test episodes.
         scores: [R, T] in [0, 1].
         labels: [R, T] bool.
-        threshold: with the best F1 on the other episodes.
+        threshold: the one with the best F1 on other episodes.
         f1: at that threshold.
-        always: F1 of always saying yes, the best that can be had without knowing anything.
-        shuffled: F1 of what the detector says in another episode at the same time: loops grow more frequent as an episode goes
-            on, so that a clock alone knows something.
-        average_precision: area under the precision-recall curve; the share of loops is what chance gets.
+        always: F1 of a detector that always says yes, the best that is possible without any information.
+        shuffled: F1 of the detector's output in another episode at the same time: loops become more frequent in the course of
+            an episode, so that the time alone carries information.
+        average_precision: area under the precision-recall curve; chance has the frequency of loop closures.
     """
 
     name: str
@@ -52,24 +43,41 @@ class LoopReading:
     shuffled: float
     average_precision: float
 
+    @property
+    def detected(self) -> npt.NDArray[np.bool_]:
+        """[R, T] whether the score reaches the threshold."""
+        return self.scores >= self.threshold
 
-def read_loops(recording: Recording, layers: tuple[str, ...]) -> list[LoopReading]:
+
+def detect_loops(trajectories: Trajectories) -> list[DetectorResult]:
     """The agent's own head, if it has one, and a linear detector on its last layer; nothing where no loop is ever closed."""
-    labels = recording.readings[LOOP_LABEL]
-    fitting, reading = split_episodes(recording.episodes)
-    if not labels[fitting].any() or not labels[reading].any():
+    labels = trajectories.signals[LOOP_LABEL]
+    if not _testable(labels):
         return []
     found = []
-    if LOOP in recording.readings:
-        found.append(judge("the agent's own loop-closure head", recording.readings[LOOP], labels))
-    found.append(_fitted(layers[-1], recording.readings[layers[-1]], labels))
+    if LOOP in trajectories.signals:
+        found.append(judge("the agent's own loop-closure head", trajectories.signals[LOOP], labels))
+    layer, features = list(trajectories.layers.items())[-1]
+    found.append(_fitted(layer, features, labels))
     return found
 
 
-def _fitted(layer: str, features: npt.NDArray, labels: npt.NDArray[np.bool_]) -> LoopReading:
-    """A linear detector, fitted on two thirds of the episodes that aren't read; its threshold is chosen on the other third.
+def loop_closure_f1(trajectories: Trajectories) -> float | None:
+    """F1 of the agent's own head; None without one, or where no loop is closed in the episodes to choose on or to test on."""
+    if LOOP not in trajectories.signals:
+        return None
+    labels = loop_labels(trajectories.position)
+    return judge("", trajectories.signals[LOOP], labels).f1 if _testable(labels) else None
 
-    On the episodes that it was fitted on it is surer than it should be.
+
+def _testable(labels: npt.NDArray[np.bool_]) -> bool:
+    return all(labels[part].any() for part in split_episodes(len(labels)))
+
+
+def _fitted(layer: str, features: npt.NDArray, labels: npt.NDArray[np.bool_]) -> DetectorResult:
+    """A linear detector, fitted on two thirds of the fitting episodes; its threshold is chosen on the other third.
+
+    On the episodes that it was fitted on its scores are too confident.
     """
     fitting, _ = split_episodes(len(labels))
     mine = fitting[np.arange(len(fitting)) % 3 < 2]
@@ -81,123 +89,121 @@ def _fitted(layer: str, features: npt.NDArray, labels: npt.NDArray[np.bool_]) ->
 
 def judge(
     name: str, scores: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_], choosing: npt.NDArray[np.int64] | None = None
-) -> LoopReading:
-    """Chooses the threshold on some episodes and judges those that are read.
+) -> DetectorResult:
+    """Chooses the threshold on some episodes and tests the detector on others.
 
     Args:
         scores: [E, T] in [0, 1].
         labels: [E, T].
-        choosing: the episodes to choose on; the 60 % that aren't read without it.
+        choosing: the episodes to choose on; by default the 60 % that aren't tested on.
     """
-    fitting, reading = split_episodes(len(labels))
+    fitting, testing = split_episodes(len(labels))
     chosen_on = fitting if choosing is None else choosing
     chosen = detection_curve(scores[chosen_on], labels[chosen_on])
     threshold = chosen.best_threshold if chosen else 0.5
-    curve = detection_curve(scores[reading], labels[reading])
-    share = float(labels[reading].mean())
-    said = scores[reading] >= threshold
-    return LoopReading(
+    curve = detection_curve(scores[testing], labels[testing])
+    frequency = float(labels[testing].mean())
+    detected = scores[testing] >= threshold
+    return DetectorResult(
         name=name,
-        episodes=reading,
-        scores=scores[reading],
-        labels=labels[reading],
+        episodes=testing,
+        scores=scores[testing],
+        labels=labels[testing],
         threshold=threshold,
-        f1=f1_score(said, labels[reading]),
-        always=2 * share / (1 + share),
-        shuffled=f1_score(other_episodes(said), labels[reading]),
+        f1=f1_score(detected, labels[testing]),
+        always=2 * frequency / (1 + frequency),
+        shuffled=f1_score(swap_episodes(detected), labels[testing]),
         average_precision=curve.average_precision if curve else 0.0,
     )
 
 
-def loop_exhibits(recording: Recording, readings: list[LoopReading]) -> list[Exhibit]:
-    """Everything about loop closure; nothing without readings."""
-    if not readings:
+def loop_items(trajectories: Trajectories, results: list[DetectorResult]) -> list[Item]:
+    """Everything about loop closure; nothing without results."""
+    if not results:
         return []
-    best = readings[0]
-    share = float(best.labels.mean())
-    exhibits: list[Exhibit] = [
+    best = results[0]
+    frequency = float(best.labels.mean())
+    return [
         Number(
             SECTION,
-            "F1 of recognising a place",
-            f"F1 of {best.name} on episodes that its threshold wasn't chosen on. A loop closes where the agent is within one "
-            "cell of where it was before, having been more than two cells off in between. Chance always says yes; the shuffled "
-            "control is what it said in another episode at the same time.",
+            "loop-closure F1",
+            f"F1 of {best.name} in episodes on which its threshold wasn't chosen. A loop is closed where the agent is within one "
+            "cell of where it was before, having been more than two cells away in between. Chance always says yes; the shuffled "
+            "control is the detector's output in another episode at the same time.",
             best.f1,
-            {
-                "chance": best.always,
-                "shuffled control": best.shuffled,
-                **{reading.name: reading.f1 for reading in readings[1:]},
-            },
+            {"chance": best.always, "shuffled control": best.shuffled, **{other.name: other.f1 for other in results[1:]}},
             key=True,
         ),
         Number(
             SECTION,
-            "area under the precision-recall curve",
-            "Average precision; a detector that knows nothing gets the share of steps at which a loop closes.",
+            "loop-closure average precision",
+            "Area under the precision-recall curve; a detector without information has the frequency of loop closures.",
             best.average_precision,
-            {"chance": share},
+            {"chance": frequency},
         ),
         *(
-            Detector(
+            Detections(
                 SECTION,
-                f"precision and recall, {reading.name}",
-                "Precision: how many alarms are right. Recall: how many loop closures are seen.",
-                reading.labels.ravel(),
-                reading.scores.ravel(),
+                f"precision and recall, {result.name}",
+                "Precision: the fraction of detections that are right. Recall: the fraction of loop closures that are detected.",
+                result.labels.ravel(),
+                result.scores.ravel(),
             )
-            for reading in readings
+            for result in results
         ),
-        _curves(readings, share),
+        _curves(results, frequency),
+        _on_path(trajectories, best),
     ]
-    exhibits.append(_on_path(recording, best))
-    return exhibits
 
 
-def _curves(readings: list[LoopReading], share: float) -> Picture:
+def _curves(results: list[DetectorResult], frequency: float) -> Picture:
     with figure(6.4, 4.8) as (made, axes):
-        for reading, colour in zip(readings, (AGENT, "#8fb2ec"), strict=False):
-            curve = detection_curve(reading.scores, reading.labels)
+        for result, colour in zip(results, (AGENT, "#8fb2ec"), strict=False):
+            curve = detection_curve(result.scores, result.labels)
             assert curve is not None
-            axes.plot(100 * curve.recall, 100 * curve.precision, color=colour, label=reading.name)
-            at = int(np.argmin(np.abs(curve.thresholds - reading.threshold)))
+            axes.plot(100 * curve.recall, 100 * curve.precision, color=colour, label=result.name)
+            at = int(np.argmin(np.abs(curve.thresholds - result.threshold)))
             axes.plot(100 * curve.recall[at], 100 * curve.precision[at], "o", color=colour, markersize=9)
-        axes.axhline(100 * share, color=CHANCE, linestyle=":", label="chance")
+        axes.axhline(100 * frequency, color=CHANCE, linestyle=":", label="chance")
         axes.set_xlim(0, 101)
         axes.set_ylim(0, 101)
-        axes.set_xlabel("recall: loop closures that are seen, %")
-        axes.set_ylabel("precision: alarms that are right, %")
-        axes.set_title("Recognising a place")
+        axes.set_xlabel("recall: loop closures that are detected, %")
+        axes.set_ylabel("precision: detections that are right, %")
+        axes.set_title("Loop closure")
         axes.legend(fontsize=10, loc="lower left")
         return Picture(
             SECTION,
-            "precision and recall of recognising a place",
-            "The further to the upper right, the better. The dot is the threshold that was best on other episodes.",
+            "precision and recall of loop closure",
+            "The closer to the upper right, the better. The dot is the threshold that was best on other episodes.",
             pixels_of(made),
             key=True,
         )
 
 
-def _on_path(recording: Recording, best: LoopReading) -> Picture:
-    # The episode whose F1 is the median shows the usual, not the best.
-    said = best.scores >= best.threshold
-    scores = [f1_score(row, truth) for row, truth in zip(said, best.labels, strict=True)]
+def _on_path(trajectories: Trajectories, best: DetectorResult) -> Picture:
+    # The episode with the median F1 is typical.
+    detected = best.detected
+    scores = [f1_score(row, truth) for row, truth in zip(detected, best.labels, strict=True)]
     row = int(np.argsort(scores)[len(scores) // 2])
     episode = int(best.episodes[row])
-    maze = recording.task.mazes[recording.maze[episode]]
-    places = recording.position[episode]
-    canvas = TopDown(maze, 64 if maze.cols <= 12 else 40, things="none")
-    canvas.path(places, colour=(198, 203, 214), width=0.05)
-    canvas.goal(divmod(int(recording.goal_cell[episode, 0]), maze.cols))
-    hits, alarms, misses = said[row] & best.labels[row], said[row] & ~best.labels[row], ~said[row] & best.labels[row]
-    for chosen, kind, colour in ((misses, "ring", MISS), (hits, "disc", HIT), (alarms, "cross", ALARM)):
-        for x, y in places[chosen][::4].tolist():
-            canvas.marker(x, y, kind=kind, colour=colour, size=0.16, width=0.03)  # type: ignore[arg-type]
+    maze = trajectories.task.mazes[trajectories.maze[episode]]
+    positions = trajectories.position[episode]
+    plan = plan_of(maze, "large")
+    plan.path(positions, colour=(198, 203, 214), width=0.05)
+    plan.goal(divmod(int(trajectories.goal_cell[episode, 0]), maze.cols))
+    right, found, true = detected[row] & best.labels[row], detected[row], best.labels[row]
+    for chosen, kind, colour in (
+        (true & ~found, "ring", FALSE_NEGATIVE),
+        (right, "disc", TRUE_POSITIVE),
+        (found & ~true, "cross", FALSE_POSITIVE),
+    ):
+        for x, y in positions[chosen][::4].tolist():
+            plan.marker(x, y, kind=kind, colour=colour, size=0.16, width=0.03)  # type: ignore[arg-type]
     return Picture(
         SECTION,
         "loop closures on a path",
-        f"One episode of middling quality, every fourth step: green discs are loop closures that {best.name} "
-        "sees, grey rings those "
-        "it misses, red crosses false alarms.",
-        canvas.array(),
+        f"The episode with the median F1, every fourth step: green discs are loop closures that {best.name} detects, grey rings "
+        "those that it misses, red crosses false detections.",
+        plan.array(),
         key=True,
     )

@@ -1,41 +1,19 @@
-"""What to show of position: decoders compared, accuracy after a spawn and by visit, and what each layer knows."""
+"""Position, heading and goal decoded from every layer, and how position accuracy develops after a spawn and over visits."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from experiments.analysis.activations import POSTERIOR
-from experiments.analysis.decoders import (
-    Curve,
-    Kind,
-    Reading,
-    binned,
-    decode,
-    entropy,
-    heading_class,
-    path_error,
-    reading_of,
-    visits,
-)
-from experiments.analysis.items import (
-    AGENT,
-    CHANCE,
-    CONTROL,
-    Curves,
-    Exhibit,
-    Number,
-    Picture,
-    Pixels,
-    Table,
-    figure,
-    pixels_of,
-)
-from experiments.analysis.position_maps import confusions, maps
-from experiments.analysis.trajectories import Recording, default_threads
+from experiments.analysis.decoders import DecoderResult, Kind, decode, own_decoder_result
+from experiments.analysis.head_outputs import POSTERIOR
+from experiments.analysis.items import AGENT, CHANCE, CONTROL, Curves, Item, Number, Picture, Pixels, Table, figure, pixels_of
+from experiments.analysis.measures import Curve, binned, entropy, heading_class, path_error, visits
+from experiments.analysis.playback import Progress, silent
+from experiments.analysis.position_maps import accuracy_and_error_maps, confusion_pictures
+from experiments.analysis.threads import map_in_threads
+from experiments.analysis.trajectories import Trajectories
+from experiments.tables import percent
 from maze_gen.paths import all_distances
 
 SECTION = "1 Position"
@@ -43,240 +21,234 @@ KINDS: tuple[Kind, ...] = ("linear", "one hidden layer")
 SECONDS_EDGES = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 30])
 VISITS = 8
 FEWEST = 100
-"""Means of fewer steps aren't shown: they are of a visit or two, and jump."""
+"""Means over fewer steps aren't shown: they come from one or two visits and vary widely."""
 PANEL = (6.0, 4.2)
 OWN = "the agent's own decoder"
+SINCE_SPAWN = "seconds since the last spawn"
 
 
 @dataclass(frozen=True)
-class PositionReadings:
-    """What decoders made of an agent.
+class PositionResults:
+    """Results of all decoders on an agent.
 
     Attributes:
-        best: the reading that is looked into: the agent's own decoder, else the linear one on its last layer.
-        position, heading, goal: fitted decoders, from the eye to the policy; `goal` is empty where the goal never moves.
+        best: the result that is analysed in detail: the agent's own decoder, else the linear decoder on its last layer.
+        position, heading, goal: fitted decoders, from the first layer to the last; `goal` is empty where the goal never moves.
         own: the agent's own decoder, if it has one.
     """
 
-    best: Reading
-    position: list[Reading]
-    heading: list[Reading]
-    goal: list[Reading]
-    own: Reading | None
+    best: DecoderResult
+    position: list[DecoderResult]
+    heading: list[DecoderResult]
+    goal: list[DecoderResult]
+    own: DecoderResult | None
 
 
-def read_positions(
-    recording: Recording, layers: tuple[str, ...], progress: Callable[[str], None] | None = None, threads: int | None = None
-) -> PositionReadings:
-    """Fits every decoder, several at a time."""
-    cells = recording.task.cells
-    goal_moves = len(np.unique(recording.goal_cell)) > 1 and len(recording.task.mazes) == 1
-    targets = {"position": (recording.cell, cells), "heading": (heading_class(recording.heading), 8)}
+def decode_positions(trajectories: Trajectories, progress: Progress = silent, threads: int | None = None) -> PositionResults:
+    """Fits every decoder on every layer, several at the same time."""
+    cells, layers = trajectories.task.cells, trajectories.layers
+    goal_moves = len(np.unique(trajectories.goal_cell)) > 1 and len(trajectories.task.mazes) == 1
+    targets = {"position": (trajectories.cell, cells), "heading": (heading_class(trajectories.heading), 8)}
     if goal_moves:
-        targets["goal"] = (recording.goal_cell, cells)
-    jobs = [(what, layer, kind) for what in targets for layer in layers for kind in KINDS]
+        targets["goal"] = (trajectories.goal_cell, cells)
+    jobs: list[tuple[str, str, Kind]] = [(target, layer, kind) for target in targets for layer in layers for kind in KINDS]
 
-    def run(job: tuple[str, str, Kind]) -> Reading:
-        what, layer, kind = job
-        # Small products are faster on one thread each than together on all.
-        torch.set_num_threads(1)
-        labels, classes = targets[what]
-        found = decode(f"{what} from {layer}, {kind}", recording.readings[layer], labels, classes, kind)
-        if progress:
-            progress(f"fitted {found.name}")
+    def run(job: tuple[str, str, Kind]) -> DecoderResult:
+        target, layer, kind = job
+        labels, classes = targets[target]
+        found = decode(f"{target} from {layer}, {kind}", layers[layer], labels, classes, kind)
+        progress(f"fitted {found.name}")
         return found
 
-    before = torch.get_num_threads()
-    with ThreadPoolExecutor(threads or default_threads()) as pool:
-        readings = dict(zip(jobs, pool.map(run, jobs), strict=True))
-    torch.set_num_threads(before)
-    own = recording.readings.get(POSTERIOR)
-    mine = None if own is None else reading_of(f"position, {OWN}", own, recording.cell)
-    found = {what: [reading for job, reading in readings.items() if job[0] == what] for what in ("position", "heading", "goal")}
-    best = mine or readings["position", layers[-1], "linear"]
-    return PositionReadings(best, found["position"], found["heading"], found["goal"], mine)
+    results = dict(zip(jobs, map_in_threads(run, jobs, threads), strict=True))
+    posterior = trajectories.signals.get(POSTERIOR)
+    own = None if posterior is None else own_decoder_result(f"position, {OWN}", posterior, trajectories.cell)
+    found = {
+        target: [result for job, result in results.items() if job[0] == target] for target in ("position", "heading", "goal")
+    }
+    best = own or results["position", list(layers)[-1], "linear"]
+    return PositionResults(best, found["position"], found["heading"], found["goal"], own)
 
 
-def position_exhibits(recording: Recording, readings: PositionReadings) -> list[Exhibit]:
-    """Everything about position but the posterior along a path."""
-    best = readings.best
-    error = errors_of(recording, best)
+def position_items(trajectories: Trajectories, results: PositionResults) -> list[Item]:
+    """Everything about position except the posterior along a path."""
+    best = results.best
+    error = errors_of(trajectories, best)
     assert best.control is not None
-    exhibits: list[Exhibit] = [
-        _compared(readings),
+    control = "its output in another episode at the same time" if results.own else "fitted on labels of other episodes"
+    items: list[Item] = [
+        _compared(results),
         Number(
             SECTION,
-            "accuracy of naming the cell",
-            f"Share of steps at which {best.name}, names the true one of {recording.task.cells} cells, on episodes that no "
-            f"decoder was fitted on. Chance always names the commonest cell; {_what_control(readings)}.",
+            "position accuracy",
+            f"Fraction of steps at which the most likely of {trajectories.task.cells} cells ({best.name}) is the true one, in "
+            "episodes that no decoder was fitted on. Chance always predicts the most common cell; the shuffled control is "
+            f"{control}.",
             best.accuracy,
-            {"chance": best.chance, "shuffled control": best.shuffled or 0.0},
+            {"chance": best.chance, "shuffled control": best.control_accuracy or 0.0},
             key=True,
             percent=True,
         ),
         Number(
             SECTION,
-            "error in cells of path",
-            "Mean way between the named cell and the true one, in cells; chance always names the commonest cell.",
+            "position error in cells of path",
+            "Mean length of the shortest path between the predicted and the true cell; chance always predicts the most common "
+            "cell.",
             float(error.mean()),
             {
-                "chance": float(errors_of(recording, best, np.full(best.labels.shape, best.commonest)).mean()),
-                "shuffled control": float(errors_of(recording, best, best.control).mean()),
+                "chance": float(errors_of(trajectories, best, np.full(best.labels.shape, best.most_common)).mean()),
+                "shuffled control": float(errors_of(trajectories, best, best.control).mean()),
             },
             key=True,
         ),
-        *_over_time(recording, best),
+        *_over_time(trajectories, best),
+        *_by_layer(results),
     ]
-    exhibits += _layer_pictures(readings)
-    if len(recording.task.mazes) == 1:
-        exhibits += maps(SECTION, recording, best, error)
-    exhibits += confusions(SECTION, recording, best)
-    return exhibits
+    if len(trajectories.task.mazes) == 1:
+        items += accuracy_and_error_maps(SECTION, trajectories, best, error)
+    return items + confusion_pictures(SECTION, trajectories, best)
 
 
-def _what_control(readings: PositionReadings) -> str:
-    if readings.own:
-        return "the shuffled control is what it said in another episode at the same time"
-    return "the shuffled control was fitted on labels of other episodes"
-
-
-def errors_of(recording: Recording, reading: Reading, said: npt.NDArray | None = None) -> npt.NDArray[np.int32]:
-    """[R, T] cells of path between the named cell and the true one, in the episodes that were read.
+def errors_of(trajectories: Trajectories, result: DecoderResult, predicted: npt.NDArray | None = None) -> npt.NDArray[np.int32]:
+    """[R, T] cells of path between the predicted cell and the true one, in the test episodes.
 
     Args:
-        said: [R, T] cells that are named; those of the reading without it.
+        predicted: [R, T] cells; those of the result by default.
     """
-    named = reading.likeliest if said is None else said
-    mazes = recording.maze[reading.episodes]
-    distance = {int(maze): all_distances(recording.task.mazes[maze]) for maze in np.unique(mazes)}
-    rows = zip(named, reading.labels, mazes.tolist(), strict=True)
+    cells = result.predicted if predicted is None else predicted
+    mazes = trajectories.maze[result.episodes]
+    distance = {int(maze): all_distances(trajectories.task.mazes[maze]) for maze in np.unique(mazes)}
+    rows = zip(cells, result.labels, mazes.tolist(), strict=True)
     return np.stack([path_error(here, truth, distance[maze]) for here, truth, maze in rows])
 
 
-def _compared(readings: PositionReadings) -> Table:
-    rows = [readings.own] if readings.own else []
-    rows += [*readings.position, *readings.heading, *readings.goal]
-
-    def percent(value: float | None) -> str:
-        return "–" if value is None else f"{100 * value:.1f} %"
-
+def _compared(results: PositionResults) -> Table:
+    rows = [*([results.own] if results.own else []), *results.position, *results.heading, *results.goal]
     return Table(
         SECTION,
         "decoders compared",
-        "What can be read off which layer. A decoder is fitted on 60 % of the episodes, after training and without changing the "
-        "agent, and tested on the others. Chance always names the commonest class; the shuffled control was fitted on labels of "
-        "other episodes (of the agent's own decoder: what it says in another episode at the same time). Only what lies above "
-        "both is knowledge.",
+        "Accuracy of decoders on each layer. A decoder is fitted on 60 % of the episodes, after training and without changing "
+        "the agent, and tested on the others. Chance always predicts the most common class; the shuffled control was fitted on "
+        "labels of other episodes (of the agent's own decoder: its output in another episode at the same time). Only what lies "
+        "above both is knowledge about the episode at hand.",
         ["decoded, from, by", "accuracy", "chance", "shuffled control"],
-        [[reading.name, percent(reading.accuracy), percent(reading.chance), percent(reading.shuffled)] for reading in rows],
+        [[row.name, percent(row.accuracy, 1), percent(row.chance, 1), percent(row.control_accuracy, 1)] for row in rows],
         key=True,
     )
 
 
-def _over_time(recording: Recording, best: Reading) -> list[Exhibit]:
+def _over_time(trajectories: Trajectories, best: DecoderResult) -> list[Item]:
     assert best.control is not None
-    right = {
-        best.name: best.likeliest == best.labels,
+    correct = {
+        best.name: best.predicted == best.labels,
         "shuffled control": best.control == best.labels,
-        "chance": best.labels == best.commonest,
+        "chance": best.labels == best.most_common,
     }
-    since = recording.seconds_since_spawn[best.episodes]
-    visit = np.minimum(visits(recording.cell[best.episodes]), VISITS)
-    entered = np.arange(1, VISITS + 2)
-    by_time = {name: binned(since, values.astype(np.float64), SECONDS_EDGES, FEWEST) for name, values in right.items()}
-    by_visit = {name: binned(visit, values.astype(np.float64), entered, FEWEST) for name, values in right.items()}
-    bits = binned(since, entropy(best.probabilities), SECONDS_EDGES, FEWEST)
-    middle = (bits.edges[:-1] + bits.edges[1:]) / 2
-    with figure(*PANEL) as (made, axes):
-        axes.plot(middle, bits.mean, "o-", color=AGENT, label=best.name)
-        axes.axhline(entropy(best.shares), color=CHANCE, linestyle=":", label="chance: knows only where it usually is")
-        axes.set_ylim(0)
-        axes.set_title("Doubt after a spawn")
-        axes.set_xlabel("seconds since the last spawn")
-        axes.set_ylabel("entropy of the posterior, bits")
-        axes.legend(fontsize=10)
-        doubt = pixels_of(made)
-    steps = np.floor(bits.edges[:-1] * 1000).astype(np.int64)
+    since = trajectories.seconds_since_spawn[best.episodes]
+    visit = np.minimum(visits(trajectories.cell[best.episodes]), VISITS)
+    by_time = {name: binned(since, values.astype(np.float64), SECONDS_EDGES, FEWEST) for name, values in correct.items()}
     entries = np.arange(1, VISITS + 1)
+    edges = np.arange(1, VISITS + 2)
+    by_visit = {name: binned(visit, values.astype(np.float64), edges, FEWEST) for name, values in correct.items()}
+    middle = (SECONDS_EDGES[:-1] + SECONDS_EDGES[1:]) / 2
+    milliseconds = np.floor(SECONDS_EDGES[:-1] * 1000).astype(np.int64)
     return [
         Picture(
             SECTION,
-            "accuracy after a spawn",
-            "An agent that is put down somewhere has to look around: the better it knows its maze, the sooner the curve rises.",
-            _rising(middle, by_time, "Accuracy after a spawn", "seconds since the last spawn"),
+            "position accuracy after a spawn",
+            "After a spawn an agent has to look around. The sooner the curve rises, the better it knows its maze.",
+            _accuracy_plot(middle, by_time, "Position accuracy after a spawn", SINCE_SPAWN),
             key=True,
         ),
         Picture(
             SECTION,
-            "doubt after a spawn",
-            "Entropy of what it believes about its place: one bit means that it hesitates between two cells.",
-            doubt,
+            "entropy of the posterior after a spawn",
+            "Entropy of the probabilities of all cells: one bit means that two cells are equally likely.",
+            _entropy_plot(best, since),
             key=True,
         ),
         Picture(
             SECTION,
-            "accuracy in a cell seen before",
-            "By how often it has entered its present cell in this episode: what rises was learned within the episode.",
-            _rising(entries, by_visit, "Accuracy in a cell seen before", f"visit to the cell ({VISITS}: or later)"),
+            "position accuracy in a cell visited before",
+            "By how often the agent has entered its present cell in this episode: what rises was learned within the episode.",
+            _accuracy_plot(
+                entries, by_visit, "Position accuracy in a cell visited before", f"visit to the cell ({VISITS}: or later)"
+            ),
             key=True,
         ),
         Curves(
             SECTION,
-            "accuracy by milliseconds since spawn",
-            "Share of steps with the right cell; the step axis is milliseconds since the last spawn.",
-            {name: (steps, curve.mean) for name, curve in by_time.items()},
+            "position accuracy by milliseconds since spawn",
+            "Fraction of steps with the correct cell; the step axis is milliseconds since the last spawn.",
+            {name: (milliseconds, curve.mean) for name, curve in by_time.items()},
         ),
         Curves(
             SECTION,
-            "accuracy by visit to the cell",
-            "Share of steps with the right cell; the step axis counts entries into the present cell in this episode.",
+            "position accuracy by visit to the cell",
+            "Fraction of steps with the correct cell; the step axis counts entries into the present cell in this episode.",
             {name: (entries, curve.mean) for name, curve in by_visit.items()},
         ),
     ]
 
 
-def _rising(x: npt.NDArray, curves: dict[str, Curve], title: str, across: str) -> Pixels:
-    """The agent's curve, and under it those of its control and of chance."""
+def _entropy_plot(best: DecoderResult, since: npt.NDArray) -> Pixels:
+    bits = binned(since, entropy(best.probabilities), SECONDS_EDGES, FEWEST)
+    with figure(*PANEL) as (made, axes):
+        axes.plot((bits.edges[:-1] + bits.edges[1:]) / 2, bits.mean, "o-", color=AGENT, label=best.name)
+        axes.axhline(entropy(best.frequencies), color=CHANCE, linestyle=":", label="chance: frequencies of the cells")
+        axes.set_ylim(0)
+        axes.set_title("Entropy of the posterior after a spawn")
+        axes.set_xlabel(SINCE_SPAWN)
+        axes.set_ylabel("entropy, bits")
+        axes.legend(fontsize=10)
+        return pixels_of(made)
+
+
+def _accuracy_plot(x: npt.NDArray, curves: dict[str, Curve], title: str, x_label: str) -> Pixels:
+    """Curves of the decoder, its control and chance, in this order."""
     looks = ((AGENT, "o-"), (CONTROL, "--"), (CHANCE, ":"))
     with figure(*PANEL) as (made, axes):
         for (name, curve), (colour, look) in zip(curves.items(), looks, strict=True):
             axes.plot(x, 100 * curve.mean, look, color=colour, label=name)
         axes.set_ylim(0, 102)
-        axes.set_ylabel("steps with the right cell, %")
+        axes.set_ylabel("steps with the correct cell, %")
         axes.set_title(title)
-        axes.set_xlabel(across)
+        axes.set_xlabel(x_label)
         axes.legend(fontsize=10)
         return pixels_of(made)
 
 
-def _layer_pictures(readings: PositionReadings) -> list[Exhibit]:
-    groups = [("cell", readings.position), ("heading, of eight", readings.heading)]
-    if readings.goal:
-        groups.append(("cell of the goal", readings.goal))
-    exhibits: list[Exhibit] = []
-    for what, found in groups:
-        with figure(*PANEL) as (made, axes):
-            names = [reading.name.split(" from ")[1].split(", ")[0] for reading in found[::2]]
-            x = np.arange(len(names))
-            for offset, first, colour, label in ((-0.2, 0, AGENT, KINDS[0]), (0.2, 1, "#8fb2ec", KINDS[1])):
-                axes.bar(x + offset, [100 * reading.accuracy for reading in found[first::2]], 0.36, color=colour, label=label)
-                controls = [100 * (reading.shuffled or 0.0) for reading in found[first::2]]
-                mark = {"color": CONTROL, "markersize": 26, "markeredgewidth": 2.5, "linestyle": "none"}
-                axes.plot(x + offset, controls, marker="_", label=None if first else "shuffled control", **mark)
-            axes.axhline(100 * found[0].chance, color=CHANCE, linestyle=":", label="chance")
-            axes.set_xticks(x, names)
-            axes.set_ylim(0, 100)
-            axes.set_ylabel("accuracy, %")
-            axes.set_title(f"Decoding the {what}")
-            made.legend(loc="outside lower center", ncols=4, fontsize=9)
-            exhibits.append(
-                Picture(
-                    SECTION,
-                    f"what each layer knows of the {what}",
-                    "Accuracy of decoders on each layer, from the eye to the policy. What a later layer knows better than the "
-                    "encoder, it has remembered: one picture didn't show it.",
-                    pixels_of(made),
-                    key=True,
-                )
-            )
-    return exhibits
+def _by_layer(results: PositionResults) -> list[Item]:
+    groups = [("cell", results.position), ("heading, of eight", results.heading)]
+    if results.goal:
+        groups.append(("cell of the goal", results.goal))
+    return [
+        Picture(
+            SECTION,
+            f"decoding the {target} from each layer",
+            "Accuracy of decoders on each layer, from the first to the one that the policy reads. What a later layer has above "
+            "the encoder comes from memory: one picture didn't show it.",
+            _layer_plot(target, found),
+            key=True,
+        )
+        for target, found in groups
+    ]
+
+
+def _layer_plot(target: str, found: list[DecoderResult]) -> Pixels:
+    """Bars of both kinds of decoders on each layer; `found` alternates between the kinds."""
+    with figure(*PANEL) as (made, axes):
+        names = [result.name.split(" from ")[1].rsplit(", ", 1)[0] for result in found[::2]]
+        x = np.arange(len(names))
+        for offset, first, colour, label in ((-0.2, 0, AGENT, KINDS[0]), (0.2, 1, "#8fb2ec", KINDS[1])):
+            axes.bar(x + offset, [100 * result.accuracy for result in found[first::2]], 0.36, color=colour, label=label)
+            controls = [100 * (result.control_accuracy or 0.0) for result in found[first::2]]
+            mark = {"color": CONTROL, "markersize": 26, "markeredgewidth": 2.5, "linestyle": "none"}
+            axes.plot(x + offset, controls, marker="_", label=None if first else "shuffled control", **mark)
+        axes.axhline(100 * found[0].chance, color=CHANCE, linestyle=":", label="chance")
+        axes.set_xticks(x, names)
+        axes.set_ylim(0, 100)
+        axes.set_ylabel("accuracy, %")
+        axes.set_title(f"Decoding the {target}")
+        made.legend(loc="outside lower center", ncols=4, fontsize=9)
+        return pixels_of(made)

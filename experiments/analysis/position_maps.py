@@ -1,117 +1,111 @@
-"""Position over the maze: where it is named rightly, how far off it is elsewhere, and which cells are taken for which."""
+"""Position accuracy, position error and confusion of cells, as maps of the maze."""
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.analysis.decoders import Reading, confusion
-from experiments.analysis.items import Exhibit, Picture, figure, pixels_of
-from experiments.analysis.trajectories import Recording
+from experiments.analysis.decoders import DecoderResult
+from experiments.analysis.items import Item, Picture, figure, pixels_of
+from experiments.analysis.maps import TRUE_POSITION, cell_name, heat_map, mean_by_cell, posterior_plan
+from experiments.analysis.measures import confusion
+from experiments.analysis.trajectories import Trajectories
 from maze_gen.maze import Maze
-from maze_gen.topdown import TopDown
 
-MISTAKEN = 6
-"""Cells whose mistakes are drawn over the maze."""
+PANELS = 6
+"""Cells whose confusion is drawn over the maze."""
 
 
-def maps(section: str, recording: Recording, best: Reading, error: npt.NDArray[np.int32]) -> list[Exhibit]:
-    """Accuracy and error of every cell of a task of one maze.
+def accuracy_and_error_maps(
+    section: str, trajectories: Trajectories, best: DecoderResult, error: npt.NDArray[np.int32]
+) -> list[Item]:
+    """Accuracy and error in every cell of a task of one maze.
 
     Args:
-        error: [R, T] cells of path, of the episodes that were read.
+        error: [R, T] cells of path, in the test episodes.
     """
-    maze = recording.task.mazes[0]
-    cells = recording.task.cells
-    count = np.bincount(best.labels.ravel(), minlength=cells)
-
-    def by_cell(values: npt.NDArray) -> npt.NDArray[np.float64]:
-        total = np.bincount(best.labels.ravel(), weights=values.ravel(), minlength=cells)
-        return np.divide(total, count, out=np.full(cells, np.nan), where=count > 0)
-
-    right = 100 * by_cell((best.likeliest == best.labels).astype(np.float64))
-    scale = 56 if maze.cols <= 12 else 36
+    maze, cells = trajectories.task.mazes[0], trajectories.task.cells
+    accuracy = 100 * mean_by_cell(best.predicted == best.labels, best.labels, cells)
     return [
         Picture(
             section,
-            "map of accuracy in percent",
-            "For each true cell, how often it is named rightly. Dark places are those that the agent can't tell from others.",
-            TopDown(maze, scale).heat(right, low=0, high=100, colour_bar=True).array(),
+            "map of position accuracy in percent",
+            "For each true cell, how often it is predicted. Dark cells are those that the decoder confuses with others.",
+            heat_map(maze, accuracy, high=100),
             key=True,
         ),
         Picture(
             section,
-            "map of the error in cells of path",
-            "For each true cell, the mean way to the cell that is named instead.",
-            TopDown(maze, scale).heat(by_cell(error), "magma_r", low=0, colour_bar=True).array(),
+            "map of the position error in cells of path",
+            "For each true cell, the mean length of the path to the predicted cell.",
+            heat_map(maze, mean_by_cell(error, best.labels, cells), "magma_r"),
         ),
     ]
 
 
-def confusions(section: str, recording: Recording, best: Reading) -> list[Exhibit]:
-    """Which cells are taken for which: as a matrix, and over the map of a task of one maze."""
-    shares = confusion(best.likeliest, best.labels, recording.task.cells)
-    found: list[Exhibit] = [_matrix(section, recording.task.mazes[0], shares)]
-    if len(recording.task.mazes) == 1:
-        count = np.bincount(best.labels.ravel(), minlength=recording.task.cells)
-        found.insert(0, _mistaken(section, recording.task.mazes[0], shares, count))
-    return found
+def confusion_pictures(section: str, trajectories: Trajectories, best: DecoderResult) -> list[Item]:
+    """Which cells are predicted for which: as a matrix, and over the map of a task of one maze."""
+    rates = confusion(best.predicted, best.labels, trajectories.task.cells)
+    maze = trajectories.task.mazes[0]
+    matrix = _matrix(section, maze, rates)
+    if len(trajectories.task.mazes) > 1:
+        return [matrix]
+    count = np.bincount(best.labels.ravel(), minlength=trajectories.task.cells)
+    return [_over_maze(section, maze, rates, most_confused(rates, count)), matrix]
 
 
-def most_mistaken(shares: npt.NDArray[np.float64], count: npt.NDArray) -> npt.NDArray[np.int64]:
-    """Up to `MISTAKEN` true cells with the most mistakes, those with the most first.
+def most_confused(rates: npt.NDArray[np.float64], count: npt.NDArray) -> npt.NDArray[np.int64]:
+    """Up to `PANELS` true cells with the most wrong predictions, in decreasing order of their number.
 
     Args:
-        shares: [cells, cells] as `confusion`.
+        rates: [cells, cells] as `confusion`.
         count: [cells] steps in each true cell.
     """
-    wrong = (1 - np.diag(shares)) * count
-    order = np.argsort(-wrong, kind="stable")[:MISTAKEN]
+    wrong = (1 - np.diag(rates)) * count
+    order = np.argsort(-wrong, kind="stable")[:PANELS]
     return order[wrong[order] > 0]
 
 
-def _mistaken(section: str, maze: Maze, shares: npt.NDArray[np.float64], count: npt.NDArray) -> Picture:
-    chosen = most_mistaken(shares, count)
+def _over_maze(section: str, maze: Maze, rates: npt.NDArray[np.float64], chosen: npt.NDArray[np.int64]) -> Picture:
     with figure(15.6, 2 * (5.2 * maze.rows / maze.cols + 0.45), 2, 3) as (made, axes):
-        for place in axes.ravel():
-            place.axis("off")
-        for place, cell in zip(axes.ravel(), chosen.tolist(), strict=False):
-            canvas = TopDown(maze, 56 if maze.cols <= 12 else 36, things="none")
-            # The root lets rare mistakes be seen beside frequent ones.
-            canvas.heat(np.sqrt(shares[cell]), "Blues", low=0, high=1, opacity=1.0)
+        for panel in axes.ravel():
+            panel.axis("off")
+        for panel, cell in zip(axes.ravel(), chosen.tolist(), strict=False):
+            plan = posterior_plan(maze, rates[cell])
             x, y = maze.center(divmod(cell, maze.cols))
-            canvas.marker(x, y, kind="ring", colour=(208, 60, 42), size=0.5, width=0.08)
-            place.imshow(canvas.array())
-            named = int(shares[cell].argmax())
-            often = f"{100 * shares[cell, cell]:.0f} % right"
-            if named != cell:
-                often += f", {100 * shares[cell, named]:.0f} % taken for row {named // maze.cols}, column {named % maze.cols}"
-            place.set_title(f"row {cell // maze.cols}, column {cell % maze.cols}: {often}", fontsize=12)
+            plan.marker(x, y, kind="ring", colour=TRUE_POSITION, size=0.5, width=0.08)
+            panel.imshow(plan.array())
+            predicted = int(rates[cell].argmax())
+            title = f"{cell_name(cell, maze.cols)}: {100 * rates[cell, cell]:.0f} % correct"
+            if predicted != cell:
+                title += f", {100 * rates[cell, predicted]:.0f} % predicted as {cell_name(predicted, maze.cols)}"
+            panel.set_title(title, fontsize=12)
         return Picture(
             section,
             "confusion of cells over the maze",
-            "The cells in which most mistakes are made, ringed red, one a panel: the darker another cell, the more often it is "
-            "named instead. Blue beside the ring is a near miss; blue far off is a place that looks alike.",
+            "The cells with the most wrong predictions, one per panel, marked by a red ring: the darker another cell, the more "
+            "often it is predicted instead. Blue beside the ring is a near miss; blue far from it is a cell that looks alike.",
             pixels_of(made),
             key=True,
         )
 
 
-def _matrix(section: str, maze: Maze, shares: npt.NDArray[np.float64]) -> Picture:
+def _matrix(section: str, maze: Maze, rates: npt.NDArray[np.float64]) -> Picture:
     open_cells = np.flatnonzero(maze.open.ravel())
-    shown = 100 * shares[np.ix_(open_cells, open_cells)]
+    shown = 100 * rates[np.ix_(open_cells, open_cells)]
     row = open_cells // maze.cols
     starts = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
-    names = [f"row {row[place]}" for place in starts]
+    names = [f"row {row[start]}" for start in starts]
     with figure(7.6, 6.8) as (made, axes):
         drawn = axes.imshow(shown, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
         axes.set_xticks(starts, names, rotation=90 if len(starts) > 6 else 0)
         axes.set_yticks(starts, names)
-        axes.set_xlabel("cell that is named (row by row, from the top left)")
+        axes.set_xlabel("predicted cell (row by row, from the upper left)")
         axes.set_ylabel("true cell")
-        axes.set_title("Which cells are taken for which")
+        axes.set_title("Confusion of cells")
         made.colorbar(drawn, ax=axes, label="% of the steps in the true cell", shrink=0.8)
         return Picture(
             section,
             "confusion of cells as a matrix",
-            "A perfect reader fills the diagonal. Marks beside it are neighbours, marks far off are places that look alike.",
+            "A perfect decoder fills the diagonal. Entries beside it are neighbouring cells, entries far from it cells that look "
+            "alike.",
             pixels_of(made),
         )

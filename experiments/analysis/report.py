@@ -1,12 +1,13 @@
-"""One self-contained page with the figures that matter and the words to read them."""
+"""One self-contained HTML page with the key items and their captions."""
 
 import base64
 import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.analysis.items import Exhibit, Film, Number, Picture, Table, png
+from experiments.analysis.items import Film, Item, Number, Picture, Table, png
 from experiments.options import write_file
+from experiments.tables import html_table
 
 NARROW = 800
 """Pictures up to this width, in pixels, may stand side by side."""
@@ -25,26 +26,26 @@ th, td { text-align: right; } th:first-child, td:first-child { text-align: left;
 """
 
 
-def write_report(path: Path, exhibits: Sequence[Exhibit], title: str = "What the agent knows", lead: str = "") -> None:
-    """The key exhibits as one HTML file that needs nothing else, written whole or not at all.
+def write_report(path: Path, items: Sequence[Item], title: str) -> None:
+    """Writes the key items as one HTML file without external links, whole or not at all.
 
     Raises:
-        InputError: the place can't be written.
+        InputError: the file can't be written.
     """
-    write_file(path, page(exhibits, title, lead))
+    write_file(path, page(items, title))
 
 
-def page(exhibits: Sequence[Exhibit], title: str, lead: str) -> str:
+def page(items: Sequence[Item], title: str) -> str:
     """The page's HTML."""
-    shown = [exhibit for exhibit in exhibits if exhibit.key]
-    parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(lead)}</p>" if lead else ""]
-    for section in dict.fromkeys(exhibit.section for exhibit in shown):
-        inside = [exhibit for exhibit in shown if exhibit.section == section]
+    shown = [item for item in items if item.key]
+    parts = [f"<h1>{html.escape(title)}</h1>"]
+    for section in dict.fromkeys(item.section for item in shown):
+        inside = [item for item in shown if item.section == section]
         parts.append(f"<h2>{html.escape(section.lstrip('0123456789 '))}</h2>")
-        numbers = [exhibit for exhibit in inside if isinstance(exhibit, Number)]
+        numbers = [item for item in inside if isinstance(item, Number)]
         if numbers:
             parts.append('<div class="numbers">' + "".join(_number(number) for number in numbers) + "</div>")
-        cards = "".join(_card(exhibit) for exhibit in inside if not isinstance(exhibit, Number))
+        cards = "".join(_card(item) for item in inside if not isinstance(item, Number))
         parts.append(f'<div class="shown">{cards}</div>')
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -53,31 +54,25 @@ def page(exhibits: Sequence[Exhibit], title: str, lead: str) -> str:
 
 
 def _number(number: Number) -> str:
-    beside = "; ".join(f"{who}: {number.shown(value)}" for who, value in number.beside.items())
-    return (
-        f'<div class="number"><b>{number.shown(number.value)}</b>{html.escape(number.name)}'
-        f"<br><small>{html.escape(beside)}</small><br><small>{html.escape(number.words)}</small></div>"
-    )
+    name, beside, caption = map(html.escape, (number.name, number.beside_text(": ", "; "), number.caption))
+    return f'<div class="number"><b>{number.value_text}</b>{name}<br><small>{beside}</small><br><small>{caption}</small></div>'
 
 
-def _card(exhibit: Exhibit) -> str:
-    narrow = isinstance(exhibit, Picture) and exhibit.pixels.shape[1] <= NARROW
-    return f'<div class="card{" narrow" if narrow else ""}">{_exhibit(exhibit)}</div>'
+def _card(item: Item) -> str:
+    kind = "card narrow" if isinstance(item, Picture) and item.pixels.shape[1] <= NARROW else "card"
+    return f'<div class="{kind}">{_content(item)}</div>'
 
 
-def _exhibit(exhibit: Exhibit) -> str:
-    head = f"<h3>{html.escape(exhibit.name[:1].upper() + exhibit.name[1:])}</h3><p>{html.escape(exhibit.words)}</p>"
-    match exhibit:
+def _content(item: Item) -> str:
+    head = f"<h3>{html.escape(item.name[:1].upper() + item.name[1:])}</h3><p>{html.escape(item.caption)}</p>"
+    match item:
         case Picture():
-            return f'{head}<img alt="{html.escape(exhibit.name)}" src="{_data("image/png", png(exhibit.pixels))}">'
+            return f'{head}<img alt="{html.escape(item.name)}" src="{_data("image/png", png(item.pixels))}">'
         case Film():
-            source = _data("video/webm", exhibit.webm)
+            source = _data("video/webm", item.webm)
             return f'{head}<video controls loop autoplay muted playsinline src="{source}"></video>'
         case Table():
-            lines = [("th", exhibit.header), *(("td", row) for row in exhibit.rows)]
-            rows = ("".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in texts) for cell, texts in lines)
-            kind = "" if any(exhibit.header) else ' class="plain"'
-            return head + f"<table{kind}>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+            return head + html_table([item.header, *item.rows])
     return ""
 
 

@@ -28,7 +28,7 @@ class Estimate:
 
 
 def interquartile_mean(scores: npt.ArrayLike) -> float:
-    """Mean of the middle half: floor(n / 4) lowest and as many highest scores are left out. NaN of nothing."""
+    """Mean of the middle half: the floor(n / 4) lowest and highest scores are left out. NaN without scores."""
     ordered = np.sort(np.asarray(scores, dtype=np.float64).ravel())
     cut = len(ordered) // 4
     return float(np.mean(ordered[cut : len(ordered) - cut])) if len(ordered) else float("nan")
@@ -57,9 +57,9 @@ def bootstrap(
 
     Args:
         groups: the strata of every argument of `figure`: one list for an agent's own figure, two to compare two agents.
-        figure: what is computed of each resampled group; a number or an array.
+        figure: is computed from each resampled group; returns a number or an array.
         samples: bootstrap samples.
-        seed: of the resampling, so that the same scores always get the same interval.
+        seed: of the resampling; the same scores always get the same interval.
 
     Returns:
         (low, high), each of the shape of the figure.
@@ -77,29 +77,44 @@ def estimate(strata: Strata, figure: Callable[[Strata], float], samples: int = B
     return Estimate(float(figure(strata)), float(low), float(high))
 
 
+def estimate_mean(scores: npt.ArrayLike, samples: int = BOOTSTRAP_SAMPLES, seed: int = 0) -> Estimate:
+    """Mean of [K] independent scores, e.g. of differences between paired episodes, with its interval."""
+    values = np.asarray(scores, dtype=np.float64).ravel()
+    drawn = np.random.default_rng(seed).integers(len(values), size=(samples, len(values)))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values[drawn].mean(axis=1), [tail, 1 - tail])
+    return Estimate(float(values.mean()), float(low), float(high))
+
+
+def difference(figure: Callable[..., float], ours: Strata, theirs: Strata) -> Estimate:
+    """`figure(ours, theirs)` with its interval; both are resampled."""
+    low, high = bootstrap([ours, theirs], figure)
+    return Estimate(float(figure(ours, theirs)), float(low), float(high))
+
+
 def performance_profile(strata: Strata, thresholds: npt.ArrayLike) -> Array:
-    """[K] share of episodes whose score is above each of `thresholds` [K], mean over strata (Agarwal et al., section 4.3)."""
+    """[K] fraction of episodes whose score is above each of `thresholds` [K], mean over strata (Agarwal et al., section 4.3)."""
     levels = np.asarray(thresholds, dtype=np.float64)
-    shares = []
+    fractions = []
     for stratum in strata:
         ordered = np.sort(np.asarray(stratum, dtype=np.float64).ravel())
-        shares.append(1 - np.searchsorted(ordered, levels, side="right") / len(ordered))
-    return np.mean(shares, axis=0)
+        fractions.append(1 - np.searchsorted(ordered, levels, side="right") / len(ordered))
+    return np.mean(fractions, axis=0)
 
 
 def probability_of_improvement(ours: Strata, theirs: Strata) -> float:
-    """Chance that a random score of ours beats a random one of theirs, ties counted half, mean over strata."""
-    chances = []
+    """Probability that a random score of ours is above a random one of theirs; ties count half; mean over strata."""
+    probabilities = []
     for mine, other in zip(ours, theirs, strict=True):
         lower = np.sort(np.asarray(other, dtype=np.float64).ravel())
         scores = np.asarray(mine, dtype=np.float64).ravel()
         wins = np.searchsorted(lower, scores, side="left") + np.searchsorted(lower, scores, side="right")
-        chances.append(wins.mean() / (2 * len(lower)))
-    return float(np.mean(chances))
+        probabilities.append(wins.mean() / (2 * len(lower)))
+    return float(np.mean(probabilities))
 
 
 def normalised(scores: npt.ArrayLike, random: float, oracle: float) -> Array:
-    """Scores on the scale where the random policy's mean is 0 and the oracle's is 1; NaN where those are equal."""
+    """Scores on the scale where the random policy's mean is 0 and the oracle's is 1; NaN where these are equal."""
     span = oracle - random
     return (np.asarray(scores, dtype=np.float64) - random) / (span if span else float("nan"))
 
@@ -121,7 +136,7 @@ def success_weighted_path_length(success: npt.ArrayLike, shortest: npt.ArrayLike
 
 @dataclass(frozen=True)
 class DetectionCurve:
-    """Precision and recall of a detector for every threshold that changes something, thresholds descending.
+    """Precision and recall of a detector at every threshold that makes a difference, in decreasing order of thresholds.
 
     Attributes:
         thresholds, precision, recall: [K] float64; a case counts as detected where its score is at least the threshold.
@@ -133,7 +148,7 @@ class DetectionCurve:
 
     @property
     def average_precision(self) -> float:
-        """Area under the curve as a sum of steps: precision times growth of recall."""
+        """Area under the curve as a sum of steps: precision times the increase of recall."""
         return float(np.sum(np.diff(self.recall, prepend=0.0) * self.precision))
 
     @property
@@ -163,7 +178,7 @@ def detection_curve(scores: npt.ArrayLike, labels: npt.ArrayLike) -> DetectionCu
 
 
 def f1_score(detected: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """F1 of detections [K] bool against labels [K] bool; 0 where nothing is both."""
+    """F1 of detections [K] bool against labels [K] bool; 0 without true positives."""
     found, positive = np.asarray(detected, dtype=bool), np.asarray(labels, dtype=bool)
     hits = np.sum(found & positive)
     return float(2 * hits / max(1, found.sum() + positive.sum()))

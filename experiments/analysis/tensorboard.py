@@ -1,4 +1,4 @@
-"""Hangs exhibits in TensorBoard: scalars, images, PR curves, the projector and an overview in words."""
+"""Writes items into a TensorBoard log folder: scalars, images, PR curves, the projector, and tables as text."""
 
 import logging
 import shutil
@@ -16,76 +16,80 @@ from tensorboard.util.tensor_util import make_tensor_proto
 from torch.utils.tensorboard.summary import pr_curve
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from experiments.analysis.items import Cloud, Curves, Detector, Exhibit, Film, Number, Picture, Pixels, Table, png
+from experiments.analysis.items import Curves, Detections, Film, Item, Number, Picture, Pixels, PointCloud, Table, png
 from experiments.analysis.video import gif
+from experiments.tables import markdown_table
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 from maze_gen.raster import resize
 
 FRAMES_IN_GIF = 240
 SEQUENCE = 60
-"""Frames of a film that also hang one by one, to be gone through with TensorBoard's slider."""
+"""Frames of a film that are also written one by one, for TensorBoard's slider."""
 
 ORDER = (
-    "what is read here",
+    "what is analysed here",
     "figures",
-    "accuracy of naming the cell",
-    "error in cells of path",
+    "position accuracy",
+    "position error in cells of path",
     "decoders compared",
     "posterior along a path",
     "posterior after a respawn",
-    "doubt over an episode",
-    "doubt after a spawn",
-    "accuracy after a spawn",
-    "accuracy by milliseconds since spawn",
-    "accuracy in a cell seen before",
-    "accuracy by visit to the cell",
-    "what each layer knows",
-    "map of accuracy in percent",
-    "map of the error in cells of path",
+    "entropy of the posterior over an episode",
+    "entropy of the posterior after a spawn",
+    "position accuracy after a spawn",
+    "position accuracy by milliseconds since spawn",
+    "position accuracy in a cell visited before",
+    "position accuracy by visit to the cell",
+    "decoding the",
+    "map of position accuracy in percent",
+    "map of the position error in cells of path",
     "confusion of cells over the maze",
     "confusion of cells as a matrix",
-    "F1 of recognising a place",
-    "area under the precision-recall curve",
+    "loop-closure F1",
+    "loop-closure average precision",
     "precision and recall",
     "loop closures on a path",
     "accuracy of D1",
     "accuracy of D2",
-    "predicted beside true depth",
-    "accuracy of each pixel",
+    "predicted and true depth",
+    "depth accuracy by pixel",
     "confusion of depth classes",
-    "return of an episode",
+    "episode return",
+    "worth of memory",
+    "trip times by number",
     "seconds to the first goal",
     "seconds to later goals",
     "SPL of the first trip",
-    "shortest by taken path on later trips",
+    "path efficiency of later trips",
     "paths of three episodes",
-    "time spent in each cell in percent",
-    "value along its path",
+    "occupancy of each cell in percent",
+    "value along a path",
     "value over an episode",
     "time to the goal",
-    "way to the goal",
+    "path length to the goal",
     "after the goal moved",
-    "share of units that know the place",
-    "place fields of the best units",
+    "fraction of units with spatial information",
+    "place fields of the most informative units",
     "spatial information of single units",
-    "map of the agent's states",
+    "t-SNE of the network's states",
 )
-"""How names begin, in the order of a walk through the pages. TensorBoard sorts a page by tag, so tags carry the place in this
-list: the same one for every agent, so that the same exhibits of two readings still share a chart."""
+"""Beginnings of names, in the order in which the pages are read. TensorBoard sorts a page by tag, so tags begin with the index in
+this list: the same one for every agent, so that the same items of two analyses share a chart."""
 
 
-def tag(exhibit: Exhibit, suffix: str = "") -> str:
-    """The tag under which TensorBoard keeps and sorts an exhibit; it shows the name above it."""
-    place = next((place for place, start in enumerate(ORDER, 1) if exhibit.name.startswith(start)), len(ORDER) + 1)
-    return f"{exhibit.section}/{place:02d} {exhibit.name}{suffix}"
+def tag(item: Item, suffix: str = "") -> str:
+    """The tag under which TensorBoard sorts an item; its name is shown instead of the tag."""
+    fitting = [start for start in ORDER if item.name.startswith(start)]
+    index = ORDER.index(max(fitting, key=len)) + 1 if fitting else len(ORDER) + 1
+    return f"{item.section}/{index:02d} {item.name}{suffix}"
 
 
-class Board:
-    """A TensorBoard log folder.
+class BoardWriter:
+    """Writes a TensorBoard log folder.
 
-    Exhibits go into the run `agent`. What an agent is held against goes under the same tag into runs of its own, such as
-    `chance`, so that TensorBoard draws both into one chart.
+    The agent's items go into the run `agent`. Its references go under the same tag into runs of their own, such as `chance`, so
+    that TensorBoard draws both into one chart.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -98,7 +102,7 @@ class Board:
 
     def _run(self, name: str) -> SummaryWriter:
         if name not in self._writers:
-            # An earlier reading in the same place would be shown on top of this one.
+            # TensorBoard would show an earlier analysis in the same folder together with this one.
             for old in (self.folder / name).glob("events.out.tfevents.*"):
                 old.unlink()
             (self.folder / name / "projector_config.pbtxt").unlink(missing_ok=True)
@@ -106,38 +110,39 @@ class Board:
             self._writers[name] = SummaryWriter(str(self.folder / name))
         return self._writers[name]
 
-    def hang(self, exhibits: Sequence[Exhibit]) -> None:
-        """Writes every exhibit, with its words where TensorBoard shows them."""
-        for exhibit in exhibits:
-            match exhibit:
+    def write(self, items: Sequence[Item]) -> None:
+        """Writes every item, with its caption where TensorBoard shows captions."""
+        for item in items:
+            match item:
                 case Picture():
-                    self._picture(exhibit, exhibit.pixels)
+                    self._picture(item, item.pixels)
                 case Film():
-                    self._film(exhibit)
+                    self._film(item)
                 case Number():
-                    for who, value in {"agent": exhibit.value, **exhibit.beside}.items():
+                    for run, value in {"agent": item.value, **item.beside}.items():
                         # Of three points TensorBoard takes the highest and the lowest for outliers, and scales a chart
-                        # without them. Twice each, all are in sight, as lines.
+                        # without them. Two points each are drawn as lines, all within the chart.
                         for step in (0, 1):
-                            self._scalar(exhibit, value, step, who)
+                            self._scalar(item, value, step, run)
                 case Curves():
-                    self._curves(exhibit)
+                    self._curves(item)
                 case Table():
-                    self._add(tag(exhibit), text_metadata(exhibit.name, exhibit.words), [markdown(exhibit).encode()])
-                case Detector():
-                    summary = pr_curve(tag(exhibit), exhibit.labels, _ranks(exhibit.scores))
-                    summary.value[0].metadata.display_name = exhibit.name
-                    summary.value[0].metadata.summary_description = exhibit.words
+                    text = f"{item.caption}\n\n{markdown_table([item.header, *item.rows])}"
+                    self._add(tag(item), text_metadata(item.name, item.caption), [text.encode()])
+                case Detections():
+                    summary = pr_curve(tag(item), item.labels, _ranks(item.scores))
+                    summary.value[0].metadata.display_name = item.name
+                    summary.value[0].metadata.summary_description = item.caption
                     self._write(summary, 0)
-                case Cloud():
-                    self._cloud(exhibit)
+                case PointCloud():
+                    self._point_cloud(item)
 
     def close(self) -> None:
         for writer in self._writers.values():
             writer.close()
 
     def _add(self, name: str, metadata: SummaryMetadata, content: float | list[bytes], step: int = 0, run: str = "agent") -> None:
-        # In the present form of summaries: of the older form TensorBoard's fast loader drops the words.
+        # In the present format of summaries: TensorBoard's fast loader drops the captions of the older one.
         tensor = make_tensor_proto(content, dtype=np.float32 if isinstance(content, float) else None)
         self._write(Summary(value=[Summary.Value(tag=name, metadata=metadata, tensor=tensor)]), step, run)
 
@@ -146,16 +151,16 @@ class Board:
         assert file_writer is not None
         file_writer.add_summary(summary, step)
 
-    def _scalar(self, exhibit: Number | Curves, value: float, step: int, run: str) -> None:
-        self._add(tag(exhibit), scalar_metadata(exhibit.name, exhibit.words), float(value), step, run)
+    def _scalar(self, item: Number | Curves, value: float, step: int, run: str) -> None:
+        self._add(tag(item), scalar_metadata(item.name, item.caption), float(value), step, run)
 
-    def _picture(self, exhibit: Exhibit, pixels: Pixels, suffix: str = "", step: int = 0) -> None:
-        self._encoded(exhibit, png(pixels), pixels, suffix, step)
+    def _picture(self, item: Item, pixels: Pixels, suffix: str = "", step: int = 0) -> None:
+        self._encoded(item, png(pixels), pixels, suffix, step)
 
-    def _encoded(self, exhibit: Exhibit, content: bytes, pixels: Pixels, suffix: str = "", step: int = 0) -> None:
+    def _encoded(self, item: Item, content: bytes, pixels: Pixels, suffix: str = "", step: int = 0) -> None:
         height, width = pixels.shape[:2]
-        metadata = image_metadata(exhibit.name + suffix, exhibit.words)
-        self._add(tag(exhibit, suffix), metadata, [str(width).encode(), str(height).encode(), content], step)
+        metadata = image_metadata(item.name + suffix, item.caption)
+        self._add(tag(item, suffix), metadata, [str(width).encode(), str(height).encode(), content], step)
 
     def _film(self, film: Film) -> None:
         thin = max(1, -(-len(film.frames) // FRAMES_IN_GIF))
@@ -170,10 +175,10 @@ class Board:
                 if np.isfinite(value):
                     self._scalar(curves, value, at, "agent" if number == 0 else label)
 
-    def _cloud(self, cloud: Cloud) -> None:
+    def _point_cloud(self, cloud: PointCloud) -> None:
         pictures = None
         if cloud.thumbnails is not None:
-            # TensorBoard takes one sheet of at most 8192 x 8192 pixels with all thumbnails.
+            # TensorBoard takes all thumbnails in one picture of at most 8192 x 8192 pixels.
             size = min(cloud.thumbnails.shape[1], 8192 // int(np.ceil(np.sqrt(len(cloud.points)))))
             small = [resize(picture, size, size) for picture in cloud.thumbnails]
             pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 255
@@ -190,12 +195,6 @@ class Board:
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:
-    """Scores [K] as shares of scores below them: the same curve, but its evenly spaced thresholds reach all of it."""
+    """Scores [K] → fraction of scores below each: the same curve, but TensorBoard's evenly spaced thresholds cover all of it."""
     ordered = np.sort(scores)
     return np.searchsorted(ordered, scores, side="left") / max(1, len(scores) - 1)
-
-
-def markdown(table: Table) -> str:
-    """A table, with its words above it, in Markdown."""
-    lines = [table.header, ["---"] * len(table.header), *table.rows]
-    return "\n".join([table.words, "", *("| " + " | ".join(line) + " |" for line in lines)])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from env.engine.engine import Engine
 from env.registry import make_task
+from experiments.analysis.playback import uniforms
 from experiments.analysis.scene import Camera, Progress
-from experiments.analysis.trajectories import uniforms
 from experiments.analysis.video import SUFFIXES, FilmWriter
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions

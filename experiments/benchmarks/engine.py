@@ -1,4 +1,4 @@
-"""How fast the embedded engine is, by what it observes, and on the GPU by how many worlds it steps."""
+"""Speed of the embedded engine, by the arrays that it makes, and on the GPU by the number of worlds."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,7 +26,7 @@ STEPS = 64
 
 
 def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
-    """Agent steps a second with random actions; episodes that end are reset within the measured time."""
+    """Agent steps per second with random actions; episodes that end are reset within the measured time."""
     for name in ("num_envs", "threads", "seconds"):
         if not getattr(options, name) > 0:
             raise InputError(f"--{name.replace('_', '-')} is {getattr(options, name)}, expected more than 0")
@@ -44,7 +44,7 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
             if slowest is None or found.value < slowest.value:
                 slowest = found
         assert slowest is not None
-        # The name without a size is what the slowest size reaches.
+        # The name without a size is the rate of the slowest size.
         yield Measurement(f"engine/{observed}", slowest.value, slowest.unit, slowest.settings)
 
 
@@ -59,7 +59,7 @@ def _settings(options: BenchmarkOptions, size: str, num_envs: int) -> dict[str, 
 
 
 def _stepper(engine: Engine) -> Callable[[], int]:
-    """Steps the engine a number of times and says how many agent steps that was."""
+    """A function that steps the engine `STEPS` times and returns the number of agent steps."""
     actions = np.random.default_rng(0).integers(0, NUM_ACTIONS, (STEPS, engine.num_envs))
     engine.reset(0)
     engine.step(actions[0])
@@ -91,10 +91,10 @@ def _measure_gpu(options: BenchmarkOptions) -> Iterator[Measurement]:
 
 
 def _graph_stepper(engine: Engine, torch: Any) -> Callable[[], int]:
-    """Replays a CUDA graph of a step and the resets that it makes due."""
+    """The same by replaying a CUDA graph of a step and of the resets of the rows that it truncated."""
     actions = torch.randint(0, NUM_ACTIONS, (engine.num_envs,), device="cuda")
     engine.reset(0)
-    # Compiled before the capture, on a stream of their own as torch asks for.
+    # Compiled before the capture, on a side stream as torch requires.
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

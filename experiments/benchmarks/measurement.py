@@ -1,4 +1,4 @@
-"""What a benchmark says: named numbers, and the machine that they were measured on."""
+"""Measurements: named numbers, and the machine on which they were taken."""
 
 import os
 import platform
@@ -14,10 +14,10 @@ class Measurement:
     """One number.
 
     Attributes:
-        name: what was measured, the same from run to run.
-        value: the best of the repetitions: other work on the machine only ever makes a number worse.
+        name: of the quantity, the same in every run.
+        value: the best repetition: other work on the machine can only make a number worse.
         unit: of the value, e.g. agent_steps/s.
-        settings: what the number depends on beside the machine.
+        settings: on which the number depends, beside the machine.
     """
 
     name: str
@@ -27,14 +27,14 @@ class Measurement:
 
 
 def rate(work: Callable[[], int], seconds: float, repetitions: int = 5) -> tuple[float, float]:
-    """How much of something is done a second.
+    """Amount of work per second.
 
     Args:
-        work: does some of it, and says how much.
-        seconds: how long to measure, all repetitions together.
+        work: does a piece of work and returns its amount.
+        seconds: duration of all repetitions together.
 
     Returns:
-        (the best repetition's, the median repetition's).
+        (rate of the best repetition, rate of the median repetition).
     """
     rates = []
     for _ in range(repetitions):
@@ -48,7 +48,7 @@ def rate(work: Callable[[], int], seconds: float, repetitions: int = 5) -> tuple
 
 
 def machine() -> dict[str, Any]:
-    """The machine and the versions that numbers depend on; `gpu` is the name of the one that torch finds, or None."""
+    """The machine and the library versions on which numbers depend; `gpu` is the name of the GPU that torch finds, or None."""
     import torch
 
     return {

@@ -16,11 +16,11 @@ class BenchmarkOptions:
     Attributes:
         parts: what to measure: engine, train, drawing; all where none is named.
         json: a file for the measurements.
-        device: where the engine, or all of training, is computed: cpu or cuda.
-        num_envs: worlds in the engine's batch; on the GPU several numbers are measured instead.
+        device: where the engine, or the whole training, is computed: cpu or cuda.
+        num_envs: worlds in the engine's batch; on the GPU several batch sizes are measured instead.
         threads: of the engine, on the CPU.
-        sizes: mazes that the engine is measured in, rows x cols.
-        seconds: how long each number is measured.
+        sizes: of the mazes in which the engine is measured, rows x cols.
+        seconds: duration of each measurement.
     """
 
     parts: Annotated[tuple[Part, ...], tyro.conf.Positional] = ()

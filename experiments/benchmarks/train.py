@@ -1,4 +1,4 @@
-"""How fast an agent trains, stage by stage in one worker and whole in several, for both presets."""
+"""Speed of training: of each stage in one worker, and of the whole with several workers, for both CPU presets."""
 
 import multiprocessing
 import tempfile
@@ -29,15 +29,15 @@ TASK = "static-small"
 WORKERS = 2
 CPU_PRESETS = ("fast", "paper")
 WHOLE_SECONDS = 15.0
-"""Of the whole training: long enough that starting the processes doesn't count for much, and is left out."""
+"""Duration of the whole training. The rate is that of its latest entry, which excludes the start of the processes."""
 
 
 def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
-    """Agent steps a second of every stage, in a process that is started as a worker is, then of the whole.
+    """Agent steps per second of every stage, in a process that is started as a worker is, then of the whole.
 
-    `simulate`: the worlds alone; `act`: the network's steps alone; `collect`: chunks, with both of them and what is recorded;
-    `learn`: everything that a chunk's gradients take, with `apply` (the optimiser) and `copy` (of the parameters); `whole`:
-    two workers side by side. On a GPU other things are measured: see `experiments.benchmarks.train_cuda`.
+    `simulate`: the worlds alone; `act`: the network's steps alone; `collect`: rollouts, which contain both and the recording;
+    `learn`: all gradients of a rollout, including `apply` (the optimiser) and `copy` (of the parameters); `whole`: two workers
+    side by side. On a GPU other quantities are measured: see `experiments.benchmarks.train_cuda`.
     """
     if options.device == "cuda":
         yield from measure_cuda(options)
@@ -49,7 +49,7 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
             "task": TASK,
             "num_envs": config.num_envs,
             "observation_size": config.observation_size,
-            "chunk": config.unroll_length,
+            "unroll_length": config.unroll_length,
         }
         for stage, (best, median) in _in_a_process(preset, options.seconds).items():
             yield Measurement(f"train/{preset}/{stage}", best, "agent_steps/s", settings | {"median": median})
@@ -57,9 +57,8 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
 
 
 def _whole(preset: str) -> float:
-    """Agent steps a second of a short training, from its first entry on."""
+    """Agent steps per second of a short training, of its latest entry."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "run"
         result = train(
             TrainOptions(
                 task=TASK,
@@ -68,14 +67,14 @@ def _whole(preset: str) -> float:
                 settings=PRESETS[preset],
                 workers=WORKERS,
                 minutes=WHOLE_SECONDS / 60,
-                run_dir=place,
+                run_dir=Path(folder) / "run",
             )
         )
     return float(result.summary["latest"]["speed/frames_per_second"]) / 4
 
 
 def _in_a_process(preset: str, seconds: float) -> dict[str, tuple[float, float]]:
-    """The stages' rates (best, median), measured where the allocator is set as a worker's is."""
+    """Rates of the stages (best, median), in a process whose allocator is configured as a worker's."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     with started_like_workers():
@@ -100,7 +99,7 @@ def _measure_stages(preset: str, seconds: float, pipe: Connection) -> None:
 
 
 def _stages(worker: Worker, config: TrainConfig) -> dict[str, Callable[[], int]]:
-    """What each stage does; every function says how many agent steps it stands for."""
+    """Stage → a function that does its work for one rollout and returns the number of agent steps."""
     steps = config.num_envs * config.unroll_length
     gradients = config.epochs * config.minibatches
     env, actor = worker.env, worker.actor

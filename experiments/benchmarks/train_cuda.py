@@ -1,4 +1,4 @@
-"""How fast an agent trains on a GPU, by the number of environments and workers."""
+"""Speed of training on a GPU, by the number of worlds and workers."""
 
 import functools
 import sys
@@ -24,7 +24,7 @@ from maze_gen.errors import InputError
 AGENT = "nav-d1d2l"
 TASK = "static-small"
 ENVS = (256, 1024, 4096)
-"""Of a worker."""
+"""Worlds of a worker."""
 WORKERS = (1, 2, 4)
 GPU_PRESETS = ("gpu", "paper")
 LEAST_SECONDS = 5.0
@@ -34,7 +34,7 @@ WARM_ROUNDS = WARM_UPS + 2
 
 @dataclass(frozen=True)
 class Rates:
-    """Agent steps a second: of everything, and of one worker's chunks while they are acted and learned from."""
+    """Agent steps per second: of the whole, and of one worker's rollouts while it acts and while it learns."""
 
     whole: float
     act: float
@@ -42,10 +42,10 @@ class Rates:
 
 
 def measure_cuda(options: BenchmarkOptions) -> Iterator[Measurement]:
-    """Agent steps a second of whole trainings, each preset with each number of environments a worker and of workers.
+    """Agent steps per second of whole trainings, for each preset, number of worlds per worker, and number of workers.
 
-    Of one worker also how fast its chunks are acted and learned from, by the stream's clock, and the whole without CUDA graphs.
-    A combination that the GPU's memory doesn't hold is named on stderr and left out.
+    For one worker also the rates of acting and learning, by the stream's clock, and the whole without CUDA graphs. A combination
+    that doesn't fit into the GPU's memory is reported on stderr and left out.
 
     Raises:
         InputError: there is no GPU.
@@ -66,7 +66,7 @@ def measure_cuda(options: BenchmarkOptions) -> Iterator[Measurement]:
 
 
 def _with_worlds(config: TrainConfig, envs: int) -> TrainConfig:
-    """With `envs` worlds; where a chunk makes several gradients, of as many worlds each as before."""
+    """The settings with `envs` worlds; the number of worlds per minibatch stays the same."""
     minibatches = max(1, envs * config.minibatches // config.num_envs) if config.minibatches > 1 else 1
     return replace(config, num_envs=envs, minibatches=minibatches)
 
@@ -80,7 +80,7 @@ def _measure(name: str, config: TrainConfig, workers: int, seconds: float) -> It
         "num_envs": config.num_envs,
         "workers": workers,
         "observation_size": config.observation_size,
-        "chunk": config.unroll_length,
+        "unroll_length": config.unroll_length,
         "minibatches": config.minibatches,
         "gpu": torch.cuda.get_device_name(),
         "memory_mb": torch.cuda.max_memory_allocated() / 2**20,
@@ -95,7 +95,7 @@ def _measure(name: str, config: TrainConfig, workers: int, seconds: float) -> It
 
 
 def training_rates(config: TrainConfig, workers: int, seconds: float, device: str, graphs: bool = True) -> Rates:
-    """Trains for a while, and says how fast.
+    """Trains for `seconds` after a warm-up.
 
     Raises:
         WorkerError: the GPU's memory is full.

@@ -1,23 +1,25 @@
-"""A grid of trainings: which tasks, agents and seeds, under which conditions, and where each leaves its files."""
+"""A grid of trainings: its tasks, agents and seeds, its conditions, and the folder of each run."""
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from agents.checkpoint_formats import FORMATS, HISTORY, upgraded
 from agents.config import TrainConfig
 from env.registry import TASKS, generated_counterpart, make_task, task_from_file
 from env.task import Task
 from env.task_io import digest_of
 from experiments.options import write_json
 from experiments.reproduction.paper import paper_task
+from maze_gen.config_io import from_json, to_json
 from maze_gen.errors import InputError
 from maze_gen.maze import Geometry
 
 UNLIMITED = "unlimited"
 UNLIMITED_MAZES = 10_000
-"""Mazes that `unlimited` draws from. A training of 1e7 frames has 2,778 episodes of 60 s: one in eight meets a maze again."""
+"""Mazes that `unlimited` draws from. A training of 1e7 frames has 2,778 episodes of 60 s: one in eight repeats a maze."""
 
 GRID = "grid.json"
 
@@ -33,7 +35,7 @@ class Budget:
     frames: int | None = None
 
     def spent(self, frames: int, seconds: float) -> bool:
-        """Whether a training that has seen so many frames in so many seconds is done."""
+        """Whether a training of so many frames and seconds has used up the budget."""
         if self.frames is not None:
             return frames >= self.frames
         assert self.minutes is not None
@@ -65,12 +67,12 @@ def parse_budget(text: str) -> Budget:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is the same for every training and evaluation of a grid, so that its rows can be compared.
+    """What all trainings and evaluations of a grid have in common, so that its rows can be compared.
 
     Attributes:
         episodes: of every evaluation, on each kind of maze.
         heldout: whether agents of one fixed layout are evaluated on held-out mazes too.
-        device: of the trainings; evaluations are the CPU's.
+        device: of the trainings; evaluations run on the CPU.
     """
 
     budget: Budget
@@ -83,7 +85,24 @@ class Conditions:
     device: Literal["cpu", "cuda"] = "cpu"
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain JSON, as `grid.json` and `evaluation.json` have it."""
+        return to_json(self)
+
+
+def present_conditions(conditions: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Conditions as JSON of this or an earlier version, in the form of this version.
+
+    Args:
+        origin: the file that they were read from.
+
+    Raises:
+        InputError: the settings are none of a known version.
+    """
+    settings = conditions["settings"]
+    if "loss_weight" not in settings:
+        settings = upgraded({"format": FORMATS[0], "config": settings}, origin)["config"]
+    read = from_json(TrainConfig, settings, f"{origin}: settings", HISTORY[TrainConfig])
+    return {"backend": "embedded", "device": "cpu", **conditions, "settings": to_json(read)}
 
 
 @dataclass(frozen=True)
@@ -91,9 +110,9 @@ class GridTask:
     """A task of the grid.
 
     Attributes:
-        label: its folder's name: the task's, the maze file's, or with the number of mazes it trains on.
+        label: name of its folder: the name of the task or of the maze file, with the number of training mazes where it varies.
         task: with its mazes.
-        pool: how many mazes it trains on, or `unlimited`, where the grid varies that; None where it doesn't.
+        pool: number of training mazes, or `unlimited`, where the grid varies it; None where it doesn't.
     """
 
     label: str
@@ -112,14 +131,14 @@ class GridTask:
         }
 
     def evaluated(self, heldout: bool) -> list[Task]:
-        """The mazes that it trains on and, where they are drawn from a split or `heldout` is asked for, held-out ones."""
+        """The task itself and, where its mazes are generated or `heldout` is True, the same task with held-out mazes."""
         if self.task.split == "fixed" and not heldout:
             return [self.task]
         return [self.task, generated_counterpart(self.task)]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Run:
     """One training of the grid."""
 
     label: str
@@ -149,13 +168,13 @@ def tasks_of(
             continue
         if (name in TASKS and TASKS[name].layout is not None) or name.startswith("lab:"):
             raise InputError(
-                f"--mazes {' '.join(pools)}: {name} has one layout; give tasks that draw theirs, as procedural-small"
+                f"--mazes {' '.join(pools)}: {name} has one layout; give tasks with generated mazes, as procedural-small"
             )
         for pool in pools:
             task = make_task(name, mazes=_mazes(pool), observation_size=observation_size)
             made.append(GridTask(f"{name}-mazes-{pool}", task, pool))
     if pools and not names:
-        raise InputError(f"--mazes {' '.join(pools)}: give the tasks that draw so many mazes, as --tasks procedural-small")
+        raise InputError(f"--mazes {' '.join(pools)}: give the tasks whose mazes are generated, as --tasks procedural-small")
     made += [GridTask(path.stem, task_from_file(path, geometry=geometry, observation_size=observation_size)) for path in files]
     labels = [task.label for task in made]
     for label in labels:
@@ -174,20 +193,20 @@ def _mazes(pool: str) -> int:
 
 @dataclass
 class Grid:
-    """What a folder holds: the conditions of its trainings, and every training that was ever asked for under them.
+    """The contents of a folder: the conditions of its trainings, and every training that was requested under them.
 
     Attributes:
         out: the folder.
         conditions: as JSON.
-        tasks: label → `GridTask.as_json`, in the order in which they were asked for.
-        cells: in that order, too.
-        commands: the command lines that asked.
+        tasks: label → `GridTask.as_json`, in the order in which they were requested.
+        runs: in that order, too.
+        commands: the command lines that requested them.
     """
 
     out: Path
     conditions: dict[str, Any]
     tasks: dict[str, dict[str, Any]]
-    cells: list[Cell]
+    runs: list[Run]
     commands: list[str]
 
     def save(self) -> None:
@@ -196,26 +215,26 @@ class Grid:
             {
                 "conditions": self.conditions,
                 "tasks": self.tasks,
-                "cells": [[cell.label, cell.agent, cell.seed] for cell in self.cells],
+                "runs": [[run.label, run.agent, run.seed] for run in self.runs],
                 "commands": self.commands,
             },
         )
 
     @property
     def agents(self) -> list[str]:
-        """In the order in which they were asked for."""
-        return list(dict.fromkeys(cell.agent for cell in self.cells))
+        """In the order in which they were requested."""
+        return list(dict.fromkeys(run.agent for run in self.runs))
 
 
-def open_grid(out: Path, conditions: Conditions, tasks: list[GridTask], cells: list[Cell], command: str) -> Grid:
-    """The grid of a folder, a new one or the one that is there, with these tasks and cells added to it.
+def open_grid(out: Path, conditions: Conditions, tasks: list[GridTask], runs: list[Run], command: str) -> Grid:
+    """The grid of a folder, a new one or the existing one, with these tasks and runs added to it.
 
     Raises:
         InputError: the folder's grid was begun under other conditions, or with another maze of that name; it can't be read or
             written.
     """
     path = out / GRID
-    wanted = json.loads(json.dumps(conditions.as_json()))
+    wanted = conditions.as_json()
     if path.exists():
         grid = _read(path)
         differing = _differences(grid.conditions, wanted)
@@ -224,11 +243,11 @@ def open_grid(out: Path, conditions: Conditions, tasks: list[GridTask], cells: l
     else:
         grid = Grid(out, wanted, {}, [], [])
     for task in tasks:
-        row = json.loads(json.dumps(task.as_json()))
+        row = task.as_json()
         known = grid.tasks.setdefault(task.label, row)
         if known["digest"] != row["digest"]:
             raise InputError(f"{out} holds a grid whose {task.label} has other mazes: give another --out, or the same mazes")
-    grid.cells += [cell for cell in cells if cell not in grid.cells]
+    grid.runs += [run for run in runs if run not in grid.runs]
     if command not in grid.commands:
         grid.commands.append(command)
     grid.save()
@@ -238,8 +257,10 @@ def open_grid(out: Path, conditions: Conditions, tasks: list[GridTask], cells: l
 def _read(path: Path) -> Grid:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        cells = [Cell(str(label), str(agent), int(seed)) for label, agent, seed in content["cells"]]
-        return Grid(path.parent, dict(content["conditions"]), dict(content["tasks"]), cells, list(content["commands"]))
+        # Earlier versions called the runs cells.
+        runs = [Run(str(label), str(agent), int(seed)) for label, agent, seed in content.get("runs") or content["cells"]]
+        conditions = present_conditions(content["conditions"], str(path))
+        return Grid(path.parent, conditions, dict(content["tasks"]), runs, list(content["commands"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the description of a grid ({error})") from error
 

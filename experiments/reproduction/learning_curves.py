@@ -1,4 +1,4 @@
-"""Learning curves of a training, as `progress.jsonl` has them: when did it reach a score, and how do several seeds compare?"""
+"""Learning curves of trainings, read from `progress.jsonl`: when a score was reached, and mean and range over seeds."""
 
 import json
 from collections.abc import Sequence
@@ -13,15 +13,16 @@ from experiments.run_log import EPISODES
 Array = npt.NDArray[np.float64]
 
 POINTS = 200
+"""Evenly spaced points at which curves are interpolated, beside their own."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Mean return of the last 100 training episodes, over a training.
+    """Mean return of the last 100 training episodes, in the course of a training.
 
     Attributes:
         frames, seconds, returns: [K], in order.
-        episodes: [K] how many had ended in the session; below 100 the mean is of as many.
+        episodes: [K] how many episodes had ended in the session; below 100 the mean is over that many.
     """
 
     frames: Array
@@ -32,11 +33,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Reached:
-    """When trainings first reached a score.
+    """When each of several trainings first reached a score.
 
     Attributes:
         level: the score.
-        runs: how many trainings there are.
+        runs: number of trainings.
         frames, minutes: [R] of each training that reached it.
     """
 
@@ -47,7 +48,7 @@ class Reached:
 
 
 def read_curve(folder: Path) -> Curve:
-    """The curve of a run's folder; empty where no episode ever ended."""
+    """The curve of a run's folder; empty where no episode ended."""
     path = folder / "progress.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     entries = [entry for entry in map(json.loads, lines) if "episode/return" in entry]
@@ -67,22 +68,22 @@ def reached(curves: Sequence[Curve], level: float) -> Reached:
 
 
 def together(xs: Sequence[Array], ys: Sequence[Array]) -> tuple[Array, Array, Array, Array] | None:
-    """Mean and range of several curves where all of them are known.
+    """Mean and range of several curves where all of them are defined.
 
     Args:
         xs: [K_s] ascending, of each curve s.
         ys: [K_s].
 
     Returns:
-        (x [P], mean [P], lowest [P], highest [P]), or None where no stretch is common to all.
+        (x [P], mean [P], lowest [P], highest [P]), or None where no x lies within all curves.
     """
     if not xs or any(len(x) == 0 for x in xs):
         return None
     first, last = max(x[0] for x in xs), min(x[-1] for x in xs)
     if first > last:
         return None
-    # Each entry's own place is kept, so that a lone curve is drawn as it is.
-    places = np.unique(np.concatenate([*xs, np.linspace(first, last, POINTS)]))
-    places = places[(places >= first) & (places <= last)]
-    values = np.stack([np.interp(places, x, y) for x, y in zip(xs, ys, strict=True)])
-    return places, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+    # The curves' own points are kept, so that a single curve is drawn as it is.
+    points = np.unique(np.concatenate([*xs, np.linspace(first, last, POINTS)]))
+    points = points[(points >= first) & (points <= last)]
+    values = np.stack([np.interp(points, x, y) for x, y in zip(xs, ys, strict=True)])
+    return points, values.mean(axis=0), values.min(axis=0), values.max(axis=0)

@@ -1,4 +1,4 @@
-"""A grid's table as Markdown."""
+"""A grid's page in Markdown, and the same figures as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,17 +9,17 @@ from experiments.analysis.statistics import Estimate
 from experiments.reproduction.grid import UNLIMITED, UNLIMITED_MAZES
 from experiments.reproduction.learning_curves import Reached
 from experiments.reproduction.summary import FIRST_POINTS, ORACLE, RANDOM, AgentRow, Score, TaskSummary, over_tasks
+from experiments.tables import MISSING, interval, markdown_table, number, percent
 
-NOTHING = "–"
 KINDS = {"fixed": "training", "train": "training", "heldout": "held-out"}
-"""Split → what its mazes are to the agent."""
+"""Split → whether its mazes are the agent's training mazes."""
 CURVES = "curves.png"
 
 PAPER_NOTE = (
     "**The paper's scores were measured on the paper's own mazes** and are the mean of the best 5 of 64 settings after 1e8 "
     "frames (arXiv 1611.03673, its figure of learning curves; goals, latency and position accuracy: the table of its first "
     "version). Layouts differ from ours, except where a task is one of DeepMind Lab's released levels, so compare orders and "
-    "the share of the oracle's score rather than points."
+    "the fraction of the oracle's score rather than points."
 )
 
 
@@ -29,7 +29,7 @@ def markdown(
     """The whole page.
 
     Args:
-        left: trainings of the grid that aren't done yet.
+        left: trainings of the grid that aren't finished yet.
     """
     parts = ["# Reproduction", _made_by(conditions, commands, machines)]
     if left:
@@ -49,7 +49,7 @@ def markdown(
 def as_json(
     tasks: Sequence[TaskSummary], conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str], left: int
 ) -> dict[str, Any]:
-    """The same figures, and more, as JSON; times are in seconds or minutes as named, shares from 0 to 1."""
+    """The same figures, and more, as JSON; times are in seconds or minutes as named, fractions from 0 to 1."""
     plain = [task for task in tasks if task.row["pool"] is None]
     return {
         "commands": list(commands),
@@ -63,26 +63,28 @@ def as_json(
 
 
 def _made_by(conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str]) -> str:
-    each = f"{budget_words(conditions['budget'])}, {_plural(conditions['workers'], 'worker')}, preset `{conditions['preset']}`"
+    each = f"{budget_text(conditions['budget'])}, {_plural(conditions['workers'], 'worker')}, preset `{conditions['preset']}`"
     return (
         "```sh\n" + "\n".join(commands) + "\n```\n\n"
         f"Each training: {each}; each evaluation: {conditions['episodes']} episodes of the final agent. "
-        f"Machine: {'; '.join(machines) or NOTHING}.\n\n"
-        # A preset's numbers change from one version to the next: with them written out, the page stays true.
+        f"Machine: {'; '.join(machines) or MISSING}.\n\n"
+        # A preset's numbers may change in a later version: written out, they stay true.
         f"Settings: {', '.join(f'`--{_option(name, value)}`' for name, value in conditions['settings'].items())}."
     )
 
 
 def _option(name: str, value: Any) -> str:
-    """A setting as the command line takes it, without the dashes in front."""
+    """A setting as an option of the command line, without the leading dashes."""
     spelled = name.replace("_", "-")
     if isinstance(value, bool):
         return spelled if value else f"no-{spelled}"
+    if isinstance(value, dict):
+        value = ",".join(f"{key}={number_of}" for key, number_of in value.items())
     return f"{spelled} {value}"
 
 
-def budget_words(budget: dict[str, Any]) -> str:
-    """A budget, of its JSON, in words."""
+def budget_text(budget: dict[str, Any]) -> str:
+    """A budget, given as JSON, as text."""
     return f"{budget['frames']:,} frames" if budget["frames"] is not None else f"{budget['minutes']:.4g} minutes"
 
 
@@ -91,7 +93,7 @@ def _plural(number: int, noun: str) -> str:
 
 
 def title_of(task: TaskSummary) -> str:
-    """What a task is called in headings and figures."""
+    """A task's name in headings and figures."""
     row = task.row
     if row["pool"] is None:
         return row["label"]
@@ -110,7 +112,7 @@ def _kinds(task: TaskSummary) -> list[int]:
 
 
 def _lines(task: TaskSummary) -> list[tuple[str, AgentRow | None, Score]]:
-    """(who, its row if it is an agent, score): all on the first kind of maze, then all on the next."""
+    """(name, its row if it is an agent, score): all on the training mazes, then all on held-out mazes."""
     lines: list[tuple[str, AgentRow | None, Score]] = []
     for kind in _kinds(task):
         lines += [(row.agent, row, row.scores[kind]) for row in task.agents]
@@ -127,22 +129,22 @@ def _scores(task: TaskSummary) -> str:
             [
                 who,
                 KINDS[score.split],
-                str(len(row.seeds)) if row else NOTHING,
-                f"{row.frames / 1e6:.2f} M" if row else NOTHING,
-                f"{row.minutes:.1f}" if row else NOTHING,
+                str(len(row.seeds)) if row else MISSING,
+                f"{row.frames / 1e6:.2f} M" if row else MISSING,
+                f"{row.minutes:.1f}" if row else MISSING,
                 interval(score.iqm),
                 f"{score.mean:.1f}",
                 percent(score.of_oracle),
-                f"{printed:.0f}" if printed is not None else NOTHING,
+                f"{printed:.0f}" if printed is not None else MISSING,
             ]
         )
     if task.human is not None:
-        lines.append(["human", "the paper's", *[NOTHING] * 6, f"{task.human:.0f}"])
-    return _table(lines, words=2)
+        lines.append(["human", "the paper's", *[MISSING] * 6, f"{task.human:.0f}"])
+    return markdown_table(lines, left=2)
 
 
 def _behaviour(task: TaskSummary) -> str:
-    head = ["agent", "mazes", "goals", "with a goal", "first : later goal, s", "position", "loop closure F1"]
+    head = ["agent", "mazes", "goals", "with a goal", "first : later goal, s", "position", "loop closure F1", "worth of memory"]
     compared = any(task.paper_details(row.agent) for row in task.agents)
     lines = [head]
     for who, row, score in _lines(task):
@@ -152,9 +154,10 @@ def _behaviour(task: TaskSummary) -> str:
                 KINDS[score.split],
                 f"{score.goals:.2f}",
                 percent(score.goal_episodes),
-                f"{_number(score.latency_first_s)} : {_number(score.latency_later_s)}",
+                f"{number(score.latency_first_s)} : {number(score.latency_later_s)}",
                 percent(score.position_accuracy, 1),
-                _number(score.loop_closure_f1, 2),
+                number(score.loop_closure_f1, 2),
+                number(score.memory_worth),
             ]
         )
         details = task.paper_details(who) if row and score.split != "heldout" else None
@@ -163,14 +166,15 @@ def _behaviour(task: TaskSummary) -> str:
                 [
                     f"{who} in the paper",
                     "the paper's",
-                    NOTHING,
+                    MISSING,
                     percent(details.goal_episodes),
                     f"{details.latency_first_s:.1f} : {details.latency_later_s:.1f}",
                     percent(details.position_accuracy, 1),
-                    NOTHING,
+                    MISSING,
+                    MISSING,
                 ]
             )
-    return _table(lines, words=2)
+    return markdown_table(lines, left=2)
 
 
 def _how_soon(task: TaskSummary) -> str:
@@ -180,14 +184,13 @@ def _how_soon(task: TaskSummary) -> str:
     lines = [head]
     for row in task.agents:
         lines.append([row.agent, *_when(row.first_points), *(_when(row.human) if row.human else [])])
-    return "When the mean return of the last 100 training episodes first came so far; median of the seeds that did.\n\n" + _table(
-        lines
-    )
+    caption = "When the mean return of the last 100 training episodes first reached a score; median of the seeds that reached it."
+    return f"{caption}\n\n{markdown_table(lines)}"
 
 
 def _when(found: Reached) -> list[str]:
     if not found.frames:
-        return [NOTHING, NOTHING, f"0 of {found.runs}"]
+        return [MISSING, MISSING, f"0 of {found.runs}"]
     frames, minutes = median(found.frames), median(found.minutes)
     return [f"{frames / 1e6:.2f} M", f"{minutes:.1f}", f"{len(found.frames)} of {found.runs}"]
 
@@ -195,11 +198,12 @@ def _when(found: Reached) -> list[str]:
 def _order(task: TaskSummary) -> str:
     lines = [["agent", "over", "mazes", "in % of pairs of episodes [95 %]", "paper's scores", "paper's order"]]
     for found in task.improvements:
-        printed = f"{found.paper[0]:.0f} to {found.paper[1]:.0f}" if found.paper else NOTHING
+        printed = f"{found.paper[0]:.0f} to {found.paper[1]:.0f}" if found.paper else MISSING
         lines.append(
-            [found.agent, found.other, KINDS[found.split], interval(found.chance, 100, 0), printed, found.verdict or NOTHING]
+            [found.agent, found.other, KINDS[found.split], interval(found.chance, 100, 0), printed, found.verdict or MISSING]
         )
-    return "How often an episode of one agent beats one of the agent before it:\n\n" + _table(lines, words=3)
+    caption = "How often the return of an episode of one agent exceeds that of the agent before it:"
+    return f"{caption}\n\n{markdown_table(lines, left=3)}"
 
 
 def generalisation_file(name: str, names: Sequence[str]) -> str:
@@ -244,39 +248,11 @@ def _pools(name: str, group: Sequence[TaskSummary]) -> list[str]:
                         ]
                     )
     note = f"`{UNLIMITED}` draws from {UNLIMITED_MAZES:,} mazes." if any(task.row["pool"] == UNLIMITED for task in group) else ""
-    return [f"## Generalisation: {name}", _table(lines), *filter(None, [note])]
+    return [f"## Generalisation: {name}", markdown_table(lines), *filter(None, [note])]
 
 
 def _over_tasks(tasks: Sequence[TaskSummary], found: dict[str, Estimate]) -> list[str]:
     lines = [["agent", "IQM [95 %]"], *([agent, interval(value, 1, 2)] for agent, value in found.items())]
     names = ", ".join(task.label for task in tasks)
-    words = f"Returns on the mazes they trained on, from the random policy's mean (0) to the oracle's (1), over {names}:"
-    return ["## All tasks together", words, _table(lines)]
-
-
-def interval(found: Estimate, scale: float = 1, digits: int = 1) -> str:
-    """A figure and its interval."""
-    return f"{scale * found.value:.{digits}f} [{scale * found.low:.{digits}f}, {scale * found.high:.{digits}f}]"
-
-
-def percent(share: float | None, digits: int = 0) -> str:
-    """A share in percent, or a dash."""
-    return NOTHING if share is None else f"{100 * share:.{digits}f} %"
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
-
-
-def _table(lines: Sequence[Sequence[str]], words: int = 1) -> str:
-    """Rows of cells, the first being the head, as a table that is legible as text, too."""
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    made = []
-    for line in lines:
-        cells = [
-            text.ljust(width) if column < words else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        made.append(f"| {' | '.join(cells)} |")
-    rule = [("-" * (width + 2)) if column < words else "-" * (width + 1) + ":" for column, width in enumerate(widths)]
-    return "\n".join([made[0], f"|{'|'.join(rule)}|", *made[1:]])
+    caption = f"Returns on the training mazes, from the random policy's mean (0) to the oracle's (1), over {names}:"
+    return ["## All tasks together", caption, markdown_table(lines)]

@@ -1,4 +1,4 @@
-"""What the paper reports, agent by agent: Mirowski et al., Learning to Navigate in Complex Environments, ICLR 2017.
+"""The paper's results: Mirowski et al., Learning to Navigate in Complex Environments, ICLR 2017.
 
 `SCORES` and `HUMAN` stand in the legends of its learning curves: mean of the best 5 of 64 settings, after 1e8 frames. `DETAILS`
 is the table of its first version (arXiv 1611.03673v1), of 100 test episodes of the best agent. All of it was measured in the
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Details:
-    """More figures of an agent on a task, where the paper's first version gives them.
+    """Further figures of an agent on a task, from the paper's first version.
 
     Attributes:
-        goal_episodes: share of 100 episodes in which the goal was found, 0 to 1.
+        goal_episodes: fraction of 100 episodes in which the goal was reached, 0 to 1.
         position_accuracy: of its position decoder, 0 to 1.
         latency_first_s, latency_later_s: seconds to the first goal, and to each later one.
     """
@@ -63,10 +63,10 @@ SCORES: dict[tuple[str, str], float] = {
 """(task, agent) → mean return of an episode."""
 
 HUMAN: dict[str, float] = {"static-small": 95.0, "static-large": 172.0, "random-goal-small": 106.0, "random-goal-large": 172.0}
-"""Task → the paper's human expert."""
+"""Task → return of the paper's human expert."""
 
 _DETAILS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
-    # Share of episodes with a goal in %, position accuracy in %, seconds to the first goal, and to later ones; tasks as in TASKS.
+    # Episodes with a goal in %, position accuracy in %, seconds to the first goal, and to later ones; tasks as in TASKS.
     "ff": ((100, 64.3, 8.8, 8.7), (100, 55.6, 24.2, 22.9), (94, 42.2, 9.3, 9.0), (88, 51.8, 11.0, 9.9), (93, 30.0, 27.3, 28.2)),
     "lstm": (
         (100, 88.6, 6.1, 5.9),
@@ -89,14 +89,14 @@ DETAILS: dict[tuple[str, str], Details] = {
     for agent, rows in _DETAILS.items()
     for task, (goals, position, first, later) in zip(TASKS, rows, strict=True)
 }
-"""(task, agent) → the first version's other figures."""
+"""(task, agent) → figures of the paper's first version."""
 
 LOOP_CLOSURE_F1 = 0.83
 """On random goal large, over 100 episodes."""
 
 
 def paper_task(name: str) -> str | None:
-    """The paper's task that a task of ours, a released level or its maze file stands for; None for any other.
+    """The paper's task that corresponds to a task of ours, a released level or its maze file; None for any other.
 
     Args:
         name: of a task, e.g. `static-small`, `lab:nav_maze_static_01`, or `static_01` of a file of that name.

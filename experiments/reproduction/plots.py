@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from experiments.analysis.comparison import COLOURS
+from experiments.analysis.comparison_plot import COLOURS, error_bars
 from experiments.analysis.items import INK, QUIET, Pixels, figure, pixels_of
 from experiments.analysis.statistics import Estimate
 from experiments.reproduction.learning_curves import together
@@ -13,7 +11,7 @@ from experiments.reproduction.summary import ORACLE, RANDOM, Score, TaskSummary
 
 PANEL_WIDTH, PANEL_HEIGHT = 7.0, 4.4
 DASHES = ("-", "--", ":")
-"""Beyond as many agents as there are colours, these tell them apart."""
+"""Distinguish agents beyond the number of colours."""
 
 
 def _look(number: int) -> dict[str, str]:
@@ -21,7 +19,7 @@ def _look(number: int) -> dict[str, str]:
 
 
 def learning_curves(tasks: Sequence[TaskSummary], agents: Sequence[str]) -> Pixels:
-    """A pair of panels a task: mean return of the last 100 training episodes, by frames and by minutes."""
+    """Two panels per task: mean return of the last 100 training episodes, by frames and by minutes."""
     size = 2 * PANEL_WIDTH, PANEL_HEIGHT * len(tasks) + 0.5
     with figure(*size, len(tasks), 2, squeeze=False) as (made, panels):
         made.suptitle("Mean return of the last 100 training episodes: mean and range over seeds", x=0.01, ha="left", fontsize=14)
@@ -44,7 +42,7 @@ def learning_curves(tasks: Sequence[TaskSummary], agents: Sequence[str]) -> Pixe
                 axes.set_title(f"{title_of(task)}, by {unit}")
                 axes.set_xlim(left=0)
                 axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-            # One legend a row, beside the panels, hides nothing.
+            # One legend per row, beside the panels, covers no curve.
             by_minutes.legend(fontsize=11, loc="center left", bbox_to_anchor=(1.02, 0.5))
         return pixels_of(made)
 
@@ -58,47 +56,45 @@ def _levels(axes, task: TaskSummary) -> None:
 
 
 def generalisation(name: str, group: Sequence[TaskSummary], agents: Sequence[str]) -> Pixels:
-    """Two panels: returns by number of training mazes, on those and on held-out ones; and the same as shares of the oracle's.
+    """Two panels: returns by number of training mazes, on those and on held-out ones; and the same as fractions of the oracle's.
 
     Args:
         group: the task's summaries, fewest training mazes first.
     """
-    with figure(2 * PANEL_WIDTH + 1, 5.0, 1, 2) as (made, (points, shares)):
-        for axes, scaled in ((points, False), (shares, True)):
+    with figure(2 * PANEL_WIDTH + 1, 5.0, 1, 2) as (made, (points, fractions)):
+        for axes, scaled in ((points, False), (fractions, True)):
             for agent in dict.fromkeys(row.agent for task in group for row in task.agents):
                 look = _look(agents.index(agent))
-                for kind, mark, line, words in ((0, "o", "-", "training mazes"), (1, "s", "--", "held-out mazes")):
+                for kind, mark, line, mazes in ((0, "o", "-", "training mazes"), (1, "s", "--", "held-out mazes")):
                     x, shown = [], []
-                    for place, task in enumerate(group):
+                    for index, task in enumerate(group):
                         for row in task.agents:
                             if row.agent == agent:
                                 best = task.baselines[ORACLE][kind].mean if scaled else 1.0
-                                x.append(place)
+                                x.append(index)
                                 shown.append(_scaled(row.scores[kind], best))
-                    values = np.array([found.value for found in shown])
-                    spread = np.array([[found.value - found.low, found.high - found.value] for found in shown]).T
                     axes.errorbar(
                         x,
-                        values,
-                        np.maximum(spread, 0),
+                        [found.value for found in shown],
+                        error_bars(shown),
                         color=look["color"],
                         linestyle=line,
                         marker=mark,
                         markersize=7,
                         markerfacecolor=look["color"] if kind == 0 else "white",
                         capsize=4,
-                        label=f"{agent}, {words}",
+                        label=f"{agent}, {mazes}",
                     )
             heldout = [task.baselines[RANDOM][1].mean / (task.baselines[ORACLE][1].mean if scaled else 1.0) for task in group]
             axes.plot(range(len(group)), heldout, color=QUIET, linestyle=":", label="random policy, held-out mazes")
             axes.set_xticks(range(len(group)), [task.row["pool"] for task in group])
-            axes.set_xlabel("mazes it trained on")
+            axes.set_xlabel("training mazes")
             axes.set_ylim(bottom=0)
         points.set_ylabel("return: interquartile mean, 95 %")
         points.set_title(f"{name}: returns")
-        shares.set_ylabel("share of the oracle's mean return")
-        shares.set_title(f"{name}: on the oracle's scale")
-        shares.legend(fontsize=11, loc="center left", bbox_to_anchor=(1.02, 0.5))
+        fractions.set_ylabel("fraction of the oracle's mean return")
+        fractions.set_title(f"{name}: on the oracle's scale")
+        fractions.legend(fontsize=11, loc="center left", bbox_to_anchor=(1.02, 0.5))
         return pixels_of(made)
 
 

@@ -1,19 +1,19 @@
-"""One training of a grid: begun, gone on with, evaluated, and read back; and the two players that give each task its scale."""
+"""One run of a grid: started, resumed, evaluated and read back; and the baselines that give each task its scale."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import CHECKPOINT, load_checkpoint
 from env.task import Task
+from experiments.analysis.evaluation import evaluate, evaluate_baseline
 from experiments.analysis.metrics import Result
+from experiments.analysis.playback import Playback, Progress, silent
 from experiments.benchmarks.measurement import machine
-from experiments.evaluate import evaluate, evaluate_player
 from experiments.options import write_json
 from experiments.policies import BASELINES
-from experiments.reproduction.grid import Cell, Conditions
+from experiments.reproduction.grid import Conditions, Run, present_conditions
 from experiments.train import train
 from experiments.train_options import TrainOptions
 from maze_gen.errors import InputError
@@ -24,17 +24,17 @@ EVALUATION_SEED = 0
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A training that was evaluated.
+class FinishedRun:
+    """A run that was trained and evaluated.
 
     Attributes:
-        folder: of the run, where its curve lies.
-        frames, seconds: how long it trained.
-        machine: what it was trained and evaluated on.
-        results: on the mazes it trained on and, where the grid has them, on held-out ones.
+        folder: of the run, which holds its learning curve.
+        frames, seconds: length of the training.
+        machine: on which it was trained and evaluated.
+        results: on the training mazes and, where the grid has them, on held-out mazes.
     """
 
-    cell: Cell
+    run: Run
     folder: Path
     frames: int
     seconds: float
@@ -42,8 +42,8 @@ class Finished:
     results: list[Result]
 
 
-def train_cell(cell: Cell, folder: Path, task: Task, conditions: Conditions, serial: bool) -> bool:
-    """Trains until the budget is spent, or goes on with what an earlier session left; False where it was interrupted.
+def train_run(run: Run, folder: Path, task: Task, conditions: Conditions, serial: bool) -> bool:
+    """Trains until the budget is spent, or resumes an earlier session; False where it was interrupted.
 
     Raises:
         InputError: as `train`; the folder holds a run of other settings.
@@ -60,7 +60,7 @@ def train_cell(cell: Cell, folder: Path, task: Task, conditions: Conditions, ser
     )
     path = folder / CHECKPOINT
     if not path.exists():
-        begin = replace(options, agent=cell.agent, seed=cell.seed, run_dir=folder, backend=conditions.backend)
+        begin = replace(options, agent=run.agent, seed=run.seed, run_dir=folder, backend=conditions.backend)
         return not train(begin, task).interrupted
     earlier = load_checkpoint(path)
     if earlier.config != conditions.settings or earlier.task != task:
@@ -70,34 +70,21 @@ def train_cell(cell: Cell, folder: Path, task: Task, conditions: Conditions, ser
     return not train(replace(options, resume=folder)).interrupted
 
 
-def evaluate_cell(
-    cell: Cell, folder: Path, tasks: list[Task], conditions: Conditions, progress: Callable[[str], None] | None = None
-) -> Finished:
-    """Plays whole episodes with the agent of a training that is over, and writes what came of it."""
+def _playback(task: Task, conditions: Conditions, progress: Progress) -> Playback:
+    return Playback(task, conditions.episodes, EVALUATION_SEED, conditions.backend, progress=progress)
+
+
+def evaluate_run(run: Run, folder: Path, tasks: list[Task], conditions: Conditions, progress: Progress = silent) -> FinishedRun:
+    """Plays whole episodes with the trained agent, and writes the figures into the run's folder."""
     checkpoint = load_checkpoint(folder)
-    found = evaluate(
-        checkpoint,
-        tasks,
-        conditions.episodes,
-        EVALUATION_SEED,
-        backend=conditions.backend,
-        progress=progress,
-        with_baselines=False,
-    )
-    finished = Finished(
-        cell,
-        folder,
-        checkpoint.frames,
-        checkpoint.seconds,
-        _machine(conditions.device),
-        found.results,
-    )
+    found = evaluate(checkpoint, _playback(tasks[0], conditions, progress), tasks, baselines=False)
+    finished = FinishedRun(run, folder, checkpoint.frames, checkpoint.seconds, _machine(conditions.device), found.results)
     write_json(
         folder / EVALUATION,
         {
-            "task": cell.label,
-            "agent": cell.agent,
-            "seed": cell.seed,
+            "task": run.label,
+            "agent": run.agent,
+            "seed": run.seed,
             "frames": finished.frames,
             "seconds": finished.seconds,
             "machine": finished.machine,
@@ -114,14 +101,14 @@ def _machine(device: str) -> str:
     return f"{here['gpu']}; {processor}" if device == "cuda" else processor
 
 
-def read_finished(cell: Cell, folder: Path, conditions: dict[str, Any]) -> Finished | None:
-    """What `evaluate_cell` wrote; None where it hasn't.
+def read_finished(run: Run, folder: Path, conditions: dict[str, Any]) -> FinishedRun | None:
+    """Reads the output of `evaluate_run`; None where there is none.
 
     Args:
         conditions: of the grid, as JSON.
 
     Raises:
-        InputError: the file can't be read, or is of a training under other conditions.
+        InputError: the file can't be read, or the run was trained under other conditions.
     """
     path = folder / EVALUATION
     if not path.exists():
@@ -129,39 +116,29 @@ def read_finished(cell: Cell, folder: Path, conditions: dict[str, Any]) -> Finis
     content = _load(path)
     try:
         results = [Result.from_json(form) for form in content["results"]]
-        done = Finished(cell, folder, content["frames"], content["seconds"], content["machine"], results)
-        same = content["conditions"] == conditions
+        done = FinishedRun(run, folder, content["frames"], content["seconds"], content["machine"], results)
+        same = present_conditions(content["conditions"], str(path)) == conditions
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not an evaluation of a grid's training ({error})") from error
+        raise InputError(f"{path}: not an evaluation of a grid's run ({error})") from error
     if not same:
         raise InputError(f"{path} is of a training under other conditions than the grid's: give another --out")
     return done
 
 
 def measure_baselines(
-    folder: Path, tasks: list[Task], conditions: Conditions, progress: Callable[[str], None] | None = None
+    folder: Path, tasks: list[Task], conditions: Conditions, progress: Progress = silent
 ) -> dict[str, list[Result]]:
-    """The random policy's and the oracle's results on a task's mazes, played once and kept in the task's folder."""
+    """Results of the random policy and the oracle on a task, played once and kept in the task's folder."""
     path = folder / BASELINE_FILE
     if path.exists():
         return read_baselines(folder)
-
-    def play(task: Task, who: str) -> Result:
-        def tell(text: str) -> None:
-            if progress:
-                progress(f"{who} on {task.name}, {task.split} mazes: {text}")
-
-        return evaluate_player(
-            task, BASELINES[who], conditions.episodes, EVALUATION_SEED, backend=conditions.backend, progress=tell
-        )
-
-    found = {who: [play(task, who) for task in tasks] for who in BASELINES}
-    write_json(path, {who: [result.as_json() for result in results] for who, results in found.items()})
+    found = {name: [evaluate_baseline(name, _playback(task, conditions, progress)) for task in tasks] for name in BASELINES}
+    write_json(path, {name: [result.as_json() for result in results] for name, results in found.items()})
     return found
 
 
 def read_baselines(folder: Path) -> dict[str, list[Result]]:
-    """What `measure_baselines` kept.
+    """Reads the output of `measure_baselines`.
 
     Raises:
         InputError: the file can't be read.
@@ -169,7 +146,7 @@ def read_baselines(folder: Path) -> dict[str, list[Result]]:
     path = folder / BASELINE_FILE
     content = _load(path)
     try:
-        return {who: [Result.from_json(form) for form in content[who]] for who in BASELINES}
+        return {name: [Result.from_json(form) for form in content[name]] for name in BASELINES}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not the results of {' and '.join(BASELINES)} ({error})") from error
 

@@ -1,4 +1,4 @@
-"""The figures of a grid's table: what each agent came to on each task, over seeds and episodes, beside the paper's figures."""
+"""The figures of a grid's table: each agent on each task, over seeds and episodes, beside the paper's figures."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from experiments.analysis.metrics import Result
 from experiments.analysis.statistics import (
     Estimate,
-    bootstrap,
+    difference,
     estimate,
     normalised,
     pooled_interquartile_mean,
@@ -19,17 +19,17 @@ from experiments.analysis.statistics import (
 )
 from experiments.reproduction import paper
 from experiments.reproduction.learning_curves import Curve, Reached, reached, read_curve
-from experiments.reproduction.run import Finished
+from experiments.reproduction.run import FinishedRun
 
 FIRST_POINTS = 10.0
-"""A return that tells that learning has begun."""
+"""A return above that of a random policy: learning has begun."""
 
 RANDOM, ORACLE = "random", "oracle"
 
 
 @dataclass(frozen=True)
 class Score:
-    """How one agent, or a baseline, did on one kind of maze.
+    """Figures of one agent, or of a baseline, on training or on held-out mazes.
 
     Attributes:
         split: `fixed` or `train` for the mazes it trained on, `heldout` for others.
@@ -39,6 +39,7 @@ class Score:
         of_oracle: mean divided by the oracle's.
         goals, goal_episodes, latency_first_s, latency_later_s, position_accuracy, loop_closure_f1: as in `Result`, mean over
             the seeds that have the figure; None where none has.
+        memory_worth: points of return, mean over the seeds where it was measured; None where it wasn't.
     """
 
     split: str
@@ -52,8 +53,10 @@ class Score:
     latency_later_s: float | None
     position_accuracy: float | None
     loop_closure_f1: float | None
+    memory_worth: float | None = None
 
     def as_json(self) -> dict[str, Any]:
+        """All figures except the returns of single episodes."""
         plain = asdict(self)
         del plain["returns"]
         return plain
@@ -66,8 +69,8 @@ class AgentRow:
     Attributes:
         seeds: of its finished trainings.
         frames, minutes: mean length of a training.
-        scores: one for each kind of maze.
-        curves: one for each seed.
+        scores: on the training mazes and, where the grid has them, on held-out mazes.
+        curves: one per seed.
         first_points: when its trainings reached `FIRST_POINTS`.
         human: when they reached the paper's human score; None where the paper has none for the task.
     """
@@ -84,7 +87,7 @@ class AgentRow:
 
 @dataclass(frozen=True)
 class Improvement:
-    """How often an episode of one agent beats one of another.
+    """How often the return of an episode of one agent exceeds that of another agent.
 
     Attributes:
         chance: probability that an episode of `agent` has a higher return than one of `other`, ties counted half.
@@ -113,8 +116,8 @@ class TaskSummary:
 
     Attributes:
         row: the grid's row, `GridTask.as_json`.
-        baselines: random and oracle → their scores on each kind of maze.
-        improvements: of each agent over the one that the grid names before it.
+        baselines: random and oracle → their scores on the same mazes as `AgentRow.scores`.
+        improvements: of each agent over the one before it in the grid.
     """
 
     row: dict[str, Any]
@@ -166,8 +169,8 @@ class TaskSummary:
 def score_of(runs: Sequence[Result], oracle: Result | None) -> Score:
     """The figures of several runs on the same mazes."""
 
-    def mean_of(name: str) -> float | None:
-        known = [getattr(run, name) for run in runs if getattr(run, name) is not None]
+    def mean_of(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
         return float(np.mean(known)) if known else None
 
     returns = np.stack([run.returns for run in runs]).astype(np.float64)
@@ -180,35 +183,36 @@ def score_of(runs: Sequence[Result], oracle: Result | None) -> Score:
         of_oracle=float(returns.mean()) / best if best else None,
         goals=float(np.mean([run.goals for run in runs])),
         goal_episodes=float(np.mean([run.goal_episodes for run in runs])),
-        latency_first_s=mean_of("latency_first_s"),
-        latency_later_s=mean_of("latency_later_s"),
-        position_accuracy=mean_of("position_accuracy"),
-        loop_closure_f1=mean_of("loop_closure_f1"),
+        latency_first_s=mean_of([run.latency_first_s for run in runs]),
+        latency_later_s=mean_of([run.latency_later_s for run in runs]),
+        position_accuracy=mean_of([run.position_accuracy for run in runs]),
+        loop_closure_f1=mean_of([run.loop_closure_f1 for run in runs]),
+        memory_worth=mean_of([run.memory_worth.returns.value if run.memory_worth else None for run in runs]),
     )
 
 
 def summarise(
-    row: dict[str, Any], agents: Sequence[str], finished: Sequence[Finished], baselines: dict[str, list[Result]]
+    row: dict[str, Any], agents: Sequence[str], finished: Sequence[FinishedRun], baselines: dict[str, list[Result]]
 ) -> TaskSummary:
     """The figures of one task.
 
     Args:
         row: the grid's row of the task.
         agents: in the order in which they are compared.
-        finished: the task's trainings that are done.
-        baselines: random and oracle → results, one for each kind of maze.
+        finished: the task's runs that are evaluated.
+        baselines: random and oracle → results on the training mazes and, where the grid has them, on held-out mazes.
     """
     human = paper.HUMAN.get(row["paper_task"])
     rows = []
     for agent in agents:
-        runs = sorted((run for run in finished if run.cell.agent == agent), key=lambda run: run.cell.seed)
+        runs = sorted((done for done in finished if done.run.agent == agent), key=lambda done: done.run.seed)
         if not runs:
             continue
         curves = [read_curve(run.folder) for run in runs]
         rows.append(
             AgentRow(
                 agent=agent,
-                seeds=[run.cell.seed for run in runs],
+                seeds=[done.run.seed for done in runs],
                 frames=float(np.mean([run.frames for run in runs])),
                 minutes=float(np.mean([run.seconds for run in runs])) / 60,
                 scores=[score_of([run.results[index] for run in runs], oracle) for index, oracle in enumerate(baselines[ORACLE])],
@@ -230,21 +234,15 @@ def _improvements(row: dict[str, Any], rows: Sequence[AgentRow]) -> list[Improve
         printed = tuple(paper.SCORES.get((row["paper_task"], one.agent)) for one in (after, before))
         known = (printed[0], printed[1]) if printed[0] is not None and printed[1] is not None else None
         for ours, theirs in zip(after.scores, before.scores, strict=True):
-            chance = improvement([ours.returns], [theirs.returns])
+            chance = difference(probability_of_improvement, [ours.returns], [theirs.returns])
             found.append(Improvement(ours.split, after.agent, before.agent, chance, known if ours.split != "heldout" else None))
     return found
-
-
-def improvement(ours: Sequence[npt.NDArray], theirs: Sequence[npt.NDArray]) -> Estimate:
-    """Probability of improvement with its interval; a stratum a task, [seeds, episodes] each."""
-    low, high = bootstrap([ours, theirs], probability_of_improvement)
-    return Estimate(probability_of_improvement(ours, theirs), float(low), float(high))
 
 
 def over_tasks(tasks: Sequence[TaskSummary]) -> dict[str, Estimate]:
     """Agent → interquartile mean over all tasks, on each task's scale from the random policy (0) to the oracle (1).
 
-    On the mazes they trained on; of agents that have a finished training on every task.
+    On the training mazes; of agents that have a finished run on every task.
     """
     tasks = [task for task in tasks if task.baselines[ORACLE][0].mean > task.baselines[RANDOM][0].mean]
     if not tasks:

@@ -1,4 +1,4 @@
-"""Agents for tests: recordings whose every figure is known, and checkpoints of agents that never learned."""
+"""Agents for tests: trajectories whose figures are known, and checkpoints of untrained agents."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from agents.config import agent_config, preset
 from agents.model import AgentModel
 from env.registry import make_task
 from env.task import Task
-from experiments.analysis.trajectories import Recording
+from experiments.analysis.trajectories import LAYER, Trajectories
 from maze_gen.maze import Maze
 from maze_gen.text import read_maze
 
@@ -33,15 +33,17 @@ def ring_task(seconds: int = 60) -> Task:
     return Task("ring", (ring(),), seconds, spawn_distance=1, observation_size=42)
 
 
-def recording_of(cells: npt.ArrayLike, task: Task, goals: npt.ArrayLike | None = None, **readings: npt.NDArray) -> Recording:
-    """A recording of an agent that stands in the middle of the given cells [E, T], heading east."""
+def trajectories_of(
+    cells: npt.ArrayLike, task: Task, goals: npt.ArrayLike | None = None, layers: dict[str, npt.NDArray] | None = None
+) -> Trajectories:
+    """An agent that stands in the middle of the given cells [E, T], heading east; `layers` are those of its network."""
     cell = np.asarray(cells, dtype=np.int32)
     maze = task.mazes[0]
     places = np.array([maze.center(divmod(number, maze.cols)) for number in range(task.cells)], dtype=np.float32)
     goal = maze.goals[0][0] * maze.cols + maze.goals[0][1] if maze.goals else 0
     flat = np.zeros(cell.shape)
     scored = np.zeros(cell.shape, dtype=np.uint8) if goals is None else np.asarray(goals, dtype=np.uint8)
-    return Recording(
+    return Trajectories(
         task=task,
         seed=0,
         position=places[cell],
@@ -52,7 +54,7 @@ def recording_of(cells: npt.ArrayLike, task: Task, goals: npt.ArrayLike | None =
         action=flat.astype(np.uint8),
         reward=(10 * scored).astype(np.float32),
         goals=scored,
-        readings=dict(readings),
+        signals={LAYER + name: values for name, values in (layers or {}).items()},
     )
 
 

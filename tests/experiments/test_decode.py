@@ -1,7 +1,6 @@
 """`decode` from the command line, on an agent that never learned: everything is made, and can be read back."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from experiments import decode
-from experiments.analysis.items import Cloud, Curves, Detector, Film, Number, Picture, Table
+from experiments.analysis import decoders
+from experiments.analysis.items import Curves, Detections, Film, Number, Picture, PointCloud, Table
 from experiments.analysis.report import page
-from experiments.analysis.tensorboard import ORDER, Board
-from maze_gen.text import read_maze
-from tests.experiments.synthetic import ring, ring_task, untrained
+from experiments.analysis.tensorboard import ORDER, BoardWriter
+from tests.experiments.synthetic import ring_task, untrained
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -28,6 +27,7 @@ def decoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("decode")
     agent = untrained(folder / "agent.safetensors", task=ring_task(6))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoders, "LEAST_UPDATES", 10)
         options = ("--episodes", 6, "--logdir", folder / "board", "--report", folder / "report.html")
         assert run(patch, "--checkpoint", agent, *options) == 0
     return folder
@@ -56,7 +56,7 @@ def test_tensorboard_shows_every_section(decoded: Path) -> None:
     assert list((decoded / "board").rglob("metadata.tsv"))
 
 
-def test_every_exhibit_has_its_place_its_name_and_its_words(decoded: Path) -> None:
+def test_every_item_has_its_index_its_name_and_its_caption(decoded: Path) -> None:
     """TensorBoard sorts by tag and shows name and words; what isn't in the list of places would come last."""
     events = EventAccumulator(str(decoded / "board" / "agent"), size_guidance={"tensors": 0}).Reload()
     for tag in events.Tags()["tensors"]:
@@ -71,10 +71,10 @@ def test_every_exhibit_has_its_place_its_name_and_its_words(decoded: Path) -> No
 @pytest.mark.parametrize(
     ("control", "figures"),
     [
-        ("chance", ["accuracy of naming the cell", "error in cells of path", "accuracy by visit to the cell"]),
-        ("shuffled control", ["accuracy of naming the cell", "error in cells of path", "F1 of recognising", "accuracy of D2"]),
-        ("random", ["return of an episode", "SPL of the first trip"]),
-        ("oracle", ["return of an episode", "SPL of the first trip", "seconds to the first goal"]),
+        ("chance", ["position accuracy", "position error in cells of path", "position accuracy by visit to the cell"]),
+        ("shuffled control", ["position accuracy", "position error in cells of path", "loop-closure F1", "accuracy of D2"]),
+        ("random", ["episode return", "SPL of the first trip"]),
+        ("oracle", ["episode return", "SPL of the first trip", "seconds to the first goal"]),
     ],
 )
 def test_controls_stand_beside_the_agent(decoded: Path, control: str, figures: list[str]) -> None:
@@ -95,25 +95,12 @@ def test_the_report_needs_nothing_else(decoded: Path) -> None:
     assert "video/webm" in text
 
 
-@pytest.mark.parametrize("agent", ["ff", "nav-rgbd"])
-def test_agents_without_heads_are_read_too(agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = untrained(tmp_path / "agent.safetensors", agent, ring_task(2))
-    assert run(monkeypatch, "--checkpoint", path, "--episodes", 4, "--logdir", tmp_path / "board") == 0
-
-
-def test_a_runs_folder_gets_its_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runs_folder_gets_its_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "run").mkdir()
     untrained(tmp_path / "run" / "checkpoint.safetensors", "ff", ring_task(2))
     assert run(monkeypatch, "--checkpoint", tmp_path / "run", "--episodes", 4) == 0
-    assert any((tmp_path / "run" / "reading").iterdir())
+    assert any((tmp_path / "run" / "analysis").iterdir())
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-def test_many_mazes_are_read_without_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = read_maze("***********\n*G        *\n* ******* *\n*         *\n***********", "thin")
-    task = replace(ring_task(2), mazes=(ring(), other), split="train")
-    path = untrained(tmp_path / "agent.safetensors", "lstm", task)
-    assert run(monkeypatch, "--checkpoint", path, "--episodes", 4, "--logdir", tmp_path / "board") == 0
 
 
 @pytest.mark.parametrize(
@@ -138,31 +125,31 @@ def test_complaints(
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
-    assert complaint in error
+    assert complaint in error.lower() or complaint in error
 
 
-def test_every_kind_of_exhibit_is_hung_and_printed(tmp_path: Path) -> None:
+def test_every_kind_of_item_is_written_and_printed(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 255, size=(6, 32, 48, 3)).astype(np.uint8)
     steps = np.arange(6)
-    exhibits = [
+    items = [
         Number("1 A", "a share", "words of a number", 0.25, {"chance": 0.1}, key=True, percent=True),
         Curves("1 A", "a curve", "words", {"agent": (steps, (steps / 10).astype(np.float64)), "chance": (steps, np.zeros(6))}),
         Picture("1 A", "a picture", "words of a <picture>", frames[0], key=True),
         Film("1 A", "a film", "words", frames, 10.0, steps, key=True),
-        Detector("2 B", "a detector", "words", steps > 2, (steps / 10).astype(np.float32)),
+        Detections("2 B", "a detector", "words", steps > 2, (steps / 10).astype(np.float32)),
         Table("2 B", "a table", "words", ["who", "what"], [["agent", "<b>"]], key=True),
-        Cloud("2 B", "a cloud", "words", np.eye(6, dtype=np.float32), ["a", "b"], [["x", "y"]] * 6, frames),
+        PointCloud("2 B", "a cloud", "words", np.eye(6, dtype=np.float32), ["a", "b"], [["x", "y"]] * 6, frames),
         Picture("2 B", "only in TensorBoard", "words", frames[1]),
     ]
-    board = Board(tmp_path / "board")
-    board.hang(exhibits)
+    board = BoardWriter(tmp_path / "board")
+    board.write(items)
     board.close()
     agent = tmp_path / "board" / "agent"
     last = len(ORDER) + 1
     assert scalars(agent, f"1 A/{last} a curve") == pytest.approx(steps / 10)
     # Twice, so that TensorBoard doesn't take the agent's point for an outlier.
     assert scalars(agent, f"1 A/{last} a share") == [0.25, 0.25]
-    text = page(exhibits, "A title", "")
+    text = page(items, "A title")
     assert "25.0 %" in text
     assert "chance: 10.0 %" in text
     assert "words of a &lt;picture&gt;" in text
@@ -170,11 +157,11 @@ def test_every_kind_of_exhibit_is_hung_and_printed(tmp_path: Path) -> None:
     assert "only in TensorBoard" not in text
 
 
-def test_a_second_reading_replaces_the_first(tmp_path: Path) -> None:
+def test_a_second_analysis_replaces_the_first(tmp_path: Path) -> None:
     for value in (0.1, 0.9):
-        board = Board(tmp_path)
-        board.hang([Number("1 A", "a number", "words", value)])
-        board.hang([Cloud("1 A", "a cloud", "words", np.eye(4, dtype=np.float32), ["a", "b"], [["x", "y"]] * 4, None)])
+        board = BoardWriter(tmp_path)
+        board.write([Number("1 A", "a number", "words", value)])
+        board.write([PointCloud("1 A", "a cloud", "words", np.eye(4, dtype=np.float32), ["a", "b"], [["x", "y"]] * 4, None)])
         board.close()
     assert (tmp_path / "agent" / "projector_config.pbtxt").read_text().count("tensor_path") == 1
     assert scalars(tmp_path / "agent", f"1 A/{len(ORDER) + 1} a number") == pytest.approx([0.9, 0.9])

@@ -5,8 +5,9 @@ import pytest
 
 from env.engine import oracle
 from env.registry import make_task
-from experiments.analysis.behaviour import trips_of
-from experiments.analysis.trajectories import record
+from experiments.analysis.playback import Playback
+from experiments.analysis.recorder import record
+from experiments.analysis.trips import trips_of
 from experiments.policies import OraclePlayer, RandomPlayer
 from maze_gen.maze import Maze
 from maze_gen.paths import distances
@@ -52,13 +53,13 @@ def test_no_way_through_walls() -> None:
 
 @pytest.mark.parametrize("name", ["static-small", "random-goal-small", "i-maze"])
 def test_every_episode_has_goals(name: str) -> None:
-    found = record(make_task(name), OraclePlayer, 25)
+    found = record(Playback(make_task(name), 25), OraclePlayer)
     assert found.goals.any(axis=1).all()
 
 
 def test_it_is_never_lost_on_mazes_it_has_not_seen() -> None:
     """Every trip with time enough for it ends at the goal: 0.5 s a cell is 200 units/s, slower than any straight walk."""
-    found = record(make_task("procedural-small", split="heldout", mazes=50), OraclePlayer, 50)
+    found = record(Playback(make_task("procedural-small", split="heldout", mazes=50), 50), OraclePlayer)
     trips = trips_of(found)
     enough = (trips.end - trips.start) * found.step_seconds > 0.5 * trips.shortest + 1.5
     assert trips.reached[enough].all()
@@ -66,7 +67,7 @@ def test_it_is_never_lost_on_mazes_it_has_not_seen() -> None:
 
 
 def test_it_walks_at_full_speed_on_the_shortest_path() -> None:
-    found = record(make_task("static-small"), OraclePlayer, 25)
+    found = record(Playback(make_task("static-small"), 25), OraclePlayer)
     trips = trips_of(found)
     done = trips.reached
     assert (trips.taken[done] <= trips.shortest[done] + 0.6).mean() > 0.97
@@ -77,8 +78,8 @@ def test_it_walks_at_full_speed_on_the_shortest_path() -> None:
 
 def test_it_beats_a_random_policy_by_far() -> None:
     task = make_task("static-small")
-    oracle_return = record(task, OraclePlayer, 25).returns.mean()
-    random_return = record(task, RandomPlayer, 25).returns.mean()
+    oracle_return = record(Playback(task, 25), OraclePlayer).returns.mean()
+    random_return = record(Playback(task, 25), RandomPlayer).returns.mean()
     assert oracle_return > 90
     assert random_return < 12
 

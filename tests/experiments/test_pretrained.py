@@ -7,7 +7,9 @@ import pytest
 import experiments
 from agents.checkpoint import load_checkpoint
 from env.registry import make_task
-from experiments.evaluate import evaluate
+from experiments.analysis.playback import Playback
+from experiments.analysis.recorder import record
+from experiments.policies import BASELINES, player_of
 
 AGENTS = sorted((Path(experiments.__file__).parent / "pretrained").glob("*.safetensors"))
 EPISODES = 20
@@ -25,6 +27,5 @@ def test_it_knows_its_task(path: Path):
     checkpoint = load_checkpoint(path)
     task = make_task(path.stem, observation_size=checkpoint.task.observation_size)
     assert [maze.digest for maze in checkpoint.task.mazes] == [maze.digest for maze in task.mazes]
-    found = evaluate(checkpoint, [task], episodes=EPISODES, seed=0)
-    agent, random = found.results[0], found.baselines["random"][0]
+    agent, random = (record(Playback(task, EPISODES), make) for make in (player_of(checkpoint), BASELINES["random"]))
     assert agent.returns.mean() > LEAST[path.stem] > 20 > random.returns.mean()

@@ -306,8 +306,8 @@ def test_a_device_has_a_number_of_workers():
 def test_a_training_ends_with_an_analysis(tmp_path, monkeypatch, capsys):
     read = []
 
-    def decode(checkpoint, logdir, **options):
-        read.append((checkpoint.agent_name, logdir, options["episodes"], options["report"]))
+    def decode(checkpoint, playback, logdir, report):
+        read.append((checkpoint.agent_name, logdir, playback.episodes, report))
         return [Number("1 Position", "a figure", "words", 0.5, {"chance": 0.1}, key=True)]
 
     monkeypatch.setattr("experiments.train.decode", decode)

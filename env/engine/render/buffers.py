@@ -2,7 +2,7 @@
 
 import functools
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,13 +64,8 @@ class Buffers(NamedTuple):
 
 
 def allocate_buffers(size: int) -> Buffers:
-    """Buffers for pictures of size x size."""
-    width = (size + 7) // 8 * 8
-    device = _device_functions()
-    up = np.array([device.upward(i, size) for i in range(size)], dtype=np.float32)
-    reach = np.array([device.plane(value) for value in up], dtype=np.float32)
-    forms = [device.plane_form(*row, size) for row in zip(up, reach, strict=True)]
-    texel, u_mask, v_mask, u_scale, v_scale = (np.array(values) for values in zip(*forms, strict=True))
+    """Buffers for pictures of size x size; those that no kernel writes are shared by all of that size."""
+    width = _width(size)
 
     def floats(count: int) -> npt.NDArray[np.float32]:
         return np.ones(count, dtype=np.float32)
@@ -79,18 +74,11 @@ def allocate_buffers(size: int) -> Buffers:
         return np.zeros(count, dtype=np.int32)
 
     return Buffers(
-        up=up,
-        reach=reach,
-        texel=texel.astype(np.int32),
-        u_mask=u_mask.astype(np.int32),
-        v_mask=v_mask.astype(np.int32),
-        u_scale=u_scale.astype(np.float32),
-        v_scale=v_scale.astype(np.float32),
+        **_constants(size),
         u=integers(size),
         v=integers(size),
         u_step=integers(size),
         v_step=integers(size),
-        lateral=np.array([device.lateral(min(j, size - 1), size) for j in range(width)], dtype=np.float32),
         depth=floats(width),
         along=floats(width),
         face=integers(width),
@@ -100,11 +88,35 @@ def allocate_buffers(size: int) -> Buffers:
         sky=integers(width),
         sky_slope=floats(width),
         near=np.zeros((size + 31) // 32 * 32, dtype=np.uint8),
-        far=np.array([[device.byte_of(value, ceiling) for value in reach] for ceiling in (0, 1)], dtype=np.uint8),
         image=integers(size * size + 32),
         visible=integers(MAX_VISIBLE_ITEMS),
         visible_depth=floats(MAX_VISIBLE_ITEMS),
     )
+
+
+def _width(size: int) -> int:
+    return (size + 7) // 8 * 8
+
+
+@functools.cache
+def _constants(size: int) -> dict[str, npt.NDArray[Any]]:
+    """The buffers that hold the same numbers for every picture of a size."""
+    device = _device_functions()
+    up = np.array([device.upward(i, size) for i in range(size)], dtype=np.float32)
+    reach = np.array([device.plane(value) for value in up], dtype=np.float32)
+    forms = [device.plane_form(*row, size) for row in zip(up, reach, strict=True)]
+    texel, u_mask, v_mask, u_scale, v_scale = (np.array(values) for values in zip(*forms, strict=True))
+    return {
+        "up": up,
+        "reach": reach,
+        "texel": texel.astype(np.int32),
+        "u_mask": u_mask.astype(np.int32),
+        "v_mask": v_mask.astype(np.int32),
+        "u_scale": u_scale.astype(np.float32),
+        "v_scale": v_scale.astype(np.float32),
+        "lateral": np.array([device.lateral(min(j, size - 1), size) for j in range(_width(size))], dtype=np.float32),
+        "far": np.array([[device.byte_of(value, ceiling) for value in reach] for ceiling in (0, 1)], dtype=np.uint8),
+    }
 
 
 @functools.cache

@@ -1,6 +1,8 @@
 """The processes of a batch: started, stepped together, restarted when they die, and gone when it is closed; with a stand-in."""
 
+import copy
 import os
+import pickle
 import signal
 import tempfile
 from pathlib import Path
@@ -173,6 +175,14 @@ def test_small_pictures_are_drawn_larger_and_shrunk() -> None:
         assert seen["depth"].shape == (1, 42, 42)
         assert seen["depth_target"].shape == (1, 4, 16)
         assert (seen["depth_target"] > 0).all()
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_processes_cannot_be_copied() -> None:
+    with LabBatch(corridor(), 1) as batch:
+        for way in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(InputError, match="cannot be copied"):
+                way(batch)
 
 
 @pytest.mark.usefixtures("stand_in")

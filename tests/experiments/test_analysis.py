@@ -1,4 +1,4 @@
-"""Every figure of a reading on synthetic agents whose knowledge is known: all of it, or nothing."""
+"""Every figure of an analysis on synthetic agents that represent everything, or nothing."""
 
 import itertools
 from dataclasses import replace
@@ -9,26 +9,32 @@ import pytest
 
 from auxiliary.depth import CLASSES, PIXELS
 from env.registry import make_task
-from experiments.analysis.activations import DEPTH_HEADS, LOOP, LOOP_LABEL, SECOND, TRUE_DEPTH, VALUE, loop_labels
-from experiments.analysis.behaviour import behaviour_exhibits, first_trip_spl, path_efficiency, trips_of
-from experiments.analysis.decoders import entropy, reading_of
-from experiments.analysis.depth import class_names, commonest, depth_exhibits
+from experiments.analysis.activations import DEPTH_HEADS, TRUE_DEPTH, VALUE
+from experiments.analysis.behaviour import behaviour_items
+from experiments.analysis.decoders import own_decoder_result
+from experiments.analysis.depth import class_names, depth_items, most_common_class
+from experiments.analysis.head_outputs import LOOP, LOOP_LABEL, loop_labels
 from experiments.analysis.items import Number
-from experiments.analysis.loop_closure import judge, read_loops
-from experiments.analysis.metrics import latencies
-from experiments.analysis.moved_goal import SecondEpisodes, looked_there_first, near_old_goal, with_moving_goal
+from experiments.analysis.loop_closure import detect_loops, judge
+from experiments.analysis.measures import entropy
+from experiments.analysis.moved_goal import SecondEpisodes, near_old_goal, old_goal_first, with_moving_goal
 from experiments.analysis.place_cells import place_fields, rates_by_cell, spatial_information
-from experiments.analysis.position import errors_of, position_exhibits, read_positions
-from experiments.analysis.position_maps import most_mistaken
+from experiments.analysis.position import decode_positions, errors_of, position_items
+from experiments.analysis.position_maps import most_confused
 from experiments.analysis.posterior import moment_steps
+from experiments.analysis.trajectories import LAYER
+from experiments.analysis.trips import first_trip_spl, latencies, path_efficiency, trips_of
 from experiments.analysis.tsne import embed
-from tests.experiments.synthetic import random_walks, recording_of, ring_task
+from tests.experiments.synthetic import random_walks, ring_task, trajectories_of
 
 EPISODES, STEPS = 30, 300
 
 
-def numbers(exhibits: list) -> dict[str, Number]:
-    return {exhibit.name: exhibit for exhibit in exhibits if isinstance(exhibit, Number)}
+SECOND = "a layer of the test's own"
+
+
+def numbers(items: list) -> dict[str, Number]:
+    return {item.name: item for item in items if isinstance(item, Number)}
 
 
 def noise(*shape: int) -> npt.NDArray[np.float32]:
@@ -42,17 +48,17 @@ def test_an_agent_whose_state_is_the_position_is_read_without_error() -> None:
     task = make_task("static-small", observation_size=42)
     cells = random_walks(EPISODES, STEPS, task.mazes[0])
     state = (np.eye(task.cells)[cells] + 0.05 * noise(EPISODES, STEPS, task.cells)).astype(np.float16)
-    recording = recording_of(cells, task, **{SECOND: state})
-    found = read_positions(recording, (SECOND,), threads=1)
+    trajectories = trajectories_of(cells, task, layers={SECOND: state})
+    found = decode_positions(trajectories, threads=1)
     assert found.best.name == f"position from {SECOND}, linear"
     assert found.best.accuracy > 0.99
-    assert errors_of(recording, found.best).mean() < 0.05
+    assert errors_of(trajectories, found.best).mean() < 0.05
     assert entropy(found.best.probabilities).mean() < 0.3
-    assert found.best.shuffled is not None
-    assert found.best.shuffled < 0.15
+    assert found.best.control_accuracy is not None
+    assert found.best.control_accuracy < 0.15
     assert found.goal == []
-    shown = numbers(position_exhibits(recording, found))
-    accuracy, error = shown["accuracy of naming the cell"], shown["error in cells of path"]
+    shown = numbers(position_items(trajectories, found))
+    accuracy, error = shown["position accuracy"], shown["position error in cells of path"]
     assert accuracy.value > 0.99
     assert set(accuracy.beside) == set(error.beside) == {"chance", "shuffled control"}
     assert accuracy.beside["shuffled control"] < 0.15
@@ -64,18 +70,18 @@ def test_an_agent_whose_state_is_the_position_is_read_without_error() -> None:
 def test_an_agents_own_decoder_is_held_against_other_episodes() -> None:
     """Answers that are right everywhere, and answers that depend on the time alone and are right as far as the clock tells."""
     walk = np.array([[0, 1, 2, 3]] * 5 + [[4, 3, 2, 1]] * 5)
-    known = reading_of("own", np.eye(5)[walk], walk)
+    known = own_decoder_result("own", np.eye(5)[walk], walk)
     assert known.accuracy == 1.0
     assert known.control is not None
     # Read are episodes 3, 4, 8, 9: turned by two, each is held against one of the other way round, alike in step 2 only.
-    assert known.shuffled == pytest.approx(1 / 4)
-    clock = reading_of("own", np.eye(5)[np.tile([0, 1, 2, 3], (10, 1))], walk)
-    assert clock.accuracy == clock.shuffled == pytest.approx((1 + 1 / 4) / 2)
+    assert known.control_accuracy == pytest.approx(1 / 4)
+    clock = own_decoder_result("own", np.eye(5)[np.tile([0, 1, 2, 3], (10, 1))], walk)
+    assert clock.accuracy == clock.control_accuracy == pytest.approx((1 + 1 / 4) / 2)
 
 
 def test_cells_with_the_most_mistakes_come_first() -> None:
     shares = np.array([[0.5, 0.5, 0], [0, 1, 0], [0.9, 0, 0.1]])
-    assert most_mistaken(shares, np.array([10, 100, 2])).tolist() == [0, 2]
+    assert most_confused(shares, np.array([10, 100, 2])).tolist() == [0, 2]
 
 
 def test_moments_after_a_respawn_that_leaves_time_for_them() -> None:
@@ -91,11 +97,11 @@ def test_moments_after_a_respawn_that_leaves_time_for_them() -> None:
 def test_an_agent_that_knows_nothing_is_read_as_chance() -> None:
     task = make_task("static-small", observation_size=42)
     cells = random_walks(EPISODES, STEPS, task.mazes[0])
-    recording = recording_of(cells, task, **{SECOND: noise(EPISODES, STEPS, 16)})
-    found = read_positions(recording, (SECOND,), threads=1)
+    trajectories = trajectories_of(cells, task, layers={SECOND: noise(EPISODES, STEPS, 16)})
+    found = decode_positions(trajectories, threads=1)
     for reading in found.position:
         assert reading.accuracy < 0.09
-        assert abs(reading.accuracy - (reading.shuffled or 0)) < 0.05
+        assert abs(reading.accuracy - (reading.control_accuracy or 0)) < 0.05
     # Heading is constant here: naming the commonest class is always right, and a decoder does no better than that.
     assert [reading.chance for reading in found.heading] == [1.0, 1.0]
 
@@ -107,7 +113,7 @@ def test_loops_on_a_ring_close_where_the_walk_comes_back() -> None:
     """Round and round a ring of ten cells: from the second round on every step closes a loop."""
     way = np.array([0, 1, 2, 3, 4, 9, 8, 7, 6, 5])
     cells = np.tile(way, 3)[None]
-    labels = loop_labels(recording_of(cells, ring_task()).position)[0]
+    labels = loop_labels(trajectories_of(cells, ring_task()).position)[0]
     assert labels[10:].all()
     # In the first round only the last cells come near (within one cell of) the start, which lies just above the last one.
     assert labels[:10].tolist() == [False] * 9 + [True] or not labels[:7].any()
@@ -146,14 +152,14 @@ def test_the_threshold_is_chosen_on_other_episodes() -> None:
 def test_a_detector_is_fitted_on_agents_without_a_head() -> None:
     task = ring_task()
     cells = random_walks(EPISODES, STEPS, task.mazes[0])
-    recording = recording_of(cells, task)
-    labels = loop_labels(recording.position)
-    recording.readings[LOOP_LABEL] = labels
-    recording.readings[SECOND] = labels[..., None].astype(np.float16)
-    (found,) = read_loops(recording, (SECOND,))
+    trajectories = trajectories_of(cells, task)
+    labels = loop_labels(trajectories.position)
+    trajectories.signals[LOOP_LABEL] = labels
+    trajectories.signals[LAYER + SECOND] = labels[..., None].astype(np.float16)
+    (found,) = detect_loops(trajectories)
     assert found.f1 == 1.0
-    recording.readings[LOOP] = labels.astype(np.float32)
-    assert [reading.f1 for reading in read_loops(recording, (SECOND,))] == [1.0, 1.0]
+    trajectories.signals[LOOP] = labels.astype(np.float32)
+    assert [reading.f1 for reading in detect_loops(trajectories)] == [1.0, 1.0]
 
 
 # Depth
@@ -165,10 +171,10 @@ def test_depth_heads_that_know_all_half_and_nothing() -> None:
     truth = random.integers(CLASSES, size=(10, task.episode_steps, PIXELS)).astype(np.uint8)
     half = truth.copy()
     half[..., ::2] = (half[..., ::2] + 1) % CLASSES
-    recording = recording_of(np.zeros((10, task.episode_steps)), task)
-    recording.readings.update({TRUE_DEPTH: truth, DEPTH_HEADS["depth-encoder"]: truth, DEPTH_HEADS["depth-core"]: half})
-    recording.pictures[3] = np.zeros((task.episode_steps, 42, 42, 3), dtype=np.uint8)
-    found = numbers(depth_exhibits(recording))
+    trajectories = trajectories_of(np.zeros((10, task.episode_steps)), task)
+    trajectories.signals.update({TRUE_DEPTH: truth, DEPTH_HEADS["depth-encoder"]: truth, DEPTH_HEADS["depth-core"]: half})
+    trajectories.pictures[3] = np.zeros((task.episode_steps, 42, 42, 3), dtype=np.uint8)
+    found = numbers(depth_items(trajectories))
     first, second = (found[f"accuracy of {name}"] for name in DEPTH_HEADS.values())
     assert (first.value, second.value) == (1.0, 0.5)
     for control in ("chance", "shuffled control"):
@@ -177,7 +183,7 @@ def test_depth_heads_that_know_all_half_and_nothing() -> None:
 
 def test_chance_of_depth_is_each_pixels_commonest_class() -> None:
     known = np.array([[0, 5], [0, 5], [3, 5]], dtype=np.uint8)
-    assert commonest(known).tolist() == [0, 5]
+    assert most_common_class(known).tolist() == [0, 5]
     assert class_names()[0] == "< 0.15"
     assert len(class_names()) == CLASSES
 
@@ -200,8 +206,8 @@ def test_trips_and_their_lengths() -> None:
     cells = np.array([[row * maze.cols + col for row, col in (maze.cell_at(*place) for place in places)]])
     goals = np.zeros(cells.shape)
     goals[0, goal_steps[:2]] = 1
-    recording = replace(recording_of(cells, task, goals), position=np.array([places], dtype=np.float32))
-    trips = trips_of(recording)
+    trajectories = replace(trajectories_of(cells, task, goals), position=np.array([places], dtype=np.float32))
+    trips = trips_of(trajectories)
     assert trips.start.tolist() == [0, goal_steps[0] + 1, goal_steps[1] + 1]
     assert trips.end.tolist() == [goal_steps[0], goal_steps[1], goal_steps[2]]
     assert trips.reached.tolist() == [True, True, False]
@@ -209,10 +215,10 @@ def test_trips_and_their_lengths() -> None:
     assert trips.taken.tolist() == pytest.approx([3, 8, 1])
     assert first_trip_spl(trips) == 1.0
     assert path_efficiency(trips) == pytest.approx(2 / 8)
-    recording.readings[VALUE] = np.zeros(cells.shape, dtype=np.float32)
-    shown = numbers(behaviour_exhibits(recording, {"oracle": recording}))
-    seconds = recording.step_seconds
-    assert shown["return of an episode"].value == 20
+    trajectories.signals[VALUE] = np.zeros(cells.shape, dtype=np.float32)
+    shown = numbers(behaviour_items(trajectories, {"oracle": trajectories}))
+    seconds = trajectories.step_seconds
+    assert shown["episode return"].value == 20
     assert shown["seconds to the first goal"].value == pytest.approx((goal_steps[0] + 1) * seconds)
     assert shown["seconds to later goals"].value == pytest.approx((goal_steps[1] - goal_steps[0]) * seconds)
     assert shown["SPL of the first trip"].value == 1.0
@@ -231,12 +237,12 @@ def test_latencies_by_hand() -> None:
 def test_looking_at_the_old_place_first() -> None:
     """Old goal in cell 0, new one in cell 4: one goes by the old place before, one after, one never."""
     task = ring_task()
-    position = recording_of([[1, 0, 1, 2, 3, 4], [3, 4, 3, 2, 1, 0], [3, 4, 4, 4, 3, 3]], task).position
+    position = trajectories_of([[1, 0, 1, 2, 3, 4], [3, 4, 3, 2, 1, 0], [3, 4, 4, 4, 3, 3]], task).position
     goals = np.zeros((3, 6), dtype=np.uint8)
     goals[0, 5] = goals[1, 1] = goals[2, 1] = 1
     found = SecondEpisodes(position, goals, np.zeros(3, np.int32), np.full(3, 4, np.int32), np.ones(3, bool))
     assert near_old_goal(found, task)[0].tolist() == [True, True, True, False, False, False]
-    assert looked_there_first(found, task).tolist() == [True, False, False]
+    assert old_goal_first(found, task).tolist() == [True, False, False]
 
 
 def test_a_moving_goal_may_be_anywhere() -> None:
@@ -267,10 +273,11 @@ def test_place_cells_are_told_from_noise() -> None:
     place_cells = np.eye(10)[cells][..., :5]
     rare = np.zeros((EPISODES, STEPS, 1))
     rare[0, 5] = 1
-    recording = recording_of(cells, task, **{SECOND: np.concatenate([place_cells, noise(EPISODES, STEPS, 20), rare], axis=2)})
-    found = place_fields(recording, SECOND)
-    assert found.knows[:5].all()
-    assert found.knows[5:].mean() < 0.2
+    units = np.concatenate([place_cells, noise(EPISODES, STEPS, 20), rare], axis=2)
+    trajectories = trajectories_of(cells, task, layers={SECOND: units})
+    found = place_fields(trajectories, SECOND)
+    assert found.significant[:5].all()
+    assert found.significant[5:].mean() < 0.2
     assert (found.information[:5] > 1.5).all()
     assert found.information[25] == 0.0
     assert found.rates[2].argmax() == 2

@@ -1,4 +1,4 @@
-"""The small reading during a training: pictures with the training's frames as their step, and an end when asked."""
+"""The short analysis during a training: pictures with the training's frames as their step, and an end when asked."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from tests.experiments.synthetic import ring_task, untrained
 
 def test_pictures_carry_the_trainings_frames(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", task=ring_task(2)))
-    reading = LiveAnalysis(tmp_path, minutes=0)
-    reading.read_if_due(lambda: checkpoint)
-    reading.wait()
+    analysis = LiveAnalysis(tmp_path, minutes=0)
+    analysis.start_if_due(lambda: checkpoint)
+    analysis.wait()
     events = EventAccumulator(str(tmp_path / FOLDER)).Reload()
     tags = events.Tags()["images"]
     assert len(tags) == 4
@@ -21,16 +21,16 @@ def test_pictures_carry_the_trainings_frames(tmp_path: Path) -> None:
     assert [event.step for event in events.Images(tags[0])] == [checkpoint.frames]
 
 
-def test_nothing_is_read_before_it_is_time(tmp_path: Path) -> None:
-    reading = LiveAnalysis(tmp_path, minutes=5)
-    reading.read_if_due(lambda: (_ for _ in ()).throw(AssertionError("not yet")))
-    reading.stop()
+def test_nothing_is_analysed_before_it_is_due(tmp_path: Path) -> None:
+    analysis = LiveAnalysis(tmp_path, minutes=5)
+    analysis.start_if_due(lambda: (_ for _ in ()).throw(AssertionError("not yet")))
+    analysis.stop()
     assert not (tmp_path / FOLDER).exists()
 
 
-def test_a_reading_ends_when_the_training_does(tmp_path: Path) -> None:
+def test_an_analysis_ends_when_the_training_does(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", task=ring_task(600)))
-    reading = LiveAnalysis(tmp_path, minutes=0)
-    reading.stop()
-    reading.read(checkpoint)
+    analysis = LiveAnalysis(tmp_path, minutes=0)
+    analysis.stop()
+    analysis.analyse(checkpoint)
     assert not (tmp_path / FOLDER).exists()
