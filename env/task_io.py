@@ -104,7 +104,8 @@ def _check_arrays(rules: _Rules, arrays: Mapping[str, npt.NDArray[Any]], origin:
         if not fits or any(sizes.setdefault(axis, size) != size for axis, size in zip(axes, array.shape, strict=True)):
             expected = ", ".join(str(sizes.get(axis, axis)) for axis in axes)
             raise InputError(
-                f"{origin}: its task's {name} has shape {list(array.shape)} and type {array.dtype}, expected [{expected}] integers"
+                f"{origin}: its task's {name} has shape {list(array.shape)} and type {array.dtype}, "
+                f"expected [{expected}] of integers"
             )
     bounds: dict[str, tuple[npt.NDArray[Any], int]] = {
         "open": (arrays["open"], 2),

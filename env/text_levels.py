@@ -1,4 +1,4 @@
-"""What makes a text level playable by the rules of a task: everything can be reached, and there is room between spawn and goal."""
+"""Makes a text level playable by the rules of a task: everything can be reached, and spawns are far enough from the goal."""
 
 import warnings
 from dataclasses import replace
@@ -67,8 +67,8 @@ def with_room_to_start(maze: Maze, goal: Literal["fixed", "episode"], origin: st
     distance = min((far for far in reached if far > 0), default=1)
     if distance < SPAWN_DISTANCE:
         warnings.warn(
-            f"{origin}: the maze is too small for {SPAWN_DISTANCE} cells of path between spawn and goal: agents start {distance} or "
-            "more away; --spawn-distance sets another number",
+            f"{origin}: the maze is too small for {SPAWN_DISTANCE} cells of path between spawn and goal: agents start {distance} "
+            "or more away; --spawn-distance sets another number",
             Note,
             stacklevel=3,
         )

@@ -15,6 +15,7 @@ from env.batch import BatchEnv
 from env.registry import make_task, task_from_file
 from env.task import MOST, Task
 from maze_gen.cli import Options, parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, Note, one_line_errors
 from maze_gen.files import write_whole
 from maze_gen.maze import Geometry
@@ -30,7 +31,7 @@ class TaskOptions:
         geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
         split: which mazes: fixed (a task of one layout), train or heldout (generated ones).
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
-        spawn_distance: least cells of path between a spawn and the goal; without it 5, or fewer in a maze file too small for that.
+        spawn_distance: least cells of path between a spawn and the goal; without it 5, or fewer in a small maze file.
     """
 
     task: str | None = None
@@ -92,6 +93,8 @@ def command(options: type[Options], body: Callable[[Options], int | None]) -> Ca
     def main() -> int | None:
         try:
             return body(parse_options(options))
+        except BrokenPipeError:
+            raise
         except OSError as error:
             place = f" {error.filename}" if error.filename else ""
             raise InputError(f"cannot read or write{place}: {error.strerror or error}") from error
@@ -136,14 +139,14 @@ class ProgressLine:
 
     def __call__(self, text: str) -> None:
         if self._live:
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+            say(f"\r\033[K{text}", end="", file=sys.stderr)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + 10
-            print(text, file=sys.stderr, flush=True)
+            say(text, file=sys.stderr)
 
     def __exit__(self, *_: Any) -> None:
         if self._live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            say("\r\033[K", end="", file=sys.stderr)
 
 
 def write_file(path: Path, content: str | bytes) -> None:

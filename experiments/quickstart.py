@@ -3,6 +3,7 @@
 python -m experiments.quickstart --minutes 2 --task random-goal-small
 """
 
+import shlex
 import sys
 from dataclasses import dataclass, field, replace
 
@@ -14,9 +15,10 @@ from experiments.analysis.playback import Playback
 from experiments.decode import ANALYSIS, decode, summary_of
 from experiments.evaluate import tasks_to_evaluate
 from experiments.options import ProgressLine, write_json
-from experiments.train import TrainOptions, train_or_explain
+from experiments.train import TrainOptions, analysis_interruptible, say_how_to_go_on, train_or_explain
 from experiments.train_options import train_arguments
 from maze_gen.cli import parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, one_line_errors
 
 
@@ -44,20 +46,25 @@ def main() -> int:
     if run is None:
         return 1
     if run.interrupted:
-        print(f"go on with: python -m experiments.train --resume {run.folder}")
+        say_how_to_go_on(run)
         return 130
-    checkpoint = load_checkpoint(run.checkpoint)
     report = run.folder / "report.html"
-    with ProgressLine() as progress:
-        playback = Playback(checkpoint.task, options.episodes, 0, checkpoint.backend, progress=progress)
-        found = evaluate(checkpoint, playback, tasks_to_evaluate(checkpoint))
-        write_json(run.folder / "evaluation.json", found.as_json())
-        items = decode(checkpoint, replace(playback, seed=1), run.folder / ANALYSIS, report)
-    print(f"\n{found.table()}\n\n{summary_of(items)}\n")
-    print(f"checkpoint:   {run.checkpoint}")
-    print(f"report:       {report}")
-    print(f"curves:       .venv/bin/tensorboard --logdir {run.folder} --samples_per_plugin images=100")
-    print(f"watch it:     .venv/bin/python -m experiments.play --checkpoint {run.checkpoint}")
+    with analysis_interruptible(run) as interrupted:
+        checkpoint = load_checkpoint(run.checkpoint)
+        with ProgressLine() as progress:
+            playback = Playback(checkpoint.task, options.episodes, 0, checkpoint.backend, progress=progress)
+            found = evaluate(checkpoint, playback, tasks_to_evaluate(checkpoint))
+            write_json(run.folder / "evaluation.json", found.as_json())
+            items = decode(checkpoint, replace(playback, seed=1), run.folder / ANALYSIS, report)
+        say(f"\n{found.table()}\n\n{summary_of(items)}\n")
+    if interrupted:
+        say_how_to_go_on(run)
+        return 130
+    quoted = shlex.quote
+    say(f"checkpoint:   {run.checkpoint}")
+    say(f"report:       {report}")
+    say(f"curves:       .venv/bin/tensorboard --logdir {quoted(str(run.folder))} --samples_per_plugin images=100")
+    say(f"watch it:     .venv/bin/python -m experiments.play --checkpoint {quoted(str(run.checkpoint))}")
     return 0
 
 

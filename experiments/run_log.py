@@ -14,6 +14,7 @@ import psutil
 from agents.learning.learner import Metrics
 from agents.runtime.worker import Report
 from agents.trainer import Callback, Progress, Trainer
+from maze_gen.console import say
 from maze_gen.files import write_whole
 
 EPISODES = 100
@@ -136,7 +137,7 @@ class RunLog(Callback):
     def show(self, progress: Progress, last: bool = False) -> None:
         """The progress line: in place on a terminal, else a line every ten seconds."""
         now = time.monotonic()
-        terminal = sys.stdout.isatty()
+        terminal = not sys.stdout.closed and sys.stdout.isatty()
         if not last and now - self._shown < (0.5 if terminal else 10.0):
             return
         self._shown = now
@@ -145,7 +146,7 @@ class RunLog(Callback):
         left = "" if seconds_left is None or last else f" | {clock(seconds_left)} left"
         score = "no episode yet" if mean is None else f"return {mean:.1f}"
         line = f"{progress.frames / 1e6:7.3f} M frames | {rate:8,.0f} frames/s | {score}{left}"
-        print(f"\r\x1b[K{line}" if terminal else line, end="\n" if last or not terminal else "", flush=True)
+        say(f"\r\x1b[K{line}" if terminal else line, end="\n" if last or not terminal else "")
 
     def close(self) -> None:
         self.board.close()

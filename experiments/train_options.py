@@ -1,6 +1,5 @@
 """What a training is asked to do: its options, checked and joined with the checkpoint that it goes on with."""
 
-import dataclasses
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from agents.trainer import Budget, Training
 from env.backends import make_batch
 from env.batch import TaskLike
 from experiments.options import TaskOptions, renamed_options, write_json
+from experiments.run_folder import FolderLock, lock_folder, new_folder
 from maze_gen.cli import REGISTRY, option_values
 from maze_gen.config_io import to_json
 from maze_gen.errors import InputError
@@ -34,6 +34,7 @@ class TrainOptions:
         task: a name of the registry; static-small where neither this nor a maze file is given.
         maze_file: a text maze that is made into a task of its own.
         geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
+        spawn_distance: least cells of path between a spawn and the goal; 5, or fewer in a small maze file, where it isn't given.
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
         agent: a row of the table of agents; nav-d1d2l where it isn't given.
         preset: the settings to start from: fast (learns in minutes), gpu (the same in 1,024 worlds; what --device cuda starts
@@ -55,6 +56,7 @@ class TrainOptions:
     task: str | None = None
     maze_file: Path | None = None
     geometry: Geometry = "thin"
+    spawn_distance: int | None = None
     backend: Literal["embedded", "lab"] | None = None
     agent: str | None = None
     preset: str = "fast"
@@ -87,15 +89,20 @@ def workers_of(workers: int | None, device: str) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """Options and the checkpoint to go on with, made into one description of what to train."""
+    """Options and the checkpoint to go on with, made into one description of what to train.
+
+    Attributes:
+        lock: of the run's folder, to be released after the training.
+    """
 
     training: Training
     budget: Budget
     folder: Path
+    lock: FolderLock
 
 
 def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
-    """Checks the options, reads what they name, makes the run's folder.
+    """Checks the options, reads what they name, makes the run's folder and locks it.
 
     Raises:
         InputError: as `train`.
@@ -107,22 +114,20 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         _check_resumed(options, earlier)
         name, agent, played, backend, seed = earlier.agent_name, earlier.agent, earlier.task, earlier.backend, earlier.seed
         folder = options.run_dir or checkpoint_path(earlier.origin).parent
+        resumed = checkpoint_path(earlier.origin)
     else:
         name = options.agent or DEFAULT_AGENT
         agent = agent_config(name)
         played = _named_task(options) if task is None else task
         backend, seed = options.backend or "embedded", 1 if options.seed is None else options.seed
-        folder = options.run_dir or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}"
-        if (folder / CHECKPOINT).exists():
-            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
+        folder = options.run_dir
+        resumed = None
     # What the rules need of the mazes, and the backend of this machine, is checked here, not by a worker that dies of it.
     if options.device == "cuda" and backend == "lab":
         raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
     make_batch(played, 1, backend=backend, device=options.device).close()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the run's folder {folder}: {error.strerror}") from error
+    if folder is None:
+        folder = new_folder(f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}")
     workers = workers_of(options.workers, options.device)
     training = Training(
         name,
@@ -137,12 +142,16 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         serial=options.serial,
         earlier=earlier,
     )
-    return Plan(training, _budget(options), folder)
+    return Plan(training, _budget(options), folder, lock_folder(folder, CHECKPOINT, resumed))
 
 
 def _named_task(options: TrainOptions) -> TaskLike:
-    named = TaskOptions(task=options.task, maze_file=options.maze_file, geometry=options.geometry)
-    world = named if named.given else dataclasses.replace(named, task=DEFAULT_TASK)
+    world = TaskOptions(
+        task=DEFAULT_TASK if options.task is None and options.maze_file is None else options.task,
+        maze_file=options.maze_file,
+        geometry=options.geometry,
+        spawn_distance=options.spawn_distance,
+    )
     return world.make(options.settings.observation_size)
 
 
@@ -179,6 +188,9 @@ def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
             raise InputError(f"{option} {given}: {path} was trained with {found}; leave the option out to go on with it")
     if options.maze_file is not None:
         raise InputError(f"--maze-file {options.maze_file}: {path} brings its own maze; leave the option out")
+    if options.spawn_distance is not None or options.geometry != "thin":
+        option = "--geometry" if options.spawn_distance is None else "--spawn-distance"
+        raise InputError(f"{option}: {path} brings its own task; leave the option out")
     for name in ("observation_size", "encoder", "depth_form"):
         given, found = getattr(options.settings, name), getattr(earlier.config, name)
         if given != found:
