@@ -74,6 +74,7 @@ def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()
     Raises:
         InputError: the task can't be made, or lacks the split.
     """
+    replace(world, split=None).check()
     task = checkpoint.task
     if world.given:
         own_split = replace(world, split=None) if world.split in ("fixed", "heldout") else world
@@ -157,6 +158,8 @@ def _compare(options: EvaluateOptions, groups: dict[str, list[Checkpoint]], task
 
 
 def run(options: EvaluateOptions) -> None:
+    if options.figure is not None and not options.compare:
+        raise InputError(f"--figure {options.figure} draws a comparison: give --compare AGENT AGENT, or leave the option out")
     check_writable(options.json)
     if options.compare:
         run_comparison(options)

@@ -65,6 +65,19 @@ class TaskOptions:
         task = make_task(self.task, split=self.split, observation_size=observation_size)
         return task if self.spawn_distance is None else replace(task, spawn_distance=self.spawn_distance)
 
+    def task_or(self, own: Task) -> Task:
+        """The task that the options name, or a checkpoint's own task where they name none.
+
+        Raises:
+            InputError: as `make`, or a split of a checkpoint's own task is asked for.
+        """
+        if self.given:
+            return self.make(own.observation_size)
+        self.check()
+        if self.split is not None:
+            raise InputError(f"--split {self.split} needs --task NAME: a checkpoint's own mazes are of one split")
+        return own
+
     def check(self) -> None:
         """Raises InputError where options exclude each other, or one does nothing with the others."""
         if self.task is not None and self.maze_file is not None:
@@ -86,22 +99,9 @@ class TaskOptions:
 def command(options: type[Options], body: Callable[[Options], int | None]) -> Callable[[], int]:
     """The `main` of a command: parses its options, runs `body`, shows an `InputError` as one line with exit code 2.
 
-    A full disk or a place that can't be written is shown the same way, and Ctrl-C ends with exit code 130.
+    `one_line_errors` says what else is shown as one line.
     """
-
-    @one_line_errors
-    def main() -> int | None:
-        try:
-            return body(parse_options(options))
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            place = f" {error.filename}" if error.filename else ""
-            raise InputError(f"cannot read or write{place}: {error.strerror or error}") from error
-        except KeyboardInterrupt:
-            return 130
-
-    return main
+    return one_line_errors(lambda: body(parse_options(options)))
 
 
 def renamed_options(arguments: Sequence[str], renamed: Mapping[str, str]) -> list[str]:

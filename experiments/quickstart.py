@@ -11,7 +11,7 @@ import tyro
 
 from agents.checkpoint import load_checkpoint
 from experiments.analysis.evaluation import evaluate
-from experiments.analysis.playback import Playback
+from experiments.analysis.playback import MOST_EPISODES, Playback
 from experiments.decode import ANALYSIS, decode, summary_of
 from experiments.evaluate import tasks_to_evaluate
 from experiments.options import ProgressLine, write_json
@@ -40,8 +40,10 @@ def main() -> int:
     """The command."""
     arguments, default = train_arguments(sys.argv[1:])
     options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default))
-    if options.episodes < 2:
-        raise InputError(f"--episodes {options.episodes}: expected at least 2: some to fit decoders on, others to test them")
+    if not 2 <= options.episodes <= MOST_EPISODES:
+        raise InputError(
+            f"--episodes {options.episodes}: expected 2 to {MOST_EPISODES}: some to fit decoders on, others to test them"
+        )
     run = train_or_explain(options.training)
     if run is None:
         return 1

@@ -19,12 +19,12 @@ from typing import Literal
 
 import tyro
 
-from agents.config import TrainConfig, agent_config, preset
+from agents.config import MOST_COUNT, TrainConfig, agent_config, check_range, preset
 from agents.runtime.errors import WorkerError
 from env.backends import make_batch
 from env.task import Task
 from experiments.analysis.items import png
-from experiments.analysis.playback import Progress
+from experiments.analysis.playback import MOST_EPISODES, Progress
 from experiments.options import ProgressLine, write_file, write_json
 from experiments.reproduction.grid import Conditions, Grid, GridTask, Run, open_grid, parse_budget, tasks_of
 from experiments.reproduction.markdown import CURVES, KINDS, as_json, generalisation_file, markdown, pool_groups
@@ -132,12 +132,10 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[R
         InputError: an option is invalid.
     """
     budget = parse_budget(options.budget)
-    for option, number, least in (
-        ("--seeds", options.seeds, 1),
-        ("--episodes", options.episodes, 1),
-    ):
-        if number < least:
-            raise InputError(f"{option} {number}: expected at least {least}")
+    check_range("--seeds", options.seeds, 1, MOST_COUNT, whole=True)
+    check_range("--episodes", options.episodes, 1, MOST_EPISODES, whole=True)
+    if options.geometry != "thin" and not options.maze_file:
+        raise InputError(f"--geometry {options.geometry} is for --maze-file FILE: give one, or leave the option out")
     preset(options.preset)
     if not options.agents:
         raise InputError("--agents: expected at least one")

@@ -22,7 +22,7 @@ from agents.runtime.errors import WorkerError
 from agents.trainer import Callback, Trainer
 from env.batch import TaskLike
 from experiments.analysis.during_training import LiveAnalysis
-from experiments.analysis.playback import Playback
+from experiments.analysis.playback import MOST_EPISODES, Playback
 from experiments.decode import ANALYSIS, decode, summary_of
 from experiments.options import ProgressLine, write_json
 from experiments.run_log import RunLog
@@ -177,8 +177,8 @@ def main() -> int:
     """The command."""
     arguments, default = train_arguments(sys.argv[1:])
     options = parse_options(CommandOptions, arguments, default=CommandOptions(default))
-    if options.analysis_episodes == 1 or options.analysis_episodes < 0:
-        raise InputError(f"--analysis-episodes {options.analysis_episodes}: expected 0 for none, or at least 2")
+    if options.analysis_episodes == 1 or not 0 <= options.analysis_episodes <= MOST_EPISODES:
+        raise InputError(f"--analysis-episodes {options.analysis_episodes}: expected 0 for none, or 2 to {MOST_EPISODES}")
     result = train_or_explain(options.training)
     if result is None:
         return 1

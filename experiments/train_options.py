@@ -10,11 +10,14 @@ import tyro
 
 from agents.checkpoint import CHECKPOINT, Checkpoint, checkpoint_path, library_versions, load_checkpoint
 from agents.config import PRESETS, LossWeights, TrainConfig, agent_config, check_range, preset
+from agents.runtime.worker import initial_model
 from agents.trainer import Budget, Training
 from env.backends import make_batch
 from env.batch import TaskLike
+from env.memory import check_memory
 from experiments.options import TaskOptions, renamed_options, write_json
 from experiments.run_folder import FolderLock, lock_folder, new_folder
+from experiments.training_memory import training_bytes
 from maze_gen.cli import REGISTRY, option_values
 from maze_gen.config_io import to_json
 from maze_gen.errors import InputError
@@ -122,13 +125,20 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         backend, seed = options.backend or "embedded", 1 if options.seed is None else options.seed
         folder = options.run_dir
         resumed = None
-    # What the rules need of the mazes, and the backend of this machine, is checked here, not by a worker that dies of it.
+    # What the rules need of the mazes, the backend of this machine, and the agent's parts, are checked before a folder is made.
     if options.device == "cuda" and backend == "lab":
         raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
     make_batch(played, 1, backend=backend, device=options.device).close()
+    initial_model(agent, played.spec(), options.settings, seed)
     if folder is None:
         folder = new_folder(f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}")
     workers = workers_of(options.workers, options.device)
+    if options.device == "cpu":
+        processes = 0 if options.serial else workers
+        check_memory(
+            f"--num-envs {options.settings.num_envs} --workers {workers}",
+            training_bytes(agent, options.settings, played.spec(), workers, processes),
+        )
     training = Training(
         name,
         agent,
@@ -283,7 +293,7 @@ def parse_loss_weights(text: str) -> LossWeights:
 
 
 def str_of_loss_weights(weights: LossWeights) -> str:
-    return ",".join(f"{name}={weight:g}" for name, weight in weights.items())
+    return ",".join(f"{name}={weight!r}" for name, weight in weights.items())
 
 
 @REGISTRY.primitive_rule
@@ -307,6 +317,10 @@ def default_options(arguments: list[str]) -> TrainOptions:
     values = {name: given[-1] for name, given in found.items() if given}
     if values.get("--resume"):
         earlier = load_checkpoint(values["--resume"])
+        if values.get("--preset", earlier.preset) != earlier.preset:
+            raise InputError(
+                f"--preset {values['--preset']}: {earlier.origin} was trained with {earlier.preset}; leave the option out"
+            )
         return TrainOptions(settings=earlier.config, preset=earlier.preset)
     name = values.get("--preset", "gpu" if values.get("--device") == "cuda" else "fast")
     return TrainOptions(settings=preset(name), preset=name) if name in PRESETS else TrainOptions()

@@ -20,7 +20,8 @@ class Note(UserWarning):
 def one_line_errors(command: Callable[[], int | None]) -> Callable[[], int]:
     """Wraps a command so that an `InputError` is one line on stderr and exit code 2, and a `Note` one line.
 
-    A closed stdout ends a command that has nothing to do but to print, quietly and with exit code 0.
+    So is a full disk, a place that can't be read or written, and memory that isn't there; Ctrl-C ends with exit code 130. A
+    closed stdout ends a command that has nothing to do but to print, quietly and with exit code 0.
     """
 
     @functools.wraps(command)
@@ -42,6 +43,15 @@ def one_line_errors(command: Callable[[], int | None]) -> Callable[[], int]:
         except BrokenPipeError:
             mute(sys.stdout)
             return 0
+        except OSError as error:
+            place = f" {error.filename}" if error.filename else ""
+            say(f"error: cannot read or write{place}: {error.strerror or error}", file=sys.stderr)
+            return 2
+        except MemoryError:
+            say("error: not enough memory", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            return 130
         finally:
             warnings.showwarning = shown
 
