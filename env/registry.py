@@ -10,7 +10,7 @@ from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
 from maze_gen.generator import GeneratorConfig
 from maze_gen.maze import Geometry
-from maze_gen.splits import mazes_of_split
+from maze_gen.pools import pool_of_split
 from maze_gen.text import load_maze
 
 Split = Literal["fixed", "train", "heldout"]
@@ -94,7 +94,7 @@ def make_task(
         pool, pool_split = (catalogue_maze(row.layout),), "fixed"
     else:
         assert chosen != "fixed"
-        pool, pool_split = mazes_of_split(GeneratorConfig(row.rows, row.cols), chosen, 0, count), chosen
+        pool, pool_split = pool_of_split(GeneratorConfig(row.rows, row.cols), chosen, count), chosen
     task = Task(
         name=name,
         mazes=pool,
@@ -126,7 +126,7 @@ def generated_counterpart(task: Task, split: Literal["train", "heldout"] = "held
         strawberry_share=len(model.strawberries) / fruit if fruit else 0.0,
         goals=1 if task.goal == "fixed" else 0,
     )
-    return replace(task, mazes=mazes_of_split(config, split, 0, mazes), split=split)
+    return replace(task, mazes=pool_of_split(config, split, mazes), split=split)
 
 
 def task_from_file(

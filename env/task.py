@@ -6,13 +6,14 @@ from functools import cached_property
 from typing import Literal
 
 from env.batch import WorldSpec
-from env.navigation import FRAMES_PER_SECOND, navigation_spec
+from env.navigation import FRAMES_PER_SECOND, NavigationSizes, drawn_apples, navigation_spec
 from maze_gen.errors import InputError
 from maze_gen.maze import Maze
 
 SPLITS = ("fixed", "train", "heldout")
 DRAWN = ("fixed", "episode")
 OBSERVATION_SIZES = (84, 42)
+MOST_NAME = 255
 MOST = 1_000_000
 """The largest number that a rule may have: seconds, frames, cells, rewards."""
 
@@ -55,8 +56,8 @@ class Task:
 
     def __post_init__(self) -> None:
         """Raises InputError where a rule makes no sense, or the mazes differ in size or geometry."""
-        if not isinstance(self.name, str) or not self.name:
-            raise InputError(f"a task's name is {self.name!r}, expected a text")
+        if not isinstance(self.name, str) or not self.name.isprintable() or not 0 < len(self.name) <= MOST_NAME:
+            raise InputError(f"a task's name is {str(self.name)[:60]!r}, expected 1 to {MOST_NAME} printable characters")
         if not isinstance(self.mazes, tuple) or not all(isinstance(maze, Maze) for maze in self.mazes):
             raise InputError(f"task {self.name!r}: its mazes are {type(self.mazes).__name__}, expected a tuple of mazes")
         if not self.mazes:
@@ -94,10 +95,27 @@ class Task:
         """Cells of a maze, solid ones included: the classes of the position decoder."""
         return self.mazes[0].rows * self.mazes[0].cols
 
+    @cached_property
+    def fruit_slots(self) -> int:
+        """The most pieces of fruit in an episode, 1 at least."""
+        if self.fruit == "episode":
+            return max(1, *(drawn_apples(int(maze.open.sum())) for maze in self.mazes))
+        return max(1, *(len(maze.apples) + len(maze.strawberries) for maze in self.mazes))
+
     def spec(self) -> WorldSpec:
         """What its worlds observe and take."""
         return self._spec
 
     @cached_property
     def _spec(self) -> WorldSpec:
-        return navigation_spec(self)
+        return navigation_spec(
+            NavigationSizes(
+                self.observation_size,
+                self.mazes[0].rows,
+                self.mazes[0].cols,
+                len(self.mazes),
+                self.fruit_slots,
+                self.episode_steps,
+                self.action_repeat,
+            )
+        )

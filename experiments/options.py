@@ -1,5 +1,7 @@
 """What the commands of this package share: options as typed dataclasses, one-line errors, and files written whole."""
 
+from __future__ import annotations
+
 import json
 import sys
 import tempfile
@@ -10,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from env.backends import make_batch
 from env.batch import BatchEnv
-from env.registry import make_task, task_from_file
+from env.registry import TASK_NAMES, make_task, task_from_file
 from env.task import MOST, Task
 from maze_gen.cli import Options, parse_options
 from maze_gen.console import say
 from maze_gen.errors import InputError, Note, one_line_errors
 from maze_gen.files import write_whole
+from maze_gen.help_page import option_field
 from maze_gen.maze import Geometry
 
 
@@ -34,7 +36,7 @@ class TaskOptions:
         spawn_distance: least cells of path between a spawn and the goal; without it 5, or fewer in a small maze file.
     """
 
-    task: str | None = None
+    task: str | None = option_field(None, choices=TASK_NAMES, group="Worlds")
     maze_file: Path | None = None
     geometry: Geometry = "thin"
     split: Literal["fixed", "train", "heldout"] | None = None
@@ -93,6 +95,8 @@ class TaskOptions:
 
     def batch(self, task: Task, num_envs: int, observe: Collection[str] | None = None) -> BatchEnv:
         """A batch of `num_envs` worlds of `task` on the chosen backend, on one thread."""
+        from env.backends import make_batch
+
         return make_batch(task, num_envs, backend=self.backend, observe=observe)
 
 
@@ -134,7 +138,7 @@ class ProgressLine:
         self._live = sys.stderr.isatty()
         self._next = time.monotonic() + 10
 
-    def __enter__(self) -> "ProgressLine":
+    def __enter__(self) -> ProgressLine:
         return self
 
     def __call__(self, text: str) -> None:

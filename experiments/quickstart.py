@@ -3,19 +3,17 @@
 python -m experiments.quickstart --minutes 2 --task random-goal-small
 """
 
+from __future__ import annotations
+
 import shlex
 import sys
 from dataclasses import dataclass, field, replace
 
 import tyro
 
-from agents.checkpoint import load_checkpoint
-from experiments.analysis.evaluation import evaluate
-from experiments.analysis.playback import MOST_EPISODES, Playback
-from experiments.decode import ANALYSIS, decode, summary_of
-from experiments.evaluate import tasks_to_evaluate
+from agents.config import MOST_COUNT
 from experiments.options import ProgressLine, write_json
-from experiments.train import TrainOptions, analysis_interruptible, say_how_to_go_on, train_or_explain
+from experiments.train import TrainOptions, analysis_interruptible, say_how_to_go_on
 from experiments.train_options import train_arguments
 from maze_gen.cli import parse_options
 from maze_gen.console import say
@@ -40,10 +38,18 @@ def main() -> int:
     """The command."""
     arguments, default = train_arguments(sys.argv[1:])
     options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default))
-    if not 2 <= options.episodes <= MOST_EPISODES:
+    if not 2 <= options.episodes <= MOST_COUNT:
         raise InputError(
-            f"--episodes {options.episodes}: expected 2 to {MOST_EPISODES}: some to fit decoders on, others to test them"
+            f"--episodes {options.episodes}: expected 2 to {MOST_COUNT}: some to fit decoders on, others to test them"
         )
+    # Imported after the options: they bring torch, which --help and mistakes need not wait for.
+    from agents.checkpoint import load_checkpoint
+    from experiments.analysis.evaluation import evaluate
+    from experiments.analysis.playback import Playback
+    from experiments.decode import ANALYSIS, decode, summary_of
+    from experiments.evaluate import tasks_to_evaluate
+    from experiments.train import train_or_explain
+
     run = train_or_explain(options.training)
     if run is None:
         return 1

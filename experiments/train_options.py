@@ -1,27 +1,30 @@
 """What a training is asked to do: its options, checked and joined with the checkpoint that it goes on with."""
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 import tyro
 
-from agents.checkpoint import CHECKPOINT, Checkpoint, checkpoint_path, library_versions, load_checkpoint
-from agents.config import PRESETS, LossWeights, TrainConfig, agent_config, check_range, preset
-from agents.runtime.worker import initial_model
-from agents.trainer import Budget, Training
-from env.backends import make_batch
+from agents.config import AGENTS, PRESETS, LossWeights, TrainConfig, agent_config, check_range, preset
 from env.batch import TaskLike
 from env.memory import check_memory
+from env.registry import TASK_NAMES
 from experiments.options import TaskOptions, renamed_options, write_json
 from experiments.run_folder import FolderLock, lock_folder, new_folder
 from experiments.training_memory import training_bytes
 from maze_gen.cli import REGISTRY, option_values
 from maze_gen.config_io import to_json
 from maze_gen.errors import InputError
+from maze_gen.help_page import option_field
 from maze_gen.maze import Geometry
+
+if TYPE_CHECKING:
+    from agents.checkpoint import Checkpoint
+    from agents.trainer import Budget, Training
 
 DEFAULT_TASK = "static-small"
 DEFAULT_AGENT = "nav-d1d2l"
@@ -56,23 +59,25 @@ class TrainOptions:
         settings: of the preset, one option each.
     """
 
-    task: str | None = None
+    task: str | None = option_field(None, shown=DEFAULT_TASK, choices=TASK_NAMES, group="What is trained")
     maze_file: Path | None = None
     geometry: Geometry = "thin"
     spawn_distance: int | None = None
-    backend: Literal["embedded", "lab"] | None = None
-    agent: str | None = None
-    preset: str = "fast"
-    minutes: float | None = None
+    backend: Literal["embedded", "lab"] | None = option_field(None, shown="embedded")
+    agent: str | None = option_field(None, shown=DEFAULT_AGENT, choices=AGENTS)
+    preset: str = option_field("fast", choices=PRESETS)
+    minutes: float | None = option_field(None, shown=f"{DEFAULT_MINUTES:g}", group="How long")
     total_minutes: float | None = None
     frames: int | None = None
-    workers: int | None = None
+    workers: int | None = option_field(
+        None, shown="{cpu}, or {cuda} on a GPU".format(**DEFAULT_WORKERS), group="Where, and from which seed"
+    )
     device: Literal["cpu", "cuda"] = "cpu"
-    seed: int | None = None
-    run_dir: Path | None = None
+    seed: int | None = option_field(None, shown="1")
+    run_dir: Path | None = option_field(None, shown="runs/DATE-TASK-AGENT-SEED", group="Files")
     resume: Path | None = None
     checkpoint_minutes: float = 1.0
-    serial: bool = False
+    serial: bool = option_field(False, group="Debugging")
     settings: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
 
@@ -110,6 +115,11 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     Raises:
         InputError: as `train`.
     """
+    from agents.checkpoint import CHECKPOINT, checkpoint_path, load_checkpoint
+    from agents.runtime.worker import initial_model
+    from agents.trainer import Training
+    from env.backends import make_batch
+
     _check(options)
     earlier = load_checkpoint(options.resume) if options.resume is not None else None
     played: TaskLike
@@ -130,8 +140,6 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
     make_batch(played, 1, backend=backend, device=options.device).close()
     initial_model(agent, played.spec(), options.settings, seed)
-    if folder is None:
-        folder = new_folder(f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}")
     workers = workers_of(options.workers, options.device)
     if options.device == "cpu":
         processes = 0 if options.serial else workers
@@ -152,6 +160,8 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         serial=options.serial,
         earlier=earlier,
     )
+    if folder is None:
+        folder = new_folder(f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}")
     return Plan(training, _budget(options), folder, lock_folder(folder, CHECKPOINT, resumed))
 
 
@@ -166,11 +176,15 @@ def _named_task(options: TrainOptions) -> TaskLike:
 
 
 def _budget(options: TrainOptions) -> Budget:
+    from agents.trainer import Budget
+
     unlimited = options.minutes is None and options.total_minutes is None and options.frames is None
     return Budget(DEFAULT_MINUTES if unlimited else options.minutes, options.total_minutes, options.frames)
 
 
 def _check(options: TrainOptions) -> None:
+    import torch
+
     for option, minutes in (("--minutes", options.minutes), ("--total-minutes", options.total_minutes)):
         if minutes is not None:
             check_range(option, minutes, 0, 1e6)
@@ -209,6 +223,8 @@ def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
 
 def write_config(plan: Plan) -> None:
     """Writes `config.json`: everything that the training was asked to do, its seed and the versions."""
+    from agents.checkpoint import library_versions
+
     training = plan.training
     mazes = {"mazes": [maze.digest for maze in training.task.mazes[:100]]} if hasattr(training.task, "mazes") else {}
     write_json(
@@ -278,7 +294,7 @@ def parse_loss_weights(text: str) -> LossWeights:
     Raises:
         InputError: anything else, or no auxiliary loss of that name.
     """
-    from auxiliary.registry import LOSSES
+    from auxiliary.registry import loss_factory
 
     weights = LossWeights()
     for part in text.split(","):
@@ -287,8 +303,9 @@ def parse_loss_weights(text: str) -> LossWeights:
             weights[name.strip()] = float(number)
         except ValueError:
             equals = ""
-        if not equals or name.strip() not in LOSSES:
-            raise InputError(f"{LOSS_WEIGHT} {part}: expected NAME=NUMBER with a name of {', '.join(LOSSES)}")
+        if not equals:
+            raise InputError(f"{LOSS_WEIGHT} {part}: expected NAME=NUMBER, NAME being an auxiliary loss's")
+        loss_factory(name.strip())
     return weights
 
 
@@ -316,6 +333,8 @@ def default_options(arguments: list[str]) -> TrainOptions:
     found = {name: option_values(arguments, name)[0] for name in ("--preset", "--resume", "--device")}
     values = {name: given[-1] for name, given in found.items() if given}
     if values.get("--resume"):
+        from agents.checkpoint import load_checkpoint
+
         earlier = load_checkpoint(values["--resume"])
         if values.get("--preset", earlier.preset) != earlier.preset:
             raise InputError(

@@ -15,7 +15,6 @@ from maze_gen.lab_level import save_lab_text
 from maze_gen.maze import Geometry, Maze
 from maze_gen.splits import maze_of_split, split_of
 from maze_gen.text import as_block, load_maze, write_maze
-from maze_gen.topdown import TopDown
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,11 @@ def main() -> None:
         write_whole(options.out, text.encode())
         written.append(options.out)
     if options.picture is not None:
+        # Imported where it is used: it needs what environments alone do not bring.
+        try:
+            from maze_gen.topdown import TopDown
+        except ModuleNotFoundError as missing:
+            raise InputError(f"--picture {options.picture}: needs {missing.name}: pip install 'knossos[train]'") from missing
         TopDown(maze, options.scale).save(options.picture)
         written.append(options.picture)
     if options.lab is not None:

@@ -120,7 +120,7 @@ def farthest_spawns(maze: Maze, enough: int = SPAWN_DISTANCE) -> npt.NDArray[np.
     spawn. Two or three searches are enough for most mazes, however large.
     """
     spawns = list(maze.spawns) or [(row, col) for row, col in np.argwhere(maze.open).tolist()]
-    goals = tuple(np.array(goal_cells(maze)).reshape(-1, 2).T)
+    goals = tuple(np.array(goal_cells(maze), dtype=np.intp).reshape(-1, 2).T)
     farthest = np.full(maze.open.shape, UNREACHABLE, dtype=np.int32)
     for spawn in [spawns[0], spawns[-1], *spawns[1:-1]]:
         farthest = np.maximum(farthest, distances(maze, spawn))

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from agents.config import AgentConfig
-from agents.networks.cores import CORES, CoreInput, State
+from agents.networks.cores import CoreInput, State, core_factory
 from agents.networks.distributions import ActionDistribution, PolicyHead
 from agents.networks.encoders import make_encoder
 from agents.networks.inputs import Inputs, Perception
 from agents.networks.policy_heads import make_policy_head
 from agents.precision import whole_precision
 from env.batch import WorldSpec
-from maze_gen.errors import InputError
 
 
 @dataclass
@@ -46,11 +45,10 @@ class AgentNetwork(nn.Module):
 
     def __init__(self, agent: AgentConfig, spec: WorldSpec, encoder: str = "convolutional") -> None:
         super().__init__()
-        if agent.core not in CORES:
-            raise InputError(f"core {agent.core!r}: expected one of {', '.join(CORES)}")
+        core = core_factory(agent.core)
         self.perception = Perception(agent, spec)
         self.encoder = make_encoder(encoder, self.perception)
-        self.core = CORES[agent.core](CoreInput(self.encoder.features, self.perception))
+        self.core = core(CoreInput(self.encoder.features, self.perception))
         self.policy: PolicyHead = make_policy_head(spec.action, self.core.width)
         self.value = nn.Linear(self.core.width, 1)
         # Drawn last, so that a seed gives the same parameters as ever.

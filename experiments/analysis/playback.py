@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agents.config import check_range
+from agents.config import MOST_COUNT, check_range
 from env.backends import MOST_THREADS
 from env.batch import BatchEnv
 from env.task import Task
@@ -19,9 +19,6 @@ from experiments.policies import Player
 
 Progress = Callable[[str], None]
 """Receives a line of text now and then: what is being done, and how much of it is left."""
-
-
-MOST_EPISODES = 1_000_000
 
 
 def silent(_: str) -> None:
@@ -52,7 +49,7 @@ class Playback:
 
     def __post_init__(self) -> None:
         """Raises InputError for a number out of its range."""
-        check_range("episodes", self.episodes, 1, MOST_EPISODES, whole=True)
+        check_range("episodes", self.episodes, 1, MOST_COUNT, whole=True)
         check_range("seed", self.seed, 0, 2**63 - 1, whole=True)
         if self.threads is not None:
             check_range("threads", self.threads, 1, MOST_THREADS, whole=True)
