@@ -12,6 +12,7 @@ from torch import Tensor
 
 from auxiliary.depth import classes_of_distance
 from env.backends import make_batch
+from env.batch import Arrays, BatchEnv
 from env.registry import make_task
 from env.task import Task
 from experiments.classification.idx import read_idx_folder
@@ -21,10 +22,11 @@ Question: TypeAlias = Literal["place", "heading", "depth"]
 
 SIZE = 42
 HEADINGS = 4
-WORLDS = 1000
-SPACING = 3
-"""Agent steps between two frames of an episode. Frames of few episodes, or of steps that follow each other, are nearly the same:
-a network then knows the training frames of a single pass better than any others."""
+SPAN = 120
+"""Agent steps of an episode that frames are taken from: at an episode's start poses are others than later."""
+TRAIN_SAMPLES, TEST_SAMPLES = 40, 10
+"""Frames of an episode, evenly spread. Of few episodes, or of steps that follow each other, they are nearly the same: a network
+then knows the training frames of a single pass better than any others."""
 DEPTH_CLASSES = 8
 SEEDS = {"train": 1, "test": 2}
 
@@ -98,24 +100,33 @@ def maze_frames(question: Question, task: str, train: int, test: int) -> Picture
     if question == "place" and others:
         raise InputError(f"--task {task} has {len(training.mazes)} mazes: the cell of a frame can be named in a single one")
     testing = make_task(task, split="heldout", observation_size=SIZE) if heldout else training
-    shown, asked = _frames(training, question, train, SEEDS["train"])
-    test_shown, test_asked = _frames(testing, question, test, SEEDS["test"])
+    shown, asked = _frames(training, question, train, SEEDS["train"], TRAIN_SAMPLES)
+    test_shown, test_asked = _frames(testing, question, test, SEEDS["test"], TEST_SAMPLES)
+    # The first ones are looked at more often.
+    order = np.random.default_rng(SEEDS["test"]).permutation(test)
+    test_shown, test_asked = test_shown[order], test_asked[order]
     cells = first.rows * first.cols
     classes = {"place": cells * HEADINGS, "heading": HEADINGS, "depth": DEPTH_CLASSES}[question]
     where = f"training mazes of {task}, tested in held-out ones" if heldout else f"{task}, tested in other episodes"
     return Pictures(f"{question} from a frame of {where}", shown, asked, test_shown, test_asked, classes)
 
 
-def _frames(task: Task, question: Question, count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """That many frames and labels, of episodes of random actions, in the order in which they are seen."""
+def _frames(
+    task: Task, question: Question, count: int, seed: int, samples: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """That many frames and labels, `samples` of each episode of random actions, in the order in which they are seen."""
     rng = np.random.default_rng(seed)
     images: list[npt.NDArray[np.uint8]] = []
     labels: list[npt.NDArray[np.int64]] = []
-    rows = min(WORLDS, count)
+    rows = math.ceil(count / samples)
+    spacing = SPAN // samples
     observe = {"rgb", "depth_target"} if question == "depth" else {"rgb"}
     with make_batch(task, rows, observe=observe) as worlds:
         seen = worlds.reset(seed)
-        for _ in range(math.ceil(count / rows)):
+        for step in range(SPAN):
+            if step % spacing != spacing // 4:
+                seen = _random_step(worlds, rng)
+                continue
             images.append(seen["rgb"].copy())
             heading = (np.asarray(worlds.privileged["heading"]) + 45).astype(np.int64) // 90 % HEADINGS
             if question == "depth":
@@ -123,12 +134,15 @@ def _frames(task: Task, question: Question, count: int, seed: int) -> tuple[npt.
             else:
                 label = heading if question == "heading" else np.asarray(worlds.privileged["cell"], np.int64) * HEADINGS + heading
             labels.append(label.astype(np.int64))
-            for _ in range(SPACING):
-                seen = worlds.step(rng.integers(8, size=rows))
-                ended = worlds.outcome.truncated
-                if ended.any():
-                    seen = worlds.reset_rows(ended)
+            seen = _random_step(worlds, rng)
     return np.concatenate(images)[:count], np.concatenate(labels)[:count].astype(np.int64)
+
+
+def _random_step(worlds: BatchEnv, rng: np.random.Generator) -> Arrays:
+    """A step of random actions; episodes start anew where they end."""
+    seen = worlds.step(rng.integers(8, size=worlds.num_envs))
+    ended = worlds.outcome.truncated
+    return worlds.reset_rows(ended) if ended.any() else seen
 
 
 def idx_pictures(folder: Path) -> Pictures:

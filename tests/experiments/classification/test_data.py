@@ -10,7 +10,7 @@ from auxiliary.depth import distance_edges
 from env.backends import make_batch
 from env.registry import make_task
 from experiments.classification import data
-from experiments.classification.data import HEADINGS, SPACING, as_input, idx_pictures, maze_frames
+from experiments.classification.data import HEADINGS, as_input, idx_pictures, maze_frames
 from experiments.classification.idx import NAMES, read_idx
 from maze_gen.errors import InputError
 from tests.experiments.classification.small import small_pictures
@@ -18,13 +18,14 @@ from tests.experiments.classification.small import small_pictures
 
 def test_place_names_cell_and_quadrant():
     """The same seed and actions, played again, stand in the cells and look where the labels say."""
-    pictures = maze_frames("place", "static-small", 2000, 60)
+    pictures = maze_frames("place", "static-small", 200, 60)
     task = make_task("static-small", observation_size=42)
     rng = np.random.default_rng(1)
-    with make_batch(task, 1000) as worlds:
+    # 40 frames of each of 5 episodes, every third step.
+    with make_batch(task, 5) as worlds:
         seen = worlds.reset(1)
-        for step in range(2):
-            part = slice(1000 * step, 1000 * (step + 1))
+        for sample in range(40):
+            part = slice(5 * sample, 5 * (sample + 1))
             np.testing.assert_array_equal(pictures.train[part], seen["rgb"])
             cells = np.asarray(worlds.privileged["cell"])
             angle = np.deg2rad(np.asarray(worlds.privileged["heading"]))
@@ -32,23 +33,43 @@ def test_place_names_cell_and_quadrant():
             axes = np.stack([np.cos(angle), np.sin(angle), -np.cos(angle), -np.sin(angle)]).argmax(0)
             np.testing.assert_array_equal(pictures.train_labels[part] // HEADINGS, cells)
             np.testing.assert_array_equal(pictures.train_labels[part] % HEADINGS, axes)
-            for _ in range(SPACING):
-                seen = worlds.step(rng.integers(8, size=1000))
-    assert pictures.train.shape == (2000, 42, 42, 3)
+            for _ in range(3):
+                seen = worlds.step(rng.integers(8, size=5))
+    assert pictures.train.shape == (200, 42, 42, 3)
     assert pictures.classes == pictures.outputs == 200
-    assert pictures.chance < 0.1
+
+
+def test_test_frames_are_of_the_same_steps_of_other_episodes():
+    """Steps 3, 15, ..., 111, in another order; no frame is one of the training frames."""
+    pictures = maze_frames("place", "static-small", 200, 60)
+    rng = np.random.default_rng(2)
+    shown = []
+    with make_batch(make_task("static-small", observation_size=42), 6) as worlds:
+        seen = worlds.reset(2)
+        for step in range(120):
+            if step % 12 == 3:
+                shown.append(seen["rgb"].copy())
+            seen = worlds.step(rng.integers(8, size=6))
+    played, tested = (np.unique(frames.reshape(60, -1), axis=0) for frames in (np.concatenate(shown), pictures.test))
+    np.testing.assert_array_equal(tested, played)
+    assert not {frame.tobytes() for frame in pictures.test} & {frame.tobytes() for frame in pictures.train}
 
 
 def test_depth_is_tested_in_mazes_that_were_not_trained_on():
     pictures = maze_frames("depth", "procedural-small", 50, 40)
     assert pictures.train_labels.shape == (50, 64)
     assert pictures.outputs == 64 * 8
-    with make_batch(
-        make_task("procedural-small", split="heldout", observation_size=42), 40, observe={"rgb", "depth_target"}
-    ) as worlds:
-        distances = np.asarray(worlds.reset(2)["depth_target"]).reshape(40, 64)
-    slow = [[sum(float(d) >= edge for edge in distance_edges()) for d in row] for row in distances]
-    np.testing.assert_array_equal(pictures.test_labels, slow)
+    task = make_task("procedural-small", split="heldout", observation_size=42)
+    rng = np.random.default_rng(2)
+    distances = []
+    with make_batch(task, 4, observe={"rgb", "depth_target"}) as worlds:
+        seen = worlds.reset(2)
+        for step in range(120):
+            if step % 12 == 3:
+                distances.append(np.array(seen["depth_target"]).reshape(4, 64))
+            seen = worlds.step(rng.integers(8, size=4))
+    slow = [[sum(float(d) >= edge for edge in distance_edges()) for d in row] for row in np.concatenate(distances)]
+    assert sorted(map(tuple, pictures.test_labels.tolist())) == sorted(map(tuple, slow))
 
 
 def test_heading_alone():
