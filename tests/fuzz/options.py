@@ -20,8 +20,9 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "experiments.train": (
         TRAIN,
         (
-            "--task", "--maze-file", "--geometry", "--spawn-distance", "--backend", "--agent", "--preset", "--minutes", "--frames",
-            "--total-minutes", "--workers", "--device", "--seed", "--run-dir", "--resume", "--checkpoint-minutes", "--num-envs",
+            "--task", "--maze-file", "--geometry", "--spawn-distance", "--backend", "--agent", "--preset", "--minutes",
+            "--frames", "--total-minutes", "--workers", "--device", "--seed", "--run-dir",
+             "--resume", "--checkpoint-minutes", "--num-envs",
             "--unroll-length", "--discount", "--gae-lambda", "--epochs", "--minibatches", "--clip-range", "--learning-rate",
             "--optimizer", "--rmsprop-alpha", "--optimizer-eps", "--max-grad-norm", "--entropy-cost", "--value-cost",
             "--loss-weight", "--precision", "--depth-form", "--observation-size", "--encoder", "--envs", "--clip", "--nothing",
@@ -66,6 +67,7 @@ def run(random: Random, folder: Path) -> None:
         os.chdir(here)
     lines = [line for line in error.getvalue().splitlines() if not line.startswith("note: ")]
     if code == 2:
-        assert len(lines) == 1 and lines[0].startswith("error: "), (arguments, lines)
+        assert len(lines) == 1, (arguments, lines)
+        assert lines[0].startswith("error: "), (arguments, lines)
         raise InputError(lines[0])
     assert code == 0, (arguments, code, lines)
