@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import Arrays, BatchEnv, Outcome, checked_actions, checked_rows
+from env.batch import Arrays, BatchEnv, Outcome, as_array, checked_actions, checked_rows
 from env.engine.motion import DEGREES_PER_PIXEL
 from env.lab.depth_target import DepthTarget
 from env.lab.episode_plan import EpisodePlan, Planner, episode_of, map_name, simulator_seed
@@ -102,7 +102,7 @@ class LabBatch(BatchEnv):
         self._planner.reset(seed, streams)
         self._end_all()
         self._seed = seed
-        self._streams[:] = np.arange(self.num_envs) if streams is None else np.asarray(streams)
+        self._streams[:] = np.arange(self.num_envs) if streams is None else as_array("streams", streams)
         self._episode[:] = 0
         self._failures[:] = 0
         self._plans = [self._planner.plan(row) for row in range(self.num_envs)]

@@ -12,17 +12,7 @@ from env.replay import replay
 from tests.env.recordings import small_trace
 from tests.fuzz import odd
 
-LAYOUTS = (
-    "***\n* *\n***",
-    "*****\n*   *\n*****",
-    "*\n",
-    "",
-    "*****\n*PGA*\n*****",
-    "P G\nA S",
-    "*" * 500,
-    "\x00",
-    "** *\n* *\n***",
-)
+LAYOUTS = ("***\n* *\n***", "*****\n*   *\n*****", "*\n", "", "*****\n*PGA*\n*****", "P G\nA S", "*" * 500, "\x00", "** *\n* *")
 
 
 def run(random: Random, folder: Path) -> None:
