@@ -49,6 +49,9 @@ class NumpyStream:
         return {"numpy": torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        if "numpy" not in state:
+            # Of a worker that drew its numbers on a GPU: this stream starts anew.
+            return
         try:
             content = parse_json(state["numpy"].numpy().tobytes().decode(), "the state of a random stream")
             self.generator.bit_generator.state = content
@@ -74,4 +77,7 @@ class TorchStream:
         return {"torch": self.generator.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        if "torch" not in state:
+            # Of a worker that drew its numbers on the CPU: this stream starts anew.
+            return
         self.generator.set_state(state["torch"])

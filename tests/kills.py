@@ -48,7 +48,7 @@ def wait_for_saves(folder: Path, process: subprocess.Popen[bytes], after: float)
 
 
 def kill(target: str, folder: Path, process: subprocess.Popen[bytes], chance: random.Random) -> bool:
-    """Kills the trainer; for `worker` first one of its workers, for `save` while a save is half written. Returns whether it was."""
+    """Kills the trainer; for `worker` first a worker of it, for `save` inside a save. Returns whether a save was half written."""
     time.sleep(chance.random() * 3)
     if target == "worker":
         workers = psutil.Process(process.pid).children(recursive=True)
