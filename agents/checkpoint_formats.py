@@ -33,7 +33,13 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "final_learning_rate_share": "final_learning_rate_fraction",
             },
             # A setting that is added later gets a row here: its value in files that lack it.
-            added={"encoder": "convolutional"},
+            added={
+                "encoder": "convolutional",
+                "slow_units": 0.0,
+                "slow_steps": 400.0,
+                "critic_sees": (),
+                "loop_closure_labels": "episode",
+            },
         ),
         AgentConfig: History(),
     }

@@ -28,8 +28,8 @@ class AgentModel(nn.Module):
         factories = {name: loss_factory(name) for name in agent.losses}
         self.agent = agent
         self.spec = spec
-        self.network = network = AgentNetwork(agent, spec, config.encoder)
-        context = HeadContext(spec, network.encoder.features, network.core.width, config.depth_form)
+        self.network = network = AgentNetwork(agent, spec, config.network)
+        context = HeadContext(spec, network.encoder.features, network.core.width, config.depth_form, config.loop_closure_labels)
         self.losses = nn.ModuleDict({name: make(context) for name, make in factories.items()})
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from auxiliary.depth import make_depth
+from auxiliary.goal import GoalCellLoss, GoalDirectionLoss
 from auxiliary.loop_closure import LoopClosureLoss
 from auxiliary.loss import AuxiliaryLoss, HeadContext
 from auxiliary.position import PositionLoss
@@ -18,6 +19,8 @@ LOSSES: dict[str, LossFactory] = {
     "depth-core": lambda context: make_depth(context, "core"),
     "loop-closure": LoopClosureLoss,
     "reward-prediction": RewardPredictionLoss,
+    "goal-cell": GoalCellLoss,
+    "goal-direction": GoalDirectionLoss,
     "position": PositionLoss,
 }
 

@@ -45,7 +45,7 @@ TASKS: dict[str, TaskRow] = {
     "random-goal-small": TaskRow(5, 10, 60, "episode", "episode", "random-goal-small"),
     "random-goal-large": TaskRow(9, 15, 150, "episode", "episode", "random-goal-large"),
     "random-goal-huge": TaskRow(13, 20, 300, "episode", "episode", "random-goal-huge"),
-    "i-maze": TaskRow(13, 13, 60, "episode", "fixed", "i-maze"),
+    "i-maze": TaskRow(13, 11, 60, "episode", "fixed", "i-maze"),
     "procedural-small": TaskRow(5, 10, 60, "episode", "episode", None),
     "procedural-large": TaskRow(9, 15, 150, "episode", "episode", None),
 }

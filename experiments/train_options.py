@@ -215,7 +215,7 @@ def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
     if options.spawn_distance is not None or options.geometry != "thin":
         option = "--geometry" if options.spawn_distance is None else "--spawn-distance"
         raise InputError(f"{option}: {path} brings its own task; leave the option out")
-    for name in ("observation_size", "encoder", "depth_form"):
+    for name in ("observation_size", "encoder", "critic_sees", "depth_form"):
         given, found = getattr(options.settings, name), getattr(earlier.config, name)
         if given != found:
             raise InputError(f"--{name.replace('_', '-')} {given}: {path} was trained with {found}")

@@ -125,7 +125,7 @@ def test_an_auxiliary_loss(copy: Path) -> None:
     follow(RECIPES[LOSS], copy)
     run = copy / "runs" / "compass"
     last = progress(run)[-1]
-    assert 0 < last["compass loss"] < 10
-    assert last["compass squared error"] == pytest.approx(last["compass loss"], rel=0.5)
+    assert 0 < last["loss/compass loss"] < 10
+    assert last["auxiliary/compass squared error"] == pytest.approx(last["loss/compass loss"], rel=0.01)
     assert json.loads((run / "config.json").read_text(encoding="utf-8"))["settings"]["loss_weight"]["compass"] == 0.5
     assert (run / "report.html").is_file()

@@ -1,6 +1,7 @@
 """A maze proves itself when it is made, whoever makes it: by hand, from a file, or by changing another."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ THIN = read_maze("*****\n*P G*\n* ***\n* A*\n*****\n".replace("* A*", "*A S*"))
 BLOCK = read_maze("****\n*PG*\n* **\n****\n", "block")
 
 
-def changed(maze: Maze, *, cell=None, side=0, wall=None, face=None, theme=None, is_open=None) -> Maze:
+def changed(maze: Maze, *, cell: tuple[int, int] = (0, 0), side=0, wall=None, face=None, theme=None, is_open=None) -> Maze:
     """The maze with a wall, a face, a theme or an open cell of another value."""
     open, walls, faces = maze.open.copy(), maze.walls.copy(), maze.decoration.faces.copy()
     if wall is not None:
@@ -78,7 +79,10 @@ def changed_on_both_sides(maze: Maze, here, there, side: int) -> Maze:
         (lambda: replace(THIN, open=THIN.open[:0]), "open has shape"),
         (lambda: replace(THIN, open=THIN.open.tolist()), "open is a list"),
         (lambda: replace(THIN, walls=THIN.walls[..., :3]), "walls has shape"),
-        (lambda: replace(THIN, decoration=Decoration(0, THIN.decoration.faces.astype(np.int32))), "faces has .* uint8"),
+        (
+            lambda: replace(THIN, decoration=Decoration(0, cast(Any, THIN.decoration.faces.astype(np.int32)))),
+            "faces has .* uint8",
+        ),
         (lambda: replace(BLOCK, open=np.zeros_like(BLOCK.open)), "without an open cell"),
         (lambda: replace(THIN, goals=((0, 0), (0, 0))), "row 0, column 0 is among .* goals and, before, goals"),
         (lambda: replace(THIN, apples=((0, 1),)), "goals and, before, apples"),
