@@ -18,6 +18,7 @@ from agents.runtime.worker import Report
 from agents.trainer import Callback, Progress, Trainer
 from maze_gen.config_io import History, from_json
 from maze_gen.console import say
+from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
 EPISODES = 100
@@ -34,6 +35,10 @@ class _Kept:
     statistics: list[dict[str, int]]
     episodes: int
     latest: dict[str, float | None]
+
+    def __post_init__(self) -> None:
+        if len(self.returns) != len(self.statistics):
+            raise InputError(f"{len(self.returns)} returns and {len(self.statistics)} rows of statistics, expected as many")
 
 
 _HISTORY = History(added={"returns": [], "statistics": [], "episodes": 0, "latest": {}})

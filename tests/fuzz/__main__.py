@@ -13,7 +13,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first input of each kind")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--out", type=Path, help="a JSON file for the tracebacks")
-    parser.add_argument("--one", nargs=2, metavar=("KIND", "NUMBER"), help="runs one input and prints what it did")
+    parser.add_argument(
+        "--one", nargs=2, metavar=("KIND", "NUMBER"), help="runs one input in this process and prints what it did"
+    )
     options = parser.parse_args()
     if options.one:
         print(outcome(options.one[0], int(options.one[1])))

@@ -83,8 +83,9 @@ def run(random: Random, folder: Path) -> None:
             if random.random() < 0.1:
                 del tensors[name]
             elif random.random() < 0.05:
-                other = random.choice(("x", "7.own.rounds", "0.acting.x", "00.x", "²"))
-                tensors[f"{name.partition('/')[0]}/{other}"] = torch.zeros(2)
+                tensors[f"{name.partition('/')[0]}/{random.choice(('x', '7.own.rounds', '0.acting.x', '00.x', '²'))}"] = (
+                    torch.zeros(2)
+                )
             else:
                 tensors[name] = _tensor(tensors[name], random)
     if random.random() < 0.9 and isinstance(content.get("checksum"), str):

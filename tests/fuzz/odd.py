@@ -7,9 +7,42 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-WHOLE = (0, 1, -1, 2, 3, 255, 256, 65535, 2**31, 2**63 - 1, 2**63, -(2**63), 2**64, 10**400)
-NUMBERS: tuple[Any, ...] = (*WHOLE, 0.5, -0.0, 1e-300, 1e308, math.nan, math.inf, -math.inf)
-VALUES: tuple[Any, ...] = (*NUMBERS, None, True, False, "", "abc", "1", "nav", "\x00", "\ud800", "é" * 300)
+NUMBERS: tuple[Any, ...] = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    255,
+    256,
+    65535,
+    2**31,
+    2**63 - 1,
+    2**63,
+    -(2**63),
+    2**64,
+    10**400,
+    0.5,
+    -0.0,
+    1e-300,
+    1e308,
+)
+VALUES: tuple[Any, ...] = (
+    *NUMBERS,
+    math.nan,
+    math.inf,
+    -math.inf,
+    None,
+    True,
+    False,
+    "",
+    "abc",
+    "1",
+    "nav",
+    "\x00",
+    "\ud800",
+    "é" * 300,
+)
 
 
 def value(random: Random, depth: int = 0) -> Any:

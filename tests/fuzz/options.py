@@ -21,8 +21,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         TRAIN,
         (
             "--task", "--maze-file", "--geometry", "--spawn-distance", "--backend", "--agent", "--preset", "--minutes",
-            "--frames", "--total-minutes", "--workers", "--device", "--seed", "--run-dir",
-             "--resume", "--checkpoint-minutes", "--num-envs",
+            "--frames", "--total-minutes", "--workers", "--device", "--seed",
+            "--run-dir", "--resume", "--checkpoint-minutes", "--num-envs",
             "--unroll-length", "--discount", "--gae-lambda", "--epochs", "--minibatches", "--clip-range", "--learning-rate",
             "--optimizer", "--rmsprop-alpha", "--optimizer-eps", "--max-grad-norm", "--entropy-cost", "--value-cost",
             "--loss-weight", "--precision", "--depth-form", "--observation-size", "--encoder", "--envs", "--clip", "--nothing",

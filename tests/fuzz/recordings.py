@@ -12,7 +12,17 @@ from env.replay import replay
 from tests.env.recordings import small_trace
 from tests.fuzz import odd
 
-LAYOUTS = ("***\n* *\n***", "*****\n*   *\n*****", "*\n", "", "*****\n*PGA*\n*****", "P G\nA S", "*" * 500, "\x00", "** *\n* *")
+LAYOUTS = (
+    "***\n* *\n***",
+    "*****\n*   *\n*****",
+    "*\n",
+    "",
+    "*****\n*PGA*\n*****",
+    "P G\nA S",
+    "*" * 500,
+    "\x00",
+    "** *\n* *\n***",
+)
 
 
 def run(random: Random, folder: Path) -> None:
