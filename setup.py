@@ -1,68 +1,89 @@
 """Packaging: the project's folders are plain packages of those names; versions that were tested stand in constraints.txt."""
 
-import sys
-import sysconfig
+import re
 from pathlib import Path
 
-from setuptools import Distribution, find_packages, setup
+from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
 PACKAGES = ["maze_gen", "env", "auxiliary", "agents", "experiments"]
 
+ENVIRONMENTS = [
+    # numba-cuda 0.30 asks NumPy for names that 2.5 has no more.
+    "numpy>=2.0,<2.5",
+    "numba>=0.61",
+    "gymnasium>=1.2",
+    "dm-env>=1.6",
+    "tyro>=1.0",
+]
+TRAIN = [
+    "torch>=2.6",
+    "safetensors>=0.5",
+    "tensorboard>=2.19",
+    "psutil>=6.0",
+    # Not opencv-python: that one needs libGL, and ends the process where there is no screen.
+    "opencv-python-headless>=5.0",
+    "matplotlib>=3.10",
+]
+# The community's edition: the original has no wheels from Python 3.14 on, and both are imported as `pygame`.
+PLAY = [*TRAIN, "pygame-ce>=2.5.6"]
+GPU = [*TRAIN, "numba-cuda[cu13]>=0.20"]
+TEST = [
+    *PLAY,
+    "numba-cuda>=0.20",
+    "pytest>=8.3",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6.120",
+    "networkx>=3.4",
+    "ruff>=0.9",
+    "pyright[nodejs]>=1.1.400",
+    "setuptools>=77",
+    "wheel>=0.45",
+    # NVIDIA's compilers without a GPU: the engine's kernels are compiled to PTX and looked at.
+    "nvidia-nvvm>=13; sys_platform == 'linux'",
+    "nvidia-cuda-nvrtc>=13; sys_platform == 'linux'",
+]
 
-def startup_files() -> list[tuple[str, list[str]]]:
-    """The start-up line that registers the environments whenever gymnasium is imported (see env/gymnasium_plugin.py)."""
-    plugin = Path("env/gymnasium_plugin.py").read_text(encoding="utf-8")
-    line = Path("build/knossos_gymnasium.pth")
-    line.parent.mkdir(exist_ok=True)
-    line.write_text(f"import sys; exec({plugin!r}, {{}})\n", encoding="utf-8")
-    packages = Path(sysconfig.get_path("purelib", vars={"base": sys.base_prefix})).relative_to(sys.base_prefix)
-    return [(str(packages), [str(line)])]
 
-
-class DistributionWithData(Distribution):
-    """Makes editable installs place `data_files` too: setuptools asks for `has_data`, which it never defined."""
-
-    def has_data(self) -> bool:
-        return self.has_data_files()
+def version() -> str:
+    """The version that `knossos.py` states; read, not imported, since its libraries may not be installed yet."""
+    stated = re.search(r'^__version__ = "(.+)"$', (HERE / "knossos.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert stated is not None, "knossos.py states no __version__"
+    return stated[1]
 
 
 setup(
-    distclass=DistributionWithData,
     name="knossos",
-    version="0.1.0",
-    description="A 3D navigation benchmark and its baseline agents",
-    python_requires=">=3.11,<3.14",
-    packages=[found for found in find_packages() if found.split(".")[0] in PACKAGES],
-    package_data={"env.lab": ["*.lua"], "maze_gen": ["layouts/*.txt"], "experiments": ["pretrained/*.safetensors"]},
-    install_requires=[
-        # numba-cuda 0.30 asks NumPy for names that 2.5 has no more.
-        "numpy>=2.0,<2.5",
-        "numba>=0.61",
-        "numba-cuda>=0.20",
-        "gymnasium>=1.2",
-        "dm-env>=1.6",
-        "torch>=2.6",
-        "safetensors>=0.5",
-        "tensorboard>=2.19",
-        "tyro>=1.0",
-        # Not opencv-python: that one needs libGL, and ends the process where there is no screen.
-        "opencv-python-headless>=5.0",
-        "matplotlib>=3.10",
-        "pygame>=2.6",
-        "psutil>=6.0",
+    version=version(),
+    description="A 3D maze navigation benchmark for reinforcement learning, with its baseline agents and their analysis",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The Knossos authors",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    project_urls={"Paper": "https://arxiv.org/abs/1611.03673"},
+    keywords=["reinforcement learning", "navigation", "gymnasium", "dm_env", "DeepMind Lab", "auxiliary losses", "A3C"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
-    extras_require={
-        "test": [
-            "pytest>=8.3",
-            "pytest-xdist>=3.6",
-            "hypothesis>=6.120",
-            "networkx>=3.4",
-            "ruff>=0.9",
-            "pyright[nodejs]>=1.1.400",
-            # NVIDIA's compilers without a GPU: the engine's kernels are compiled to PTX and looked at.
-            "nvidia-nvvm>=13; sys_platform == 'linux'",
-            "nvidia-cuda-nvrtc>=13; sys_platform == 'linux'",
-        ],
+    python_requires=">=3.11,<3.15",
+    py_modules=["knossos"],
+    packages=find_packages(include=[f"{package}{below}" for package in PACKAGES for below in ("", ".*")]),
+    package_data={
+        **{package: ["py.typed"] for package in PACKAGES},
+        "maze_gen": ["py.typed", "layouts/*.txt", "pools/*.npz"],
+        "env.lab": ["*.lua"],
+        "experiments": ["py.typed", "pretrained/*.safetensors"],
     },
-    data_files=startup_files(),
+    install_requires=ENVIRONMENTS,
+    extras_require={"train": TRAIN, "play": PLAY, "gpu": GPU, "test": TEST},
 )

@@ -56,6 +56,8 @@ def upgraded(content: dict[str, Any], origin: str) -> dict[str, Any]:
     found = content.get("format")
     if found not in FORMATS:
         raise InputError(f"{origin}: its format is {str(found)[:60]!r}, expected one of {', '.join(FORMATS)}")
+    if found != FORMATS[0] and not isinstance(content.get("checksum"), str):
+        raise InputError(f"{origin}: its description lacks the checksum of its tensors")
     content = dict(content)
     if found == "knossos checkpoint 1":
         content["domain"] = "navigation"

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from agents.precision import Precision
 from env.batch import WorldSpec
 from maze_gen.errors import InputError
+from maze_gen.help_page import option_field
 
 DECODER = "position"
 """The auxiliary loss that every agent carries: it reads detached features, so it changes no agent."""
+
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,9 @@ class AgentConfig:
     """What an agent is made of (paper, section 2).
 
     Attributes:
-        core: what lies between encoder and heads, a name of `agents.networks.cores.CORES`: `feedforward` nothing, `lstm` one
-            LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
-        losses: names of auxiliary losses (`auxiliary.registry.LOSSES`), the position decoder among them.
+        core: what lies between encoder and heads, a name that `agents.networks.cores.core_factory` knows: `feedforward`
+            nothing, `lstm` one LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
+        losses: names of auxiliary losses (`auxiliary.registry.loss_factory`), the position decoder among them.
         depth_input: whether the depth byte is the fourth channel of the picture.
     """
 
@@ -92,7 +94,7 @@ class TrainConfig:
     Attributes:
         objective: `actor-critic` (n-step returns, one gradient a rollout) or `clipped` (clipped surrogate, several a rollout).
         observation_size: height and width of the picture in pixels, 84 or 42.
-        encoder: what encodes a picture, a name of the table of encoders.
+        encoder: what encodes a picture: `convolutional` (the paper's two convolutions) or `deep` (twelve shaped layers).
         slow_units: fraction of the last LSTM's units that start as slow ones: their forget gates begin open and their input gates
             closed, over time scales drawn at random (`agents.networks.slow_units`).
         slow_steps: the longest of these time scales, in agent steps.
@@ -125,7 +127,7 @@ class TrainConfig:
         depth_form: `classes` (cross-entropy over 4 x 16 pixels) or `regression` (squared error over 8 x 16 pixels).
     """
 
-    objective: Literal["actor-critic", "clipped"] = "clipped"
+    objective: Literal["actor-critic", "clipped"] = option_field("clipped", group="Worlds and rollouts of the preset")
     observation_size: int = 42
     encoder: str = "convolutional"
     slow_units: float = 0.0
@@ -133,12 +135,12 @@ class TrainConfig:
     critic_sees: tuple[str, ...] = ()
     num_envs: int = 32
     unroll_length: int = 50
-    discount: float = 0.99
+    discount: float = option_field(0.99, group="Returns and gradients of the preset")
     gae_lambda: float = 0.97
     epochs: int = 2
     minibatches: int = 4
     clip_range: float = 0.2
-    learning_rate: float = 7e-4
+    learning_rate: float = option_field(7e-4, group="Optimiser of the preset")
     final_learning_rate_fraction: float = 0.1
     anneal_start_fraction: float = 0.5
     optimizer: Literal["adam", "rmsprop"] = "adam"
@@ -147,7 +149,7 @@ class TrainConfig:
     locked_updates: bool = True
     max_grad_norm: float = 2.0
     decoder_learning_rate: float = 2e-3
-    entropy_cost: float = 3e-3
+    entropy_cost: float = option_field(3e-3, group="Losses of the preset")
     value_cost: float = 0.5
     sum_over_time: bool = False
     loss_weight: LossWeights = field(default_factory=lambda: LossWeights(DEFAULT_LOSS_WEIGHT))

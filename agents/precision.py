@@ -4,12 +4,11 @@ Parameters, gradients, cell states, policy, values and losses stay float32 (torc
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Precision = Literal["auto", "float32", "bfloat16"]
+from agents.config import Precision
 
 
 def resolve(precision: Precision, device: torch.device) -> torch.dtype:

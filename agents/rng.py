@@ -49,10 +49,10 @@ class NumpyStream:
         return {"numpy": torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        content = parse_json(state["numpy"].numpy().tobytes().decode(), "the state of a random stream")
         try:
+            content = parse_json(state["numpy"].numpy().tobytes().decode(), "the state of a random stream")
             self.generator.bit_generator.state = content
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"the state of a random stream can't be restored ({error})") from error
 
 

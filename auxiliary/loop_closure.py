@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
 from env.tensors import TensorWorlds
+from maze_gen.errors import InputError
 from maze_gen.maze import CELL_UNITS
 
 NEAR_CELLS = 1.0
@@ -128,7 +129,14 @@ class LoopClosureRecorder(Recorder):
         return {"history": torch.from_numpy(labels.history.copy()), "length": torch.from_numpy(labels.length.copy())}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.labels.history, self.labels.length = state["history"].numpy().copy(), state["length"].numpy().copy()
+        history, length = (state[name].numpy().copy() for name in ("history", "length"))
+        rows = len(self.labels.length)
+        # Compiled code indexes with the lengths, and checks nothing.
+        fits = history.dtype == np.float32 and length.dtype == np.int64 and length.shape == (rows,)
+        fits = fits and history.ndim == 3 and history.shape[::2] == (rows, 2) and history.shape[1] >= 1
+        if not fits or (length < 0).any() or (length > history.shape[1]).any():
+            raise InputError(f"history {list(history.shape)} and length {list(length.shape)} are not of {rows} rows")
+        self.labels.history, self.labels.length = history, length
 
 
 class MaskedLoopClosureRecorder(Recorder):

@@ -158,6 +158,21 @@ class Outcome:
     statistics: Arrays
 
 
+@dataclass(frozen=True)
+class Episodes:
+    """Episodes of some rows of a batch; entries of other rows mean nothing.
+
+    Attributes:
+        rows: [N] bool.
+        seeds, streams, numbers: [N] int64, all 0 or more.
+    """
+
+    rows: npt.NDArray[np.bool_]
+    seeds: npt.NDArray[np.int64]
+    streams: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64]
+
+
 class BatchEnv(ABC):
     """N independent worlds of one task, stepped together.
 
@@ -190,10 +205,11 @@ class BatchEnv(ABC):
         """
 
     @abstractmethod
-    def step(self, actions: npt.ArrayLike) -> Arrays:
+    def step(self, actions: npt.ArrayLike, hold_ended: bool = False) -> Arrays:
         """Holds `actions` ([N] or [N, K] integers, `spec.action`) for an agent step and returns the observation.
 
-        A row whose episode has ended must be started anew by `reset_rows` before the next `step`.
+        A row whose episode has ended must be started anew by `reset_rows` before the next `step`; with `hold_ended` such rows
+        stay as they are, whatever their action.
 
         Raises:
             InputError: a wrong shape or an action out of range, named with its row; a step before `reset`, after `close`, or
@@ -203,6 +219,22 @@ class BatchEnv(ABC):
     @abstractmethod
     def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         """Starts the next episode of the rows where `rows` [N] bool is True, and observes them; the others stay as they are."""
+
+    def seek(self, episodes: Episodes) -> None:
+        """Chooses what the next `reset_rows` starts in some rows; what they play until then stays as it is.
+
+        Raises:
+            InputError: these worlds can't, or haven't been reset yet.
+        """
+        raise InputError(f"{type(self).__name__} can't start episodes of one's choosing")
+
+    def pictures(self, size: int) -> npt.NDArray[np.uint8]:
+        """[N, size, size, 3] uint8: what the rows see now, drawn at another size, an even number from 16 to 512.
+
+        Raises:
+            InputError: these worlds can't.
+        """
+        raise InputError(f"{type(self).__name__} draws no pictures of {size} x {size}")
 
     def check(self) -> None:
         """Raises what `step` couldn't raise without waiting for a device; elsewhere nothing is left to be raised."""
@@ -246,6 +278,18 @@ class BatchEnv(ABC):
         self.close()
 
 
+def as_array(name: str, values: Any) -> npt.NDArray[Any]:
+    """`values` as an array.
+
+    Raises:
+        InputError: they are none, such as lists of different lengths.
+    """
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        raise InputError(f"{name} are {str(values)[:60]!r}, which is no array ({str(error)[:60]})") from error
+
+
 def checked_streams(seed: Any, streams: npt.ArrayLike | None, num_envs: int) -> npt.NDArray[np.int64]:
     """The streams [N] of a `reset`, row i's being i unless they are given.
 
@@ -254,7 +298,7 @@ def checked_streams(seed: Any, streams: npt.ArrayLike | None, num_envs: int) -> 
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed!r}, expected a whole number in [0, 2**63)")
-    rows = np.arange(num_envs) if streams is None else np.asarray(streams)
+    rows = np.arange(num_envs) if streams is None else as_array("streams", streams)
     if rows.shape != (num_envs,) or rows.dtype.kind not in "iu":
         raise InputError(f"streams have shape {rows.shape} and type {rows.dtype}, expected {num_envs} integers")
     return rows.astype(np.int64)
@@ -266,7 +310,7 @@ def checked_rows(rows: npt.ArrayLike, num_envs: int) -> npt.NDArray[np.bool_]:
     Raises:
         InputError: they aren't N booleans.
     """
-    mask = np.asarray(rows)
+    mask = as_array("rows", rows)
     if mask.shape != (num_envs,) or mask.dtype != np.bool_:
         raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {num_envs} booleans")
     return mask
@@ -282,7 +326,7 @@ def checked_actions(actions: npt.ArrayLike, playing: npt.NDArray[Any], choices: 
     Raises:
         InputError: they are not N integers in that range, or a row's episode has ended.
     """
-    chosen = np.asarray(actions)
+    chosen = as_array("actions", actions)
     if chosen.shape != playing.shape or chosen.dtype.kind not in "iu":
         raise InputError(
             f"actions have shape {chosen.shape} and type {chosen.dtype}, expected {len(playing)} integers in [0, {choices})"

@@ -1,14 +1,14 @@
 """One world as a `dm_env.Environment`."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import dm_env
+import gymnasium
 import numpy as np
 from dm_env import specs
 
-from env.navigation import NUM_ACTIONS
+from env.face import Settings
 from env.single import KnossosEnv
-from env.spaces import VELOCITY_BOUND
 from env.task import Task
 
 
@@ -16,23 +16,21 @@ class KnossosDmEnv(dm_env.Environment):
     """One world behind dm_env's interface; observations and actions are those of `env.single.KnossosEnv`.
 
     The last step of an episode has discount 1: time ran out, and the value of the last observation may be bootstrapped.
+    `copy.deepcopy` and `pickle` work as there.
     """
 
-    def __init__(
-        self,
-        task: str | Task,
-        *,
-        seed: int | None = None,
-        depth: bool = False,
-        observation_size: int = 84,
-        backend: str = "embedded",
-    ):
+    def __init__(self, task: str | Task | None = None, *, seed: int | None = None, **settings: Unpack[Settings]):
         """Makes the world.
 
         Args:
+            task: as in `env.single.KnossosEnv`.
             seed: of the first `reset`; a random one without it.
+            settings: see `env.face.Settings`.
+
+        Raises:
+            InputError: an unknown task, setting or value.
         """
-        self._world = KnossosEnv(task, depth=depth, observation_size=observation_size, backend=backend)
+        self._world = KnossosEnv(task, **settings)
         self._seed = seed
         self._needs_reset = True
 
@@ -50,22 +48,22 @@ class KnossosDmEnv(dm_env.Environment):
         """
         if self._needs_reset:
             return self.reset()
-        observation, reward, _, truncated, _ = self._world.step(action)
-        self._needs_reset = truncated
+        observation, reward, terminated, truncated, _ = self._world.step(action)
+        self._needs_reset = terminated or truncated
+        if terminated:
+            return dm_env.termination(reward, observation)
         return dm_env.truncation(reward, observation) if truncated else dm_env.transition(reward, observation)
 
     def observation_spec(self) -> dict[str, specs.Array]:
-        size = self._world.task.observation_size
-        found: dict[str, specs.Array] = {
-            "rgb": specs.BoundedArray((size, size, 3), np.uint8, 0, 255, name="rgb"),
-            "velocity": specs.BoundedArray((6,), np.float32, -VELOCITY_BOUND, VELOCITY_BOUND, name="velocity"),
-        }
-        if self._world.depth:
-            found["depth"] = specs.BoundedArray((size, size), np.uint8, 0, 255, name="depth")
-        return found
+        spaces: dict[str, Any] = dict(self._world.observation_space.items())  # type: ignore[attr-defined]
+        return {name: specs.BoundedArray(box.shape, box.dtype, box.low, box.high, name=name) for name, box in spaces.items()}
 
-    def action_spec(self) -> specs.DiscreteArray:
-        return specs.DiscreteArray(NUM_ACTIONS, name="action")
+    def action_spec(self) -> specs.Array:
+        space = self._world.action_space
+        if isinstance(space, gymnasium.spaces.Discrete):
+            return specs.DiscreteArray(int(space.n), name="action")
+        assert isinstance(space, gymnasium.spaces.MultiDiscrete)
+        return specs.BoundedArray(space.shape, np.int64, 0, space.nvec - 1, name="action")
 
     def close(self) -> None:
         self._world.close()

@@ -1,11 +1,8 @@
 """What both maze backends share: actions, kinds of items, and the specification of what is observed."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from env.batch import ActionPart, ActionSpec, ArraySpec, WorldSpec
-
-if TYPE_CHECKING:
-    from env.task import Task
 
 ACTION_NAMES = (
     "look left",
@@ -59,17 +56,31 @@ def drawn_apples(cells: int) -> int:
     return int(0.1 * (cells - 1) + 0.5)
 
 
-def fruit_slots(task: "Task") -> int:
-    """The most pieces of fruit in an episode, 1 at least."""
-    if task.fruit == "episode":
-        return max(1, *(drawn_apples(int(maze.open.sum())) for maze in task.mazes))
-    return max(1, *(len(maze.apples) + len(maze.strawberries) for maze in task.mazes))
+@dataclass(frozen=True)
+class NavigationSizes:
+    """Sizes of a maze task that its specification names.
+
+    Attributes:
+        image_size: height and width of the picture in pixels.
+        rows, cols: of a maze in cells.
+        mazes: in the task's pool.
+        fruit: the most pieces in an episode, 1 at least.
+        episode_steps: agent steps of an episode.
+        action_repeat: frames of an agent step.
+    """
+
+    image_size: int
+    rows: int
+    cols: int
+    mazes: int
+    fruit: int
+    episode_steps: int
+    action_repeat: int
 
 
-def navigation_spec(task: "Task") -> WorldSpec:
+def navigation_spec(sizes: NavigationSizes) -> WorldSpec:
     """What the worlds of a maze task observe and take."""
-    size, cells = task.observation_size, task.cells
-    fruit = fruit_slots(task)
+    size, cells, fruit = sizes.image_size, sizes.rows * sizes.cols, sizes.fruit
     observations = {
         "rgb": ArraySpec((size, size, 3), "uint8", "the first-person picture", 0, 255, role="perceived"),
         "velocity": ArraySpec(
@@ -103,7 +114,7 @@ def navigation_spec(task: "Task") -> WorldSpec:
             cells - 1,
             scale=(PATH_CELLS,),
         ),
-        "maze": ArraySpec((), "int32", "index into `task.mazes`", 0, len(task.mazes) - 1),
+        "maze": ArraySpec((), "int32", "index into `task.mazes`", 0, sizes.mazes - 1),
         "fruit_cells": ArraySpec(
             (fruit,), "int32", f"cells of the fruit still to be had, -1 for none; strawberries carry bit {STRAWBERRY_FLAG}", -1
         ),
@@ -114,13 +125,13 @@ def navigation_spec(task: "Task") -> WorldSpec:
         privileged=privileged,
         statistics={"goals": "goals rewarded", "respawns": "times that the agent was put elsewhere after a goal"},
         action=ACTION_SPEC,
-        episode_steps=task.episode_steps,
-        frames_per_step=task.action_repeat,
+        episode_steps=sizes.episode_steps,
+        frames_per_step=sizes.action_repeat,
         frames_per_second=FRAMES_PER_SECOND,
         extents={
             "cells": cells,
-            "rows": task.mazes[0].rows,
-            "cols": task.mazes[0].cols,
+            "rows": sizes.rows,
+            "cols": sizes.cols,
             "image_size": size,
             "fruit": fruit,
         },

@@ -1,63 +1,82 @@
 """One world as a Gymnasium `Env`."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from env.backends import make_batch
-from env.navigation import FRAMES_PER_SECOND, NUM_ACTIONS
-from env.registry import make_task
-from env.spaces import ACTION_SPACE, copied, observation_space, observed
+from env.episode_choice import EpisodeChoice, checked_mazes, checked_seed
+from env.face import Clonable, FaceSettings, Observation, open_worlds, refuse_unknown
+from env.facts import Facts
+from env.navigation import FRAMES_PER_SECOND
+from env.pictures import Painter
 from env.task import Task
 from maze_gen.errors import InputError
 
+ONE_ROW = np.ones(1, np.bool_)
 
-class KnossosEnv(gymnasium.Env[dict[str, npt.NDArray[Any]], np.int64]):
+
+class KnossosEnv(Clonable, gymnasium.Env[Observation, np.int64]):
     """One world: a batch of one, without a batch axis.
 
     Observations are a dictionary: `rgb` [size, size, 3] uint8, `velocity` [6] float32 (forward, left, up in units/s; pitch, yaw,
-    roll in degrees/s) and, with `depth=True`, `depth` [size, size] uint8 (DeepMind Lab's byte). Infos hold privileged facts:
-    `position` (x, y in units), `heading` (degrees), `cell` and `goal_cell` (row x cols + col), `goals` (rewarded in this step).
-    An episode is truncated when its time is up and never terminates.
+    roll in degrees/s) and, with `depth=True`, `depth` [size, size, 1] uint8 (DeepMind Lab's byte). With `normalize=True` velocity
+    is divided by (320, 320, 320, 126.7, 126.7, 126.7) and depth by 255, as float32.
+
+    Infos hold facts that no agent may see: `position` (x, y in units), `heading` (degrees), `cell` and `goal_cell` (row x cols +
+    col), `goals` (rewarded in this step), `maze` (its index), and `maze_text` where there is more than one maze.
+
+    An episode is truncated when its time is up and never terminates. `copy.deepcopy` makes a world that goes on from the same
+    state by itself, and a pickled world goes on where it was.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_PER_SECOND // 4}  # noqa: RUF012 - Gymnasium's own form
 
     def __init__(
         self,
-        task: str | Task,
+        task: str | Task | None = None,
         *,
-        depth: bool = False,
-        observation_size: int = 84,
-        backend: str = "embedded",
         render_mode: str | None = None,
+        **settings: Unpack[FaceSettings],
     ):
-        """Makes the world; the arguments are those of `KnossosVectorEnv`."""
-        if render_mode not in (None, "rgb_array"):
-            raise InputError(f"render_mode {render_mode!r}: expected None or 'rgb_array'; `experiments.play` opens a window")
-        self.task = make_task(task, observation_size=observation_size) if isinstance(task, str) else task
-        self.batch = make_batch(self.task, 1, backend=backend, observe=observed(depth))
+        """Makes the world.
+
+        Args:
+            task: a name of the registry, e.g. `static-small`, or a task; may be left out where a maze file is given.
+            render_mode: `rgb_array`, or None.
+            settings: see `env.face.FaceSettings`.
+
+        Raises:
+            InputError: an unknown task, setting or value.
+        """
+        render_size = settings.pop("render_size", None)
+        self.batch, self._form = open_worlds(task, 1, 1, **settings)
+        self.task = self.batch.task
+        self._painter = Painter(self.batch, render_mode, render_size)
         self.render_mode = render_mode
-        self.depth = depth
-        self.observation_space = observation_space(self.task.observation_size, depth)  # type: ignore[assignment]
-        self.action_space = ACTION_SPACE
-        self.started = False
+        self.observation_space = self._form.observations  # type: ignore[assignment]
+        self.action_space = self._form.actions  # type: ignore[assignment]
+        self._choice = EpisodeChoice(self.batch)
+        self._facts = Facts(self.batch)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-        """Starts an episode: with a seed the first one of that seed, else the next one."""
-        super().reset(seed=seed)
-        if seed is None and self.started:
-            self.batch.reset_rows(np.ones(1, bool))
-        else:
-            self.batch.reset(int(self.np_random.integers(2**63)) if seed is None else seed)
-        self.started = True
-        return self._observation(), self._facts()
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode: with a seed the first one of that seed, else the next one.
 
-    def step(self, action: np.int64 | int) -> tuple[dict[str, npt.NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        Args:
+            options: `maze`, an index into the task's mazes: the next of its episodes that is played in that maze.
+
+        Raises:
+            InputError: an unknown option, or a seed or maze that can't be.
+        """
+        options = options or {}
+        refuse_unknown(options, ("maze",), "option of reset")
+        super().reset(seed=None if seed is None else checked_seed(seed))
+        mazes = None if options.get("maze") is None else checked_mazes(options["maze"], self.batch)
+        self._choice.start(ONE_ROW, seed, mazes, lambda: int(self.np_random.integers(2**63)))
+        return self._observation(), self._facts.of_row(0)
+
+    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Holds the action for the task's action repeat.
 
         Raises:
@@ -65,28 +84,20 @@ class KnossosEnv(gymnasium.Env[dict[str, npt.NDArray[Any]], np.int64]):
         """
         # Python counts True as 1.
         if isinstance(action, bool) or not self.action_space.contains(action):
-            raise InputError(f"action {action!r}: expected an integer from 0 to {NUM_ACTIONS - 1}")
+            raise InputError(f"action {action!r}: expected an integer from 0 to {self.batch.spec.action.sizes[0] - 1}")
         self.batch.step(np.array([action]))
         outcome = self.batch.outcome
-        facts = self._facts() | {"goals": int(outcome.statistics["goals"][0])}
-        return self._observation(), float(outcome.reward[0]), False, bool(outcome.truncated[0]), facts
+        facts = self._facts.of_row(0) | {name: int(counted[0]) for name, counted in outcome.statistics.items()}
+        return self._observation(), float(outcome.reward[0]), bool(outcome.terminated[0]), bool(outcome.truncated[0]), facts
 
     def render(self) -> npt.NDArray[np.uint8] | None:  # type: ignore[override]
-        """The picture that the agent sees, [size, size, 3] uint8; None without a render mode."""
-        return None if self.render_mode is None else self.batch.observation["rgb"][0].copy()
+        """What the agent sees, [size, size, 3] uint8; None without a render mode."""
+        pictures = self._painter.pictures()
+        return None if pictures is None else pictures[0]
 
     def close(self) -> None:
         """Frees the world; called twice it does nothing."""
         self.batch.close()
 
-    def _observation(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: array[0] for name, array in copied(self.batch.observation).items()}
-
-    def _facts(self) -> dict[str, Any]:
-        facts = self.batch.privileged
-        return {
-            "position": facts["position"][0].copy(),
-            "heading": float(facts["heading"][0]),
-            "cell": int(facts["cell"][0]),
-            "goal_cell": int(facts["goal_cell"][0]),
-        }
+    def _observation(self) -> Observation:
+        return {name: array[0] for name, array in self._form.of(self.batch.observation).items()}

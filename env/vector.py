@@ -1,6 +1,6 @@
 """A batch of worlds as a Gymnasium `VectorEnv`, for other people's trainers."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import gymnasium
 import numpy as np
@@ -8,119 +8,170 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from env.backends import make_batch
+from env.episode_choice import EpisodeChoice, Seeds, checked_mazes
+from env.face import Clonable, FaceSettings, Observation, open_worlds, refuse_unknown
+from env.facts import Facts, with_masks
 from env.navigation import FRAMES_PER_SECOND
-from env.registry import make_task
-from env.spaces import ACTION_SPACE, copied, observation_space, observed
+from env.pictures import Painter
 from env.task import Task
+from maze_gen.errors import InputError
+
+Mask = npt.NDArray[np.bool_]
 
 
-class KnossosVectorEnv(gymnasium.vector.VectorEnv):
-    """N worlds stepped together; a world whose time is up starts its next episode in the same step.
+class KnossosVectorEnv(Clonable, gymnasium.vector.VectorEnv):
+    """N worlds stepped together. Observations and infos are those of `env.single.KnossosEnv`, with a batch axis.
 
-    The last observation of an ended episode is in `infos["final_obs"]`, where `infos["_final_obs"]` is True (Gymnasium's
-    `AutoresetMode.SAME_STEP`). Nothing terminates: bootstrap from the value of that observation.
+    What follows the end of an episode is `autoreset_mode`:
 
-    Privileged facts for analysis are in `infos`: `position` [N, 2] float32 (units), `heading` [N] float32 (degrees), `cell` [N]
-    int32, `goal_cell` [N] int32, `goals` [N] int32 (goals rewarded in this step).
+    - `NEXT_STEP` (Gymnasium's default): the next `step` ignores that world's action, starts its next episode and returns the
+      first observation, with reward 0.
+    - `SAME_STEP`: the same `step` starts the next episode. The ended one's last observation is in `infos["final_obs"]` and its
+      infos in `infos["final_info"]`, where `infos["_final_obs"]` is True.
+    - `DISABLED`: nothing; `reset(options={"reset_mask": ...})` starts the next episode.
+
+    Nothing terminates: bootstrap from the value of an episode's last observation.
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium's own form
         "render_modes": ["rgb_array"],
         "render_fps": FRAMES_PER_SECOND // 4,
-        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
     def __init__(
         self,
-        task: str | Task,
+        task: str | Task | None = None,
         num_envs: int = 1,
         *,
-        depth: bool = False,
-        observation_size: int = 84,
-        backend: str = "embedded",
         threads: int = 1,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        **settings: Unpack[FaceSettings],
     ):
         """Makes the worlds.
 
         Args:
-            task: a name of the registry, e.g. `static-small`, or a task.
-            num_envs: worlds.
-            depth: whether DeepMind Lab's depth byte is observed too.
-            observation_size: 84 or 42, where `task` is a name.
-            backend: `embedded` or `lab`.
+            task: a name of the registry, e.g. `static-small`, or a task; may be left out where a maze file is given.
+            num_envs: N.
             threads: of the embedded engine.
+            autoreset_mode: of `gymnasium.vector.AutoresetMode`, or its value, e.g. `SameStep`.
+            max_episode_steps: episodes are truncated after so many steps, and when the task's time is up; None or -1 for no
+                limit but the task's.
             render_mode: `rgb_array` or None.
+            settings: see `env.face.FaceSettings`.
 
         Raises:
-            InputError: an unknown task, size or backend.
+            InputError: an unknown task, setting or value.
         """
-        self.task = make_task(task, observation_size=observation_size) if isinstance(task, str) else task
+        try:
+            self.autoreset_mode = AutoresetMode(autoreset_mode)
+        except ValueError:
+            modes = ", ".join(repr(mode.value) for mode in AutoresetMode)
+            raise InputError(f"autoreset_mode {autoreset_mode!r}: expected one of {modes}") from None
+        limit = -1 if max_episode_steps is None else max_episode_steps
+        if isinstance(limit, bool) or not isinstance(limit, int) or (limit < 1 and limit != -1):
+            raise InputError(f"max_episode_steps {max_episode_steps!r}: expected a whole number from 1, or None or -1 for none")
+        render_size = settings.pop("render_size", None)
+        self.batch, self._form = open_worlds(task, num_envs, threads, **settings)
+        self.task = self.batch.task
         self.num_envs = num_envs
-        self.batch = make_batch(self.task, num_envs, backend=backend, observe=observed(depth), threads=threads)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self._painter = Painter(self.batch, render_mode, render_size)
         self.render_mode = render_mode
-        self.single_observation_space = observation_space(self.task.observation_size, depth)
-        self.single_action_space = ACTION_SPACE
+        self.single_observation_space, self.single_action_space = self._form.observations, self._form.actions
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(ACTION_SPACE, num_envs)
-        self.started = False
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._choice = EpisodeChoice(self.batch)
+        self._facts = Facts(self.batch)
+        self._limit = limit
+        self._steps = np.zeros(num_envs, np.int64)
+        self._ended = np.zeros(num_envs, np.bool_)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-        """Starts anew: with a seed the episodes of that seed, else the next episode of every world."""
-        if seed is None and self.started:
-            self.batch.reset_rows(np.ones(self.num_envs, bool))
+    def reset(  # type: ignore[override] - Gymnasium's own vector environments take lists of seeds too
+        self, *, seed: Seeds = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts episodes: with a seed the first ones of that seed, else the next one of every world.
+
+        Args:
+            seed: one for all worlds, or a list of N: world i then plays the episodes that a single world with that seed plays
+                (None for its next episode).
+            options: `reset_mask` [N] bool, the worlds that are reset, the others stay as they are; `maze`, an index into the
+                task's mazes, or [N] of them (-1 for any): the next episode that is played in that maze.
+
+        Raises:
+            InputError: an unknown option, or a seed, mask or maze that can't be.
+        """
+        options = options or {}
+        refuse_unknown(options, ("reset_mask", "maze"), "option of reset")
+        rows = np.ones(self.num_envs, np.bool_)
+        if options.get("reset_mask") is not None:
+            rows = np.asarray(options["reset_mask"])
+            if rows.shape != (self.num_envs,) or rows.dtype != np.bool_ or not rows.any():
+                raise InputError(
+                    f"options['reset_mask'] = {options['reset_mask']!r}: expected {self.num_envs} booleans, at least one True"
+                )
+        mazes = None if options.get("maze") is None else checked_mazes(options["maze"], self.batch)
+        self._choice.start(rows, seed, mazes, lambda: int(self.np_random.integers(2**63)))
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+        self._steps[rows] = 0
+        self._ended[rows] = False
+        return self._form.of(self.batch.observation), self._facts.of_all()
+
+    def step(self, actions: npt.ArrayLike) -> tuple[Observation, npt.NDArray[np.float64], Mask, Mask, dict[str, Any]]:
+        """Holds `actions` [N] for the task's action repeat; see the class for what happens when an episode ends.
+
+        Raises:
+            InputError: wrong actions; a step before `reset` or after `close`; with `DISABLED`, past an episode's end.
+        """
+        begins = self._ended.copy()
+        if begins.any() and self.autoreset_mode is AutoresetMode.DISABLED:
+            row = int(np.argmax(begins))
+            raise InputError(f"world {row}: its episode has ended; reset(options={{'reset_mask': ...}}) starts its next one")
+        if begins.any():
+            self._step_or_begin(np.asarray(actions), begins)
         else:
-            super().reset(seed=seed, options=options)
-            self.batch.reset(int(self.np_random.integers(2**63)) if seed is None else seed)
-        self.started = True
-        return copied(self.batch.observation), self._facts()
-
-    def step(
-        self, actions: npt.ArrayLike
-    ) -> tuple[
-        dict[str, npt.NDArray[Any]],
-        npt.NDArray[np.float64],
-        npt.NDArray[np.bool_],
-        npt.NDArray[np.bool_],
-        dict[str, Any],
-    ]:
-        """Holds `actions` [N] for the task's action repeat; see the class for what happens when an episode ends."""
-        self.batch.step(actions)
+            self.batch.step(actions)
         outcome = self.batch.outcome
-        reward = outcome.reward.astype(np.float64)
-        truncated = outcome.truncated.copy()
-        infos = self._facts() | {"goals": outcome.statistics["goals"].copy()}
-        if truncated.any():
-            final_info = infos.copy()
-            infos |= {"final_obs": self._final_observations(truncated), "_final_obs": truncated.copy()}
-            infos |= {"final_info": final_info, "_final_info": truncated.copy()}
-            self.batch.reset_rows(truncated)
-            infos |= self._facts()
-        return copied(self.batch.observation), reward, np.zeros(self.num_envs, bool), truncated, infos
+        going = ~begins
+        self._steps[going] += 1
+        terminated = outcome.terminated & going
+        truncated = (outcome.truncated | (self._steps == self._limit)) & going & ~terminated
+        reward = np.where(going, outcome.reward, 0).astype(np.float64)
+        counted = {name: np.where(going, counts, 0) for name, counts in outcome.statistics.items()}
+        infos = self._facts.of_all() | with_masks(counted, np.ones(self.num_envs, np.bool_))
+        self._ended = terminated | truncated
+        if self._ended.any() and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            infos = self._begin_at_once(infos)
+        return self._form.of(self.batch.observation), reward, terminated, truncated, infos
 
-    def render(self) -> tuple[npt.NDArray[np.uint8], ...]:
-        """The pictures that the worlds' agents see, N times [size, size, 3] uint8."""
-        return tuple(self.batch.observation["rgb"].copy())
+    def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:  # type: ignore[override]
+        """What the worlds' agents see, N times [size, size, 3] uint8; None without a render mode."""
+        pictures = self._painter.pictures()
+        return None if pictures is None else tuple(pictures)
 
     def close_extras(self, **kwargs: Any) -> None:
         self.batch.close()
 
-    def _facts(self) -> dict[str, npt.NDArray[Any]]:
-        facts = self.batch.privileged
-        return {
-            "position": facts["position"].copy(),
-            "heading": facts["heading"].copy(),
-            "cell": facts["cell"].copy(),
-            "goal_cell": facts["goal_cell"].copy(),
-        }
+    def _step_or_begin(self, actions: npt.NDArray[Any], begins: Mask) -> None:
+        """Steps the worlds that play, and starts the next episodes of the others."""
+        if not begins.all():
+            # Rows that a limit of steps ended are still able to play, so their actions have to be good ones.
+            self.batch.step(np.where(begins, 0, actions) if actions.shape == begins.shape else actions, hold_ended=True)
+        self._choice.go_on(begins)
+        self._steps[begins] = 0
 
-    def _final_observations(self, truncated: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
-        """[N] objects: a dictionary of arrays where an episode ended, None elsewhere."""
-        observation = copied(self.batch.observation)
+    def _begin_at_once(self, infos: dict[str, Any]) -> dict[str, Any]:
+        """Starts the next episodes of the worlds that have just ended; what they saw last goes into the infos."""
+        ended = self._ended
+        observation = self._form.of(self.batch.observation)
         final = np.full(self.num_envs, None, object)
-        for row in np.flatnonzero(truncated):
+        for row in np.flatnonzero(ended):
             final[row] = {name: array[row] for name, array in observation.items()}
-        return final
+        final_info = with_masks({name: value for name, value in infos.items() if not name.startswith("_")}, ended)
+        self._choice.go_on(ended)
+        self._steps[ended] = 0
+        self._ended = np.zeros(self.num_envs, np.bool_)
+        return infos | self._facts.of_all() | with_masks({"final_obs": final, "final_info": final_info}, ended)

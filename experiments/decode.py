@@ -5,22 +5,23 @@
 Any checkpoint can be analysed: decoders are fitted after training, on features that stay as they are.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from agents.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
-from experiments.analysis.analyse import analyse_agent
-from experiments.analysis.items import Item, Number
-from experiments.analysis.playback import Playback
-from experiments.analysis.report import write_report
-from experiments.analysis.tensorboard import BoardWriter
 from experiments.options import ProgressLine, TaskOptions, check_writable, command
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    from agents.checkpoint import Checkpoint
+    from experiments.analysis.items import Item
+    from experiments.analysis.playback import Playback
 
 ANALYSIS = "analysis"
 """Folder of an analysis in a run's folder."""
@@ -57,6 +58,10 @@ def decode(checkpoint: Checkpoint, playback: Playback, logdir: Path, report: Pat
     Raises:
         InputError: fewer than two episodes, a folder that can't be written, or a task that can't be played.
     """
+    from experiments.analysis.analyse import analyse_agent
+    from experiments.analysis.report import write_report
+    from experiments.analysis.tensorboard import BoardWriter
+
     if playback.episodes < 2:
         raise InputError(f"episodes is {playback.episodes}, expected at least 2: some to fit decoders on, others to test them")
     writer = BoardWriter(logdir)
@@ -71,12 +76,15 @@ def decode(checkpoint: Checkpoint, playback: Playback, logdir: Path, report: Pat
 
 
 def run(options: DecodeOptions) -> None:
+    from agents.checkpoint import checkpoint_path, load_checkpoint
+    from experiments.analysis.playback import Playback
+
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE")
     check_writable(options.report)
     checkpoint = load_checkpoint(options.checkpoint)
     world = options.world
-    task = world.make(checkpoint.task.observation_size) if world.given else checkpoint.task
+    task = world.task_or(checkpoint.task)
     logdir = options.logdir or checkpoint_path(options.checkpoint).parent / ANALYSIS
     with ProgressLine() as progress:
         playback = Playback(
@@ -91,6 +99,8 @@ def run(options: DecodeOptions) -> None:
 
 def summary_of(items: Sequence[Item]) -> str:
     """The key numbers, one per line."""
+    from experiments.analysis.items import Number
+
     lines = []
     for item in items:
         if isinstance(item, Number) and item.key:

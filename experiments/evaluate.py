@@ -7,27 +7,27 @@
 A random policy and an oracle on shortest paths play the same episodes, which gives every task its scale.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from agents.checkpoint import Checkpoint, load_checkpoint
-from env.backends import make_batch
 from env.registry import generated_counterpart
 from env.task import Task
-from experiments.analysis.comparison import AgentRuns, Comparison, compare
-from experiments.analysis.comparison_plot import comparison_plot
-from experiments.analysis.evaluation import Evaluation, evaluate
-from experiments.analysis.items import png
-from experiments.analysis.memory import parse_erasure
-from experiments.analysis.metrics import Result
-from experiments.analysis.playback import Playback, Progress
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    from agents.checkpoint import Checkpoint
+    from experiments.analysis.comparison import AgentRuns, Comparison
+    from experiments.analysis.evaluation import Evaluation
+    from experiments.analysis.metrics import Result
+    from experiments.analysis.playback import Playback, Progress
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class EvaluateOptions:
 
     def playback(self, task: Task, progress: Progress) -> Playback:
         """The episodes that the options name, of one task."""
+        from experiments.analysis.playback import Playback
+
         return Playback(task, self.episodes, self.seed, self.world.backend, self.device, self.threads, progress)
 
 
@@ -74,6 +76,9 @@ def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()
     Raises:
         InputError: the task can't be made, or lacks the split.
     """
+    from env.backends import make_batch
+
+    replace(world, split=None).check()
     task = checkpoint.task
     if world.given:
         own_split = replace(world, split=None) if world.split in ("fixed", "heldout") else world
@@ -98,6 +103,8 @@ def agents_to_compare(paths: Sequence[Path]) -> dict[str, list[Checkpoint]]:
     Raises:
         InputError: fewer than two agents or runs, a folder without checkpoints, or a file that isn't one.
     """
+    from agents.checkpoint import load_checkpoint
+
     found = [[load_checkpoint(file) for file in _checkpoint_files(path)] for path in paths]
     names = [runs[0].agent_name for runs in found]
     groups: dict[str, list[Checkpoint]] = {}
@@ -118,6 +125,9 @@ def _checkpoint_files(path: Path) -> list[Path]:
 
 def run_comparison(options: EvaluateOptions) -> None:
     """`--compare`: evaluates every agent on the first one's tasks, and prints, writes and draws the comparison."""
+    from experiments.analysis.comparison_plot import comparison_plot
+    from experiments.analysis.items import png
+
     if options.checkpoint is not None:
         raise InputError(f"--checkpoint {options.checkpoint} and --compare exclude each other: name all agents after --compare")
     if options.erase is not None:
@@ -142,6 +152,9 @@ def run_comparison(options: EvaluateOptions) -> None:
 
 
 def _compare(options: EvaluateOptions, groups: dict[str, list[Checkpoint]], tasks: list[Task]) -> Comparison:
+    from experiments.analysis.comparison import AgentRuns, compare
+    from experiments.analysis.evaluation import evaluate
+
     agents: list[AgentRuns] = []
     baselines: dict[str, list[Result]] = {}
     with ProgressLine() as progress:
@@ -157,6 +170,12 @@ def _compare(options: EvaluateOptions, groups: dict[str, list[Checkpoint]], task
 
 
 def run(options: EvaluateOptions) -> None:
+    from agents.checkpoint import load_checkpoint
+    from experiments.analysis.evaluation import evaluate
+    from experiments.analysis.memory import parse_erasure
+
+    if options.figure is not None and not options.compare:
+        raise InputError(f"--figure {options.figure} draws a comparison: give --compare AGENT AGENT, or leave the option out")
     check_writable(options.json)
     if options.compare:
         run_comparison(options)

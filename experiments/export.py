@@ -3,11 +3,12 @@
 python -m experiments.export --checkpoint runs/NAME --out agent.safetensors
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agents.checkpoint import load_checkpoint, save_checkpoint
 from experiments.options import check_writable, command
 from maze_gen.errors import InputError
 
@@ -26,6 +27,8 @@ class ExportOptions:
 
 
 def run(options: ExportOptions) -> None:
+    from agents.checkpoint import load_checkpoint, save_checkpoint
+
     if options.out.suffix != ".safetensors":
         raise InputError(f"--out {options.out}: expected a name that ends in .safetensors")
     checkpoint = load_checkpoint(options.checkpoint)

@@ -7,17 +7,19 @@ Keys: arrow keys look left and right and go forward and back; W, A, S, D go forw
 episode, Escape ends.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import tyro
 
-from agents.checkpoint import load_checkpoint
+from agents.config import MOST_COUNT, check_range
 from env.batch import BatchEnv
 from env.navigation import (
     BACKWARD,
@@ -31,13 +33,13 @@ from env.navigation import (
     STRAFE_RIGHT,
 )
 from env.task import Task
-from experiments.analysis.playback import uniforms
-from experiments.analysis.scene import Camera, Progress
-from experiments.analysis.video import SUFFIXES, FilmWriter
 from experiments.options import TaskOptions, check_writable, command
-from experiments.policies import BASELINES, AgentPlayer, Player
 from maze_gen.errors import InputError
-from maze_gen.raster import Pixels
+
+if TYPE_CHECKING:
+    from experiments.analysis.scene import Camera
+    from experiments.policies import Player
+    from maze_gen.raster import Pixels
 
 WINDOW_VIEW = 504
 FILM_VIEW = {".mp4": 336, ".webm": 336, ".gif": 252}
@@ -106,6 +108,8 @@ class FilmShow:
     """Writes pictures into a film; see `FilmWriter`."""
 
     def __init__(self, path: Path, rate: float) -> None:
+        from experiments.analysis.video import FilmWriter
+
         check_writable(path)
         self._writer = FilmWriter(path, rate)
 
@@ -167,6 +171,8 @@ class Session:
     """
 
     def __init__(self, env: BatchEnv, seed: int, who: str, show: Show, camera: Camera, seconds: float | None) -> None:
+        from experiments.analysis.scene import Progress
+
         self.env, self.seed, self.out, self.camera, self.limit = env, seed, show, camera, seconds
         self.progress = Progress(who)
         env.reset(seed)
@@ -188,6 +194,8 @@ class Session:
         self._arrive()
 
     def restart(self) -> None:
+        from experiments.analysis.scene import Progress
+
         self.progress = Progress(self.progress.who, self.progress.episode + 1)
         self.env.reset_rows(np.ones(1, dtype=bool))
         self._arrive()
@@ -205,6 +213,8 @@ class Session:
 
 def watch(session: Session, player: Player, episodes: int) -> None:
     """Lets a player play whole episodes, until they are over or the window is closed."""
+    from experiments.analysis.playback import uniforms
+
     step = 0
     player.reset_rows(np.ones(1, dtype=bool))
     while True:
@@ -243,21 +253,29 @@ def has_screen() -> bool:
 
 def _player_and_task(options: PlayOptions) -> tuple[Player | None, str, Task, bool]:
     """The player (None for a person), its name, the task, and whether the player sees depth."""
+    from agents.checkpoint import load_checkpoint
+    from experiments.policies import BASELINES, AgentPlayer
+
     if options.checkpoint is not None and options.policy is not None:
         raise InputError(f"--checkpoint {options.checkpoint} and --policy {options.policy} exclude each other: give one of them")
     if options.checkpoint is not None:
         checkpoint = load_checkpoint(options.checkpoint)
-        task = options.world.make(checkpoint.task.observation_size) if options.world.given else checkpoint.task
+        task = options.world.task_or(checkpoint.task)
         return AgentPlayer(checkpoint, 1), checkpoint.agent_name, task, checkpoint.agent.depth_input
-    world = options.world if options.world.given else TaskOptions(task="static-small", backend=options.world.backend)
+    world = options.world if options.world.given else replace(options.world, task="static-small")
     if options.policy is not None:
         return BASELINES[options.policy](1), f"{options.policy} policy", world.make(), False
     return None, "you", world.make(), False
 
 
 def run(options: PlayOptions) -> None:
-    if options.episodes < 1:
-        raise InputError(f"--episodes {options.episodes}: expected at least 1")
+    from experiments.analysis.scene import Camera
+    from experiments.analysis.video import SUFFIXES
+
+    check_range("--episodes", options.episodes, 1, MOST_COUNT, whole=True)
+    check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
+    if options.seconds is not None:
+        check_range("--seconds", options.seconds, 0, MOST_COUNT, above=True)
     player, who, task, depth = _player_and_task(options)
     video = options.video
     if video is None and not has_screen():

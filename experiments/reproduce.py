@@ -7,6 +7,8 @@ A run's folder is OUT/TASK/AGENT/seedK; after each run `table.md`, `table.json` 
 same command resumes a grid that was stopped; with more agents, tasks or seeds it extends the grid.
 """
 
+from __future__ import annotations
+
 import fcntl
 import shlex
 import sys
@@ -15,27 +17,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from agents.config import TrainConfig, agent_config, preset
-from agents.runtime.errors import WorkerError
-from env.backends import make_batch
+from agents.config import MOST_COUNT, TrainConfig, agent_config, check_range, preset
 from env.task import Task
-from experiments.analysis.items import png
-from experiments.analysis.playback import Progress
 from experiments.options import ProgressLine, write_file, write_json
-from experiments.reproduction.grid import Conditions, Grid, GridTask, Run, open_grid, parse_budget, tasks_of
-from experiments.reproduction.markdown import CURVES, KINDS, as_json, generalisation_file, markdown, pool_groups
-from experiments.reproduction.plots import generalisation, learning_curves
-from experiments.reproduction.run import FinishedRun, evaluate_run, measure_baselines, read_baselines, read_finished, train_run
-from experiments.reproduction.summary import TaskSummary, summarise
-from experiments.train import interruptible
 from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, train_arguments, workers_of
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.maze import Geometry
+
+if TYPE_CHECKING:
+    from experiments.analysis.playback import Progress
+    from experiments.reproduction.grid import Conditions, Grid, GridTask, Run
+    from experiments.reproduction.run import FinishedRun
+    from experiments.reproduction.summary import TaskSummary
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,11 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
         InputError: an option is invalid, or the folder holds a grid of other conditions.
         WorkerError: a worker's process died.
     """
+    from env.backends import make_batch
+    from experiments.reproduction.grid import open_grid
+    from experiments.reproduction.run import read_finished
+    from experiments.train import interruptible
+
     conditions, tasks, runs = _plan(options)
     # A maze that violates the rules is reported here, not after hours of other trainings.
     evaluated = {task.label: task.evaluated(conditions.heldout) for task in tasks}
@@ -131,13 +134,13 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[R
     Raises:
         InputError: an option is invalid.
     """
+    from experiments.reproduction.grid import Conditions, Run, parse_budget, tasks_of
+
     budget = parse_budget(options.budget)
-    for option, number, least in (
-        ("--seeds", options.seeds, 1),
-        ("--episodes", options.episodes, 1),
-    ):
-        if number < least:
-            raise InputError(f"{option} {number}: expected at least {least}")
+    check_range("--seeds", options.seeds, 1, MOST_COUNT, whole=True)
+    check_range("--episodes", options.episodes, 1, MOST_COUNT, whole=True)
+    if options.geometry != "thin" and not options.maze_file:
+        raise InputError(f"--geometry {options.geometry} is for --maze-file FILE: give one, or leave the option out")
     preset(options.preset)
     if not options.agents:
         raise InputError("--agents: expected at least one")
@@ -163,6 +166,9 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[R
 
 def _work(run: Run, tasks: list[Task], grid: Grid, conditions: Conditions, serial: bool, interrupted: list[int]) -> bool:
     """Trains one run on the first of `tasks` and evaluates it on all; False where Ctrl-C was received."""
+    from experiments.reproduction.markdown import KINDS
+    from experiments.reproduction.run import evaluate_run, measure_baselines, train_run
+
     folder = run.folder(grid.out)
     if interrupted or not train_run(run, folder, tasks[0], conditions, serial):
         return False
@@ -210,6 +216,11 @@ def alone(out: Path) -> Iterator[None]:
 
 def write_results(grid: Grid) -> None:
     """`table.md`, `table.json`, `curves.png` and, where the number of mazes varies, `generalisation.png`, each whole."""
+    from experiments.analysis.items import png
+    from experiments.reproduction.markdown import CURVES, as_json, generalisation_file, markdown, pool_groups
+    from experiments.reproduction.plots import generalisation, learning_curves
+    from experiments.reproduction.run import read_finished
+
     found = [read_finished(run, run.folder(grid.out), grid.conditions) for run in grid.runs]
     finished = [done for done in found if done is not None]
     tasks = _summaries(grid, finished)
@@ -227,6 +238,9 @@ def write_results(grid: Grid) -> None:
 
 def _summaries(grid: Grid, finished: list[FinishedRun]) -> list[TaskSummary]:
     """Summaries of the tasks in the grid's order; rows of the same task in the order of their number of training mazes."""
+    from experiments.reproduction.run import read_baselines
+    from experiments.reproduction.summary import summarise
+
     summaries = []
     for label, row in grid.tasks.items():
         done = [each for each in finished if each.run.label == label]
@@ -243,6 +257,10 @@ def main() -> int:
     options = parse_options(
         ReproduceOptions, arguments, default=ReproduceOptions(preset=trained.preset, settings=trained.settings)
     )
+    # Imported after the options: they bring torch, which --help and mistakes need not wait for.
+    from agents.runtime.errors import WorkerError
+    from experiments.reproduction.markdown import CURVES
+
     command = shlex.join(["python", "-m", "experiments.reproduce", *sys.argv[1:]])
     try:
         whole = reproduce(options, command)

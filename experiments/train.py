@@ -4,6 +4,8 @@ python -m experiments.train --task static-small --agent nav-d1d2l --minutes 10 -
 python -m experiments.train --resume runs/first --minutes 10
 """
 
+from __future__ import annotations
+
 import shlex
 import signal
 import sys
@@ -12,23 +14,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from agents.checkpoint import CHECKPOINT, load_checkpoint
-from agents.checkpoint_saver import CheckpointSaver
-from agents.runtime.errors import WorkerError
-from agents.trainer import Callback, Trainer
+from agents.config import MOST_COUNT
 from env.batch import TaskLike
-from experiments.analysis.during_training import LiveAnalysis
-from experiments.analysis.playback import Playback
-from experiments.decode import ANALYSIS, decode, summary_of
 from experiments.options import ProgressLine, write_json
-from experiments.run_log import RunLog
 from experiments.train_options import Plan, TrainOptions, make_plan, train_arguments, write_config
 from maze_gen.cli import parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, one_line_errors
+from maze_gen.help_page import option_field
+
+if TYPE_CHECKING:
+    from agents.trainer import Trainer
+    from experiments.run_log import RunLog
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,6 @@ class RunResult:
     interrupted: bool
 
 
-class AnalysisCallback(Callback):
-    """Analyses the agent now and then while it trains, in a thread of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.analysis = LiveAnalysis(folder)
-
-    def tick(self, trainer: Trainer) -> None:
-        self.analysis.start_if_due(trainer.checkpoint)
-
-    def stop(self, trainer: Trainer) -> None:
-        self.analysis.stop()
-
-
 def train(options: TrainOptions, task: TaskLike | None = None) -> RunResult:
     """Trains until the budget is spent, or Ctrl-C.
 
@@ -73,6 +61,17 @@ def train(options: TrainOptions, task: TaskLike | None = None) -> RunResult:
         WorkerError: a worker's process died; the last checkpoint is in the run's folder.
     """
     plan = make_plan(options, task)
+    with plan.lock:
+        return _run(plan, options)
+
+
+def _run(plan: Plan, options: TrainOptions) -> RunResult:
+    from agents.checkpoint import CHECKPOINT
+    from agents.checkpoint_saver import CheckpointSaver
+    from agents.trainer import Trainer
+    from experiments.analysis.during_training import AnalysisCallback
+    from experiments.run_log import RunLog
+
     saver = CheckpointSaver(plan.folder / CHECKPOINT, options.checkpoint_minutes)
     write_config(plan)
     earlier = plan.training.earlier
@@ -137,17 +136,19 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
     Raises:
         InputError: as `train`, and where the disk is full.
     """
+    from agents.runtime.errors import WorkerError
+
     try:
         return train(options)
     except WorkerError as error:
-        print(f"error: {' '.join(str(error).splitlines()[:1])}; the training ended", file=sys.stderr)
+        say(f"error: {' '.join(str(error).splitlines()[:1])}; the training ended", file=sys.stderr)
         folder = options.run_dir or options.resume
         if folder is not None:
-            print(f"go on with: {resume_command(folder)}", file=sys.stderr)
-        print("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
+            say(f"go on with: {resume_command(folder)}", file=sys.stderr)
+        say("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
         return None
     except KeyboardInterrupt:
-        print("error: interrupted twice, nothing more was saved", file=sys.stderr)
+        say("error: interrupted, nothing more was saved", file=sys.stderr)
         return None
     except OSError as error:
         raise InputError(f"cannot write {error.filename or 'the run'}: {error.strerror or error}") from error
@@ -163,7 +164,7 @@ class CommandOptions:
     """
 
     training: tyro.conf.OmitArgPrefixes[TrainOptions] = field(default_factory=TrainOptions)
-    analysis_episodes: int = 50
+    analysis_episodes: int = option_field(50, group="After the training")
 
 
 @one_line_errors
@@ -171,24 +172,49 @@ def main() -> int:
     """The command."""
     arguments, default = train_arguments(sys.argv[1:])
     options = parse_options(CommandOptions, arguments, default=CommandOptions(default))
-    if options.analysis_episodes == 1 or options.analysis_episodes < 0:
-        raise InputError(f"--analysis-episodes {options.analysis_episodes}: expected 0 for none, or at least 2")
+    if options.analysis_episodes == 1 or not 0 <= options.analysis_episodes <= MOST_COUNT:
+        raise InputError(f"--analysis-episodes {options.analysis_episodes}: expected 0 for none, or 2 to {MOST_COUNT}")
     result = train_or_explain(options.training)
     if result is None:
         return 1
-    if options.analysis_episodes and not result.interrupted:
-        _analyse(result, options.analysis_episodes)
-    print(f"checkpoint: {result.checkpoint}")
-    print(f"go on with: {resume_command(result.folder)}")
-    return 130 if result.interrupted else 0
+    interrupted = result.interrupted
+    if options.analysis_episodes and not interrupted:
+        interrupted = not _analyse(result, options.analysis_episodes)
+    say_how_to_go_on(result)
+    return 130 if interrupted else 0
 
 
-def _analyse(result: RunResult, episodes: int) -> None:
-    checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
-    with ProgressLine() as progress:
-        playback = Playback(checkpoint.task, episodes, 1, checkpoint.backend, progress=progress)
-        items = decode(checkpoint, playback, result.folder / ANALYSIS, report)
-    print(f"{summary_of(items)}\nreport: {report}")
+def say_how_to_go_on(result: RunResult) -> None:
+    """Prints where the checkpoint is, and the command that trains on."""
+    say(f"checkpoint: {result.checkpoint}")
+    say(f"go on with: {resume_command(result.folder)}")
+
+
+def _analyse(result: RunResult, episodes: int) -> bool:
+    """Analyses the trained agent and prints the key numbers; False where Ctrl-C came before the end."""
+    with analysis_interruptible(result) as interrupted:
+        from agents.checkpoint import load_checkpoint
+        from experiments.analysis.playback import Playback
+        from experiments.decode import ANALYSIS, decode, summary_of
+
+        checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
+        with ProgressLine() as progress:
+            playback = Playback(checkpoint.task, episodes, 1, checkpoint.backend, progress=progress)
+            items = decode(checkpoint, playback, result.folder / ANALYSIS, report)
+        say(f"{summary_of(items)}\nreport: {report}")
+    return not interrupted
+
+
+@contextmanager
+def analysis_interruptible(result: RunResult) -> Iterator[list[int]]:
+    """A block that Ctrl-C ends, with a line that says that the training is saved; the list has an entry then."""
+    interrupted: list[int] = []
+    try:
+        yield interrupted
+    except KeyboardInterrupt:
+        interrupted.append(signal.SIGINT)
+        again = shlex.join(["python", "-m", "experiments.decode", "--checkpoint", str(result.checkpoint)])
+        say(f"\nthe analysis was interrupted; the training is saved; analyse it with: {again}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from maze_gen.lab_level import save_lab_text
 from maze_gen.maze import Geometry, Maze
 from maze_gen.splits import maze_of_split, split_of
 from maze_gen.text import as_block, load_maze, write_maze
-from maze_gen.topdown import TopDown
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,8 @@ def chosen_maze(options: Options) -> Maze:
     Raises:
         InputError: options exclude each other, or a value is out of range.
     """
+    if options.scale != Options.scale and options.picture is None:
+        raise InputError(f"--scale {options.scale} is of --picture FILE: give one, or leave the option out")
     if options.name is None and options.maze_file is None:
         rows, cols = parse_size(options.size)
         config = GeneratorConfig(
@@ -114,6 +115,11 @@ def main() -> None:
         write_whole(options.out, text.encode())
         written.append(options.out)
     if options.picture is not None:
+        # Imported where it is used: it needs what environments alone do not bring.
+        try:
+            from maze_gen.topdown import TopDown
+        except ModuleNotFoundError as missing:
+            raise InputError(f"--picture {options.picture}: needs {missing.name}: pip install 'knossos[train]'") from missing
         TopDown(maze, options.scale).save(options.picture)
         written.append(options.picture)
     if options.lab is not None:

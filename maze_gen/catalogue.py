@@ -19,16 +19,13 @@ from maze_gen.text import load_maze
 
 LAYOUTS = Path(__file__).parent / "layouts"
 
+BLOCK_MAZES = {"i-maze"}
+"""Block mazes: every character of their text is a cell."""
+
 CATALOGUE: dict[str, Geometry] = {
-    "static-small": "thin",
-    "static-large": "thin",
-    "static-huge": "thin",
-    "random-goal-small": "thin",
-    "random-goal-large": "thin",
-    "random-goal-huge": "thin",
-    "i-maze": "block",
+    path.stem: "block" if path.stem in BLOCK_MAZES else "thin" for path in sorted(LAYOUTS.glob("*.txt"))
 }
-"""Geometry of each maze by its name. The I-maze is a block maze: every character of its text is a cell."""
+"""Geometry of each maze by its name, that of its file in `layouts/`."""
 
 I_MAZE_LANDMARKS = 4
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import tyro
 
 from maze_gen.errors import InputError
+from maze_gen.help_page import page, unknown_option
 
 Options = TypeVar("Options")
 
@@ -24,11 +25,18 @@ def parse_options(options: type[Options], arguments: list[str] | None = None, de
     """The command line, or `arguments`, as `options`; what it doesn't name is as in `default`.
 
     Raises:
-        InputError: an unknown option, a missing one, or a value of the wrong kind; the message is one line.
+        InputError: an unknown option, a missing one, or a value of the wrong kind; the message is one line, and suggests the
+            nearest name.
         SystemExit: `--help` was asked for; it ends well, too, where its reader has seen enough (`--help | head`).
     """
     complaint = io.StringIO()
+    given = sys.argv[1:] if arguments is None else arguments
     try:
+        if {"-h", "--help"} & set(given):
+            print(page(options, default), flush=True)
+            raise SystemExit(0)
+        if unknown := unknown_option(given, options):
+            raise InputError(f"{unknown} (see --help)")
         with contextlib.redirect_stderr(complaint):
             if default is None:
                 return tyro.cli(options, args=arguments, registry=REGISTRY)

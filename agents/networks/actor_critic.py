@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from agents.config import AgentConfig, NetworkSettings
-from agents.networks.cores import CORES, CoreInput, State
+from agents.networks.cores import CoreInput, State, core_factory
 from agents.networks.critic import PrivilegedCritic
 from agents.networks.distributions import ActionDistribution, PolicyHead
 from agents.networks.encoders import make_encoder
@@ -14,7 +14,6 @@ from agents.networks.policy_heads import make_policy_head
 from agents.networks.slow_units import slow_down
 from agents.precision import whole_precision
 from env.batch import WorldSpec
-from maze_gen.errors import InputError
 
 BUILT = NetworkSettings()
 """The settings of a network where none are given."""
@@ -51,12 +50,11 @@ class AgentNetwork(nn.Module):
 
     def __init__(self, agent: AgentConfig, spec: WorldSpec, settings: NetworkSettings = BUILT) -> None:
         super().__init__()
-        if agent.core not in CORES:
-            raise InputError(f"core {agent.core!r}: expected one of {', '.join(CORES)}")
+        core = core_factory(agent.core)
         self.critic = PrivilegedCritic(spec, settings.critic_sees) if settings.critic_sees else None
         self.perception = Perception(agent, spec, self.critic.inputs if self.critic else 0)
         self.encoder = make_encoder(settings.encoder, self.perception)
-        self.core = CORES[agent.core](CoreInput(self.encoder.features, self.perception))
+        self.core = core(CoreInput(self.encoder.features, self.perception))
         self.policy: PolicyHead = make_policy_head(spec.action, self.core.width)
         self.value = nn.Linear(self.core.width, 1)
         # Drawn last, so that a seed gives the same parameters as ever.
@@ -96,7 +94,8 @@ class AgentNetwork(nn.Module):
     def _outputs(self, features: Tensor, core: Tensor, inputs: Inputs) -> Outputs:
         with whole_precision(core.device):
             whole = core.to(self.value.weight.dtype)
-            value = self.value(whole).squeeze(-1)
+            # In this order: the backward adds gradients in the reverse of it, and their last bits depend on that.
+            policy, value = self.policy(whole), self.value(whole).squeeze(-1)
             if self.critic is not None:
                 value = value + self.critic(inputs.privileged)
-            return Outputs(self.policy(whole), value, features, core)
+            return Outputs(policy, value, features, core)

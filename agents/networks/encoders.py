@@ -84,7 +84,14 @@ def _convolutional(perception: Perception) -> Encoder:
     return ConvolutionalEncoder(height, channels)
 
 
-ENCODERS: Mapping[str, Callable[[Perception], Encoder]] = MappingProxyType({"convolutional": _convolutional})
+def _deep(perception: Perception) -> Encoder:
+    # Imported where it is used: it subclasses `Encoder`.
+    from agents.networks.deep_encoder import deep_encoder
+
+    return deep_encoder(perception)
+
+
+ENCODERS: Mapping[str, Callable[[Perception], Encoder]] = MappingProxyType({"convolutional": _convolutional, "deep": _deep})
 """By the name in `TrainConfig.encoder`. A new one is a subclass of `Encoder` and a row."""
 
 

@@ -79,6 +79,8 @@ def _compile(example: World) -> SimpleNamespace:
         """Executes an operation for one row, and draws what the row sees."""
         if operation == START and not world.inputs.mask[row]:
             return
+        if operation == STEP and world.state.ready[row] == 0:
+            return
         frames = 0
         if operation == STEP:
             frames = play_step(world.pool, world.state, world.rules, world.facts, row, world.inputs.actions[row])
@@ -173,9 +175,14 @@ def _compile(example: World) -> SimpleNamespace:
 
 
 @cpu_kernel
-def check_actions(actions, ready, choices):
-    """The first row whose action is out of range or whose episode is over; -1 where there is none."""
+def check_actions(actions, ready, choices, hold_ended):
+    """The first row whose action is out of range or whose episode is over; -1 where there is none.
+
+    With `hold_ended` rows whose episode is over are passed by.
+    """
     for row in range(actions.shape[0]):
+        if ready[row] == 0 and hold_ended:
+            continue
         if actions[row] < 0 or actions[row] >= choices or ready[row] == 0:
             return row
     return -1
@@ -191,17 +198,32 @@ def maze_checker() -> Any:
 
         Returns:
             (0, -1) if so; (1, square) for a needed square that cannot be reached; (2, goal) for a goal that every spawn is too
-            near to. `needed` is uint8 [M, R*C], `distance` and `queue` are buffers of one row.
+            near to. `needed` is uint8 [M, R*C], goals and spawns among it; `distance` and `queue` are buffers of three rows.
         """
+        walls = Walls(pool.faces, maze, rows, cols)
+        # Passages lead both ways: what is reached from one goal is reached from all, and a path is as long backwards. So the
+        # distances from two spawns at opposite ends settle most goals; only the others are searched from.
+        origin = int(pool.goal_squares[maze, 0])
+        for search in range(3):
+            flood_fill(walls, origin, distance, queue, search)
+            most = -1
+            for square in range(rows * cols):
+                reached = int(distance[search, (rows - 1 - square // cols) * cols + square % cols])
+                if needed[maze, square] != 0 and reached == 65535:
+                    return 1, square
+                if pool.spawn[maze, square] != 0 and reached > most:
+                    most = reached
+                    origin = square
         for candidate in range(pool.goal_count[maze]):
             goal = int(pool.goal_squares[maze, candidate])
-            flood_fill(Walls(pool.faces, maze, rows, cols), goal, distance, queue, 0)
+            cell = (rows - 1 - goal // cols) * cols + goal % cols
+            if max(int(distance[1, cell]), int(distance[2, cell])) >= spawn_distance:
+                continue
+            flood_fill(walls, goal, distance, queue, 0)
             far = False
             for square in range(rows * cols):
                 reached = int(distance[0, (rows - 1 - square // cols) * cols + square % cols])
-                if needed[maze, square] != 0 and reached == 65535:
-                    return 1, square
-                if pool.spawn[maze, square] != 0 and reached != 65535 and reached >= spawn_distance:
+                if pool.spawn[maze, square] != 0 and reached >= spawn_distance:
                     far = True
             if not far:
                 return 2, goal

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import checked_actions, checked_rows
+from env.batch import Episodes, checked_actions, checked_rows
 from env.engine.cpu_kernels import DRAW, START, STEP, check_actions, kernels, maze_checker
 from env.engine.maze_pool import Pool
 from env.engine.packed_arguments import pack_arguments
 from env.engine.render.buffers import Buffers, allocate_buffers
-from env.engine.state import World
+from env.engine.state import World, allocate_picture
 from env.engine.thread_pool import ThreadPool, Work
 from env.navigation import NUM_ACTIONS
 from env.task import Task
@@ -57,9 +57,11 @@ class CpuRunner:
         """Copies values of the host into an array."""
         array[...] = values
 
-    def reset(self, seed: int, streams: npt.NDArray[np.int64], episodes: npt.NDArray[np.int64] | int = 0) -> None:
+    def reset(
+        self, seed: npt.NDArray[np.int64] | int, streams: npt.NDArray[np.int64], episodes: npt.NDArray[np.int64] | int = 0
+    ) -> None:
         """Starts an episode of every row, the first of its stream unless `episodes` [N] numbers it."""
-        self._world.rules.seed[0] = seed
+        self._world.state.seed[:] = seed
         self._world.state.stream[:] = streams
         self._world.state.episode[:] = episodes
         self._world.inputs.mask[:] = True
@@ -70,8 +72,8 @@ class CpuRunner:
         self._world.inputs.mask[:] = checked_rows(rows, self._num_envs)
         self._workers.run(START, episode_increment=1)
 
-    def step(self, actions: npt.ArrayLike) -> None:
-        """Plays one agent step of every row.
+    def step(self, actions: npt.ArrayLike, hold_ended: bool = False) -> None:
+        """Plays one agent step of every row; see `env.batch.BatchEnv.step`.
 
         Raises:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
@@ -81,9 +83,27 @@ class CpuRunner:
         if chosen.shape != ready.shape or chosen.dtype.kind not in "iu":
             checked_actions(chosen, ready, NUM_ACTIONS)
         np.copyto(self._world.inputs.actions, chosen, casting="same_kind")
-        if check_actions(self._world.inputs.actions, ready, NUM_ACTIONS) >= 0:
-            checked_actions(chosen, ready, NUM_ACTIONS)
+        if check_actions(self._world.inputs.actions, ready, NUM_ACTIONS, hold_ended) >= 0:
+            checked_actions(np.where(hold_ended & (ready == 0), 0, chosen), ready | hold_ended, NUM_ACTIONS)
         self._workers.run(STEP)
+
+    def seek(self, episodes: Episodes) -> None:
+        """Makes the next `reset_rows` start these episodes."""
+        state, rows = self._world.state, episodes.rows
+        state.seed[rows] = episodes.seeds[rows]
+        state.stream[rows] = episodes.streams[rows]
+        state.episode[rows] = episodes.numbers[rows] - 1
+
+    def pictures(self, size: int) -> npt.NDArray[np.uint8]:
+        """[N, size, size, 3] uint8: what every row sees now."""
+        picture = allocate_picture(self._num_envs, size, ("rgb",), self.zeros)
+        world = self._world._replace(picture=picture)
+        # The pool knows the arrays' addresses only: this keeps them alive.
+        buffers = [allocate_buffers(size)]
+        pool = ThreadPool(1, _work(kernels(world).advance, world, buffers))
+        pool.run(DRAW)
+        pool.close()
+        return picture.rgb
 
     def draw(self) -> None:
         """Draws what every row sees now."""
@@ -117,8 +137,8 @@ def check_mazes(task: Task, pool: Pool) -> None:
         needed[maze, squares[: pool.goal_count[maze]]] = 1
         fruit = pool.fruit_squares[maze]
         needed[maze, fruit[fruit >= 0]] = 1
-    distance = np.zeros((1, rows * cols), dtype=np.uint16)
-    queue = np.zeros((1, rows * cols), dtype=np.uint16)
+    distance = np.zeros((3, rows * cols), dtype=np.uint16)
+    queue = np.zeros((3, rows * cols), dtype=np.uint16)
     for maze in range(len(task.mazes)):
         fault, square = maze_checker()(pool, needed, maze, rows, cols, task.spawn_distance, distance, queue)
         if fault:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from numba import cuda
 from numba.cuda.core import config  # type: ignore[import-not-found]
 
-from env.batch import checked_actions, checked_rows
+from env.batch import Episodes, checked_actions, checked_rows
 from env.engine import compile as compilers
 from env.engine import rules
 from env.engine.compile import CudaKernel
@@ -140,9 +140,11 @@ class CudaRunner:
 
         self._tensors[id(array)].copy_(values if self._is_tensor(values) else torch.from_numpy(np.array(values)))
 
-    def reset(self, seed: int, streams: npt.NDArray[np.int64], episodes: npt.NDArray[np.int64] | int = 0) -> None:
+    def reset(
+        self, seed: npt.NDArray[np.int64] | int, streams: npt.NDArray[np.int64], episodes: npt.NDArray[np.int64] | int = 0
+    ) -> None:
         """Starts an episode of every row, the first of its stream unless `episodes` [N] numbers it."""
-        self.write(self._world.rules.seed, np.array([seed], dtype=np.int64))
+        self.write(self._world.state.seed, np.broadcast_to(np.asarray(seed, dtype=np.int64), self._num_envs))
         self.write(self._world.state.stream, streams)
         self.write(self._world.state.episode, np.broadcast_to(np.asarray(episodes, dtype=np.int64), self._num_envs))
         self.write(self._fault, np.zeros(1, dtype=np.int64))
@@ -158,7 +160,17 @@ class CudaRunner:
         self.write(self._world.inputs.mask, rows)
         self._start(1)
 
-    def step(self, actions: Any) -> None:
+    def seek(self, episodes: Episodes) -> None:
+        """Makes the next `reset_rows` start these episodes."""
+        state, rows = self._world.state, episodes.rows
+        for array, values in (
+            (state.seed, episodes.seeds),
+            (state.stream, episodes.streams),
+            (state.episode, episodes.numbers - 1),
+        ):
+            self.write(array, np.where(rows, values, self.read(array)))
+
+    def step(self, actions: Any, hold_ended: bool = False) -> None:
         """Plays one agent step of every row.
 
         Actions on the host are checked first. Actions on the GPU are checked there: a row whose action is out of range or whose
@@ -167,6 +179,8 @@ class CudaRunner:
         Raises:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
         """
+        if hold_ended:
+            raise InputError("hold_ended: a GPU's rows are stepped together; start ended episodes before the next step")
         if self._is_tensor(actions):
             self._expect_rows("actions", actions)
             self.write(self._world.inputs.actions, actions)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import Arrays, BatchEnv, Outcome, checked_streams
+from env.batch import Arrays, BatchEnv, Episodes, Outcome, checked_streams
 from env.engine import saved_state
 from env.engine.cpu_runner import CpuRunner, check_mazes
 from env.engine.maze_pool import Pool, pack
@@ -80,8 +80,7 @@ class Engine(BatchEnv):
             scene = Scene(sides=runner.bring(packed.faces.view(np.uint32)), textures=runner.bring(all_textures()))
             rules = rules_of(task, cosines(), runner.bring)
         else:
-            pool, scene = original.pool, original.scene
-            rules = original.rules._replace(seed=runner.zeros((1,), np.int64))
+            pool, scene, rules = original.pool, original.scene, original.rules
         rows, cols = task.mazes[0].rows, task.mazes[0].cols
         fruit = pool.fruit_squares.shape[1]
         state = allocate_state(n, rows * cols, 1 + fruit, runner.zeros)
@@ -124,11 +123,11 @@ class Engine(BatchEnv):
         self._started = True
         return self.observation
 
-    def step(self, actions: npt.ArrayLike) -> Arrays:
+    def step(self, actions: npt.ArrayLike, hold_ended: bool = False) -> Arrays:
         self._refuse_closed("step")
         self._refuse_unstarted("step")
         with self._exclusive:
-            self._runner.step(actions)
+            self._runner.step(actions, hold_ended)
         return self.observation
 
     def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
@@ -137,6 +136,20 @@ class Engine(BatchEnv):
         with self._exclusive:
             self._runner.reset_rows(rows)
         return self.observation
+
+    def seek(self, episodes: Episodes) -> None:
+        self._refuse_closed("seek")
+        self._refuse_unstarted("seek")
+        with self._exclusive:
+            self._runner.seek(episodes)
+
+    def pictures(self, size: int) -> npt.NDArray[np.uint8]:
+        self._refuse_closed("pictures")
+        self._refuse_unstarted("pictures")
+        if not isinstance(self._runner, CpuRunner):
+            return super().pictures(size)
+        with self._exclusive:
+            return self._runner.pictures(size)
 
     def check(self) -> None:
         """Synchronises with the device, and raises what `step` could not raise without waiting.
@@ -151,7 +164,7 @@ class Engine(BatchEnv):
         self._runner.check()
 
     def state_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Copies of the arrays from which `restore_state` continues: [N, ...] each, beside `seed` [1].
+        """Copies of the arrays from which `restore_state` continues, [N, ...] each.
 
         Raises:
             InputError: before the first `reset`, after `close`, or where `check` raises.
@@ -173,7 +186,7 @@ class Engine(BatchEnv):
         saved_state.check_form(world, arrays, runner.read)
         with self._exclusive:
             self._started = False
-            runner.reset(int(arrays["seed"][0]), np.asarray(arrays["stream"]), np.asarray(arrays["episode"]))
+            runner.reset(np.asarray(arrays["seed"]), np.asarray(arrays["stream"]), np.asarray(arrays["episode"]))
             saved_state.check_layout(world, arrays, runner.read)
             for name in saved_state.MOVING:
                 runner.write(getattr(world.state, name), arrays[name])

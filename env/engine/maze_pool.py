@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.textures.atlas import texture_number
-from env.navigation import APPLE, STRAWBERRY, drawn_apples, fruit_slots
+from env.navigation import APPLE, STRAWBERRY, drawn_apples
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, STEPS, THEMES, Cell, Maze
@@ -22,6 +22,9 @@ _FACE_CODES = (
     *range(PLAIN_FACE, PLAIN_FACE + COLOURED_FACES + 1),
     *range(FIRST_LANDMARK_FACE, FIRST_LANDMARK_FACE + LANDMARKS),
 )
+_TEXTURES = np.zeros(256, dtype=np.uint8)
+"""Number of the texture of each face code; 0 where there is no wall."""
+_TEXTURES[list(_FACE_CODES)] = [texture_number(code) for code in _FACE_CODES]
 
 
 class Pool(NamedTuple):
@@ -64,37 +67,58 @@ def pack(task: Task) -> Pool:
     rows, cols = task.mazes[0].rows, task.mazes[0].cols
     if rows * cols > MAX_CELLS:
         raise InputError(f"task {task.name!r}: a maze of {rows} x {cols} cells is too large, at most {MAX_CELLS} cells")
-    for index in range(len(task.mazes)):
-        _check_maze(task, index)
-    goals = [_goal_cells(task, index) for index in range(len(task.mazes))]
+    closed = _are_closed(task.mazes)
+    for index, maze in enumerate(task.mazes):
+        if not closed or maze.spawns or maze.apples or maze.strawberries or maze.goals:
+            _check_maze(task, index)
+    goals = [_goal_squares(task, index) for index in range(len(task.mazes))]
     fruit = [_fruit(task, maze) for maze in task.mazes]
-    spawns = [maze.spawns or _open_cells(maze) for maze in task.mazes]
     drawn = [drawn_apples(int(maze.open.sum())) if task.fruit == "episode" else 0 for maze in task.mazes]
-    most_fruit = fruit_slots(task)
+    most_fruit = task.fruit_slots
     count = len(task.mazes)
     pool = Pool(
-        faces=np.stack([_faces(maze) for maze in task.mazes]),
+        faces=_TEXTURES[np.stack([maze.decoration.faces[::-1].ravel() for maze in task.mazes])],
         ceiling=np.array([maze.geometry == "thin" for maze in task.mazes], dtype=np.uint8),
         theme=np.array([maze.decoration.theme for maze in task.mazes], dtype=np.uint8),
         open=np.stack([maze.open[::-1].ravel() for maze in task.mazes]).astype(np.uint8),
         spawn=np.zeros((count, rows * cols), dtype=np.uint8),
-        goal_squares=np.full((count, max(len(cells) for cells in goals)), -1, dtype=np.int32),
-        goal_count=np.array([len(cells) for cells in goals], dtype=np.int32),
+        goal_squares=np.full((count, max(len(squares) for squares in goals)), -1, dtype=np.int32),
+        goal_count=np.array([len(squares) for squares in goals], dtype=np.int32),
         fruit_squares=np.full((count, most_fruit), -1, dtype=np.int32),
         fruit_kinds=np.full((count, most_fruit), APPLE, dtype=np.uint8),
         apples_drawn=np.array(drawn, dtype=np.int32),
     )
-
-    def square(cell: Cell) -> int:
-        return (rows - 1 - cell[0]) * cols + cell[1]
-
-    for index in range(count):
-        pool.spawn[index, [square(cell) for cell in spawns[index]]] = 1
-        pool.goal_squares[index, : len(goals[index])] = [square(cell) for cell in goals[index]]
-        for item, (cell, kind) in enumerate(fruit[index]):
-            pool.fruit_squares[index, item] = square(cell)
-            pool.fruit_kinds[index, item] = kind
+    for index, maze in enumerate(task.mazes):
+        pool.spawn[index, _squares(maze, maze.spawns) if maze.spawns else pool.open[index] != 0] = 1
+        pool.goal_squares[index, : len(goals[index])] = goals[index]
+        if fruit[index]:
+            pool.fruit_squares[index, : len(fruit[index])] = _squares(maze, [cell for cell, _ in fruit[index]])
+            pool.fruit_kinds[index, : len(fruit[index])] = [kind for _, kind in fruit[index]]
     return pool
+
+
+def _squares(maze: Maze, cells: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """The squares of cells, [K] in their order."""
+    row, col = np.asarray(cells).T
+    return (maze.rows - 1 - row) * maze.cols + col
+
+
+def _are_closed(mazes: tuple[Maze, ...]) -> bool:
+    """Whether open cells, walls and faces of all mazes pass `_check_maze`, checked in one pass."""
+    if any(maze.decoration.faces.shape != (*maze.open.shape, 4) for maze in mazes):
+        return False
+    open, faces = np.stack([maze.open for maze in mazes]), np.stack([maze.decoration.faces for maze in mazes])
+    passages = open[..., None] & (faces == 0)
+    east, north, west, south = (passages[..., side] for side in range(4))
+    return bool(
+        faces.dtype == np.uint8
+        and (_TEXTURES[faces] != 0)[faces != 0].all()
+        and all(maze.decoration.theme in range(THEMES) for maze in mazes)
+        and open.any(axis=(1, 2)).all()
+        and not (east[:, :, -1].any() or north[:, 0].any() or west[:, :, 0].any() or south[:, -1].any())
+        and np.array_equal(east[:, :, :-1], west[:, :, 1:])
+        and np.array_equal(south[:, :-1], north[:, 1:])
+    )
 
 
 def _check_maze(task: Task, index: int) -> None:
@@ -133,23 +157,20 @@ def _of(task: Task, index: int) -> str:
     return f"task {task.name!r}: maze {index}" if len(task.mazes) > 1 else f"the maze of task {task.name!r}"
 
 
-def _open_cells(maze: Maze) -> tuple[Cell, ...]:
-    return tuple((int(row), int(col)) for row, col in np.argwhere(maze.open))
-
-
-def _goal_cells(task: Task, index: int) -> tuple[Cell, ...]:
+def _goal_squares(task: Task, index: int) -> npt.NDArray[np.int64]:
     maze = task.mazes[index]
     if task.goal == "fixed":
         if not maze.goals:
             raise InputError(f"{_of(task, index)} has no goal (G), which its rules need")
-        return maze.goals[:1]
+        return _squares(maze, maze.goals[:1])
     if maze.goals:
-        return maze.goals
-    fruit = {cell for cell, _ in _fruit(task, maze)}
-    cells = tuple(cell for cell in _open_cells(maze) if cell not in fruit)
-    if not cells:
+        return _squares(maze, maze.goals)
+    free = maze.open.copy()
+    for cell, _ in _fruit(task, maze):
+        free[cell] = False
+    if not free.any():
         raise InputError(f"{_of(task, index)} has no open cell without fruit, where its goal could be")
-    return cells
+    return _squares(maze, np.argwhere(free))
 
 
 def _fruit(task: Task, maze: Maze) -> list[tuple[Cell, int]]:
@@ -157,11 +178,3 @@ def _fruit(task: Task, maze: Maze) -> list[tuple[Cell, int]]:
     if task.fruit == "episode":
         return []
     return [(cell, APPLE) for cell in maze.apples] + [(cell, STRAWBERRY) for cell in maze.strawberries]
-
-
-def _faces(maze: Maze) -> npt.NDArray[np.uint8]:
-    numbers = np.zeros(256, dtype=np.uint8)
-    for code in np.unique(maze.decoration.faces):
-        if code:
-            numbers[code] = texture_number(int(code))
-    return numbers[maze.decoration.faces[::-1]].ravel()

@@ -125,7 +125,7 @@ def build(jit: Jit) -> SimpleNamespace:
         for square in range(squares):
             if is_spawn(pool, state, rules, row, square):
                 count += 1
-        words = draw(rules.seed[0], state.stream[row], state.episode[row], philox.SPAWN, state.spawns[row])
+        words = draw(state.seed[row], state.stream[row], state.episode[row], philox.SPAWN, state.spawns[row])
         state.spawns[row] += 1
         left = below(words[0], count)
         chosen = 0
@@ -166,7 +166,7 @@ def build(jit: Jit) -> SimpleNamespace:
     @jit
     def draw_layout(pool, state, rules, row):
         """Draws the maze, the goal and the fruit of the episode."""
-        seed = rules.seed[0]
+        seed = state.seed[row]
         stream = state.stream[row]
         episode = state.episode[row]
         words = draw(seed, stream, episode, philox.MAZE, 0)

@@ -15,7 +15,7 @@ from env.engine.state import UNREACHABLE, World
 from env.navigation import FRAMES_PER_SECOND, STRAWBERRY, STRAWBERRY_FLAG, VELOCITY_BOUND
 from maze_gen.errors import InputError
 
-IDENTITY = ("stream", "episode")
+IDENTITY = ("seed", "stream", "episode")
 MOVING = (
     "position",
     "motion",
@@ -42,8 +42,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 def read_state(world: World, read: Callable[[Any], npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
     """Copies of everything that an equal engine needs; `read` copies an array to the host."""
-    sources = {"seed": world.rules.seed}
-    sources |= {name: getattr(world.state, name) for name in (*IDENTITY, *MOVING)}
+    sources = {name: getattr(world.state, name) for name in (*IDENTITY, *MOVING)}
     sources |= {name: getattr(world.facts, name) for name in OUTPUTS}
     return {name: read(array) for name, array in sources.items()}
 

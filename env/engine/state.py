@@ -38,7 +38,7 @@ class State(NamedTuple):
         contents: [N, R*C] uint16, by square: 1 + the index of the item whose home it is, or 0.
         distance: [N, R*C] uint16, cells of path to the goal, by cell counted from the top; UNREACHABLE where there is none.
         queue: [N, R*C] uint16, the queue of the search that computes `distance`.
-        stream, episode: [N] int64, the stream and the number of the current episode.
+        seed, stream, episode: [N] int64, the seed, the stream and the number of the current episode.
         spawns: [N] int32, spawns in this episode.
         ready: [N] uint8, 0 before the first episode and from a truncation to the next episode.
     """
@@ -61,6 +61,7 @@ class State(NamedTuple):
     contents: Any
     distance: Any
     queue: Any
+    seed: Any
     stream: Any
     episode: Any
     spawns: Any
@@ -79,7 +80,6 @@ class Rules(NamedTuple):
         action_turn: [8] float32, degrees that the view turns in a frame of each action.
         action_move, action_strafe: [8] int32, -1, 0 or 1.
         cosine: [65536] float32, see `env.engine.motion.cosines`.
-        seed: [1] int64.
     """
 
     rows: int
@@ -93,7 +93,6 @@ class Rules(NamedTuple):
     action_move: Any
     action_strafe: Any
     cosine: Any
-    seed: Any
 
 
 class Facts(NamedTuple):
@@ -196,6 +195,7 @@ def allocate_state(num_envs: int, cells: int, items: int, zeros: Zeros) -> State
         contents=zeros((n, cells), np.uint16),
         distance=zeros((n, cells), np.uint16),
         queue=zeros((n, cells), np.uint16),
+        seed=zeros((n,), np.int64),
         stream=zeros((n,), np.int64),
         episode=zeros((n,), np.int64),
         spawns=zeros((n,), np.int32),
@@ -240,5 +240,4 @@ def rules_of(task: Task, cosine: Any, to_device: Callable[[np.ndarray], Any]) ->
         action_move=to_device(move),
         action_strafe=to_device(strafe),
         cosine=to_device(cosine),
-        seed=to_device(np.zeros(1, dtype=np.int64)),
     )

@@ -130,16 +130,18 @@ class LabBatch(BatchEnv):
         self._start(np.flatnonzero(mask).tolist())
         return self.observation
 
-    def step(self, actions: npt.ArrayLike) -> Arrays:
+    def step(self, actions: npt.ArrayLike, hold_ended: bool = False) -> Arrays:
         self._refuse_closed("step")
         self._refuse_unstarted("step")
-        chosen = checked_actions(actions, self._ready, NUM_ACTIONS)
+        held = ~self._ready & hold_ended
+        chosen = checked_actions(np.where(held, 0, actions) if held.any() else actions, self._ready | held, NUM_ACTIONS)
         task = self.task
         frames = np.minimum(task.action_repeat, self._episode_frames - self._frames)
-        for row, simulator in enumerate(self._simulators()):
+        rows = np.flatnonzero(~held).tolist()
+        for row in rows:
             look, move, strafe = ACTION_FRAMES[chosen[row]]
-            simulator.request_step(look, strafe, move, int(frames[row]))
-        restarted = [row for row in range(self.num_envs) if not self._finish_step(row, int(chosen[row]))]
+            self._simulator(row).request_step(look, strafe, move, int(frames[row]))
+        restarted = [row for row in rows if not self._finish_step(row, int(chosen[row]))]
         if restarted:
             self._start(restarted)
         if self._depth_target:
@@ -161,9 +163,6 @@ class LabBatch(BatchEnv):
     @property
     def _episode_frames(self) -> int:
         return self.task.episode_seconds * FRAMES_PER_SECOND
-
-    def _simulators(self) -> list[Simulator]:
-        return [simulator for simulator in self._current if simulator is not None]
 
     def _simulator(self, row: int) -> Simulator:
         simulator = self._current[row]

@@ -75,12 +75,12 @@ class Planner(Engine):
             items=tuple((int(kind), cell(int(square))) for kind, square in zip(kinds, homes, strict=True) if square >= 0),
             spawns=_spawns(
                 np.array([cell(square) for square in np.flatnonzero(allowed).tolist()], dtype=np.int32),
-                self._world.rules.seed[0],
+                state.seed[row],
                 state.stream[row],
                 state.episode[row],
                 frames // GOAL_FRAMES + 2,
             ),
-            seed=simulator_seed(self._world.rules.seed[0], state.stream[row], state.episode[row]),
+            seed=simulator_seed(state.seed[row], state.stream[row], state.episode[row]),
         )
 
 

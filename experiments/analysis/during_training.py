@@ -13,6 +13,7 @@ import numpy as np
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from agents.checkpoint import Checkpoint
+from agents.trainer import Callback, Trainer
 from experiments.analysis.activations import VALUE, record_activations
 from experiments.analysis.head_outputs import POSITION, POSTERIOR
 from experiments.analysis.items import Pixels
@@ -99,3 +100,16 @@ class LiveAnalysis:
 
 class _StoppedError(Exception):
     """The training is over."""
+
+
+class AnalysisCallback(Callback):
+    """Analyses the agent now and then while it trains, in a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.analysis = LiveAnalysis(folder)
+
+    def tick(self, trainer: Trainer) -> None:
+        self.analysis.start_if_due(trainer.checkpoint)
+
+    def stop(self, trainer: Trainer) -> None:
+        self.analysis.stop()

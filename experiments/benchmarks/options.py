@@ -21,6 +21,7 @@ class BenchmarkOptions:
         threads: of the engine, on the CPU.
         sizes: of the mazes in which the engine is measured, rows x cols.
         seconds: duration of each measurement.
+        encoder: of the agent that is trained on the CPU, convolutional or deep.
     """
 
     parts: Annotated[tuple[Part, ...], tyro.conf.Positional] = ()
@@ -30,3 +31,4 @@ class BenchmarkOptions:
     threads: int = 1
     sizes: tuple[str, ...] = ("5x10", "13x20")
     seconds: float = 1.0
+    encoder: str = "convolutional"

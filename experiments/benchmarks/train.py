@@ -3,6 +3,7 @@
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -43,20 +44,21 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
         yield from measure_cuda(options)
         return
     for preset in CPU_PRESETS:
-        config = PRESETS[preset]
+        config = replace(PRESETS[preset], encoder=options.encoder)
         settings = {
             "agent": AGENT,
             "task": TASK,
+            "encoder": config.encoder,
             "num_envs": config.num_envs,
             "observation_size": config.observation_size,
             "unroll_length": config.unroll_length,
         }
-        for stage, (best, median) in _in_a_process(preset, options.seconds).items():
+        for stage, (best, median) in _in_a_process(config, options.seconds).items():
             yield Measurement(f"train/{preset}/{stage}", best, "agent_steps/s", settings | {"median": median})
-        yield Measurement(f"train/{preset}/whole", _whole(preset), "agent_steps/s", settings | {"workers": WORKERS})
+        yield Measurement(f"train/{preset}/whole", _whole(preset, config), "agent_steps/s", settings | {"workers": WORKERS})
 
 
-def _whole(preset: str) -> float:
+def _whole(preset: str, config: TrainConfig) -> float:
     """Agent steps per second of a short training, of its latest entry."""
     with tempfile.TemporaryDirectory() as folder:
         result = train(
@@ -64,7 +66,7 @@ def _whole(preset: str) -> float:
                 task=TASK,
                 agent=AGENT,
                 preset=preset,
-                settings=PRESETS[preset],
+                settings=config,
                 workers=WORKERS,
                 minutes=WHOLE_SECONDS / 60,
                 run_dir=Path(folder) / "run",
@@ -73,12 +75,12 @@ def _whole(preset: str) -> float:
     return float(result.summary["latest"]["speed/frames_per_second"]) / 4
 
 
-def _in_a_process(preset: str, seconds: float) -> dict[str, tuple[float, float]]:
+def _in_a_process(config: TrainConfig, seconds: float) -> dict[str, tuple[float, float]]:
     """Rates of the stages (best, median), in a process whose allocator is configured as a worker's."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     with started_like_workers():
-        process = context.Process(target=_measure_stages, args=(preset, seconds, theirs))
+        process = context.Process(target=_measure_stages, args=(config, seconds, theirs))
         process.start()
     theirs.close()
     try:
@@ -87,9 +89,8 @@ def _in_a_process(preset: str, seconds: float) -> dict[str, tuple[float, float]]
         process.join()
 
 
-def _measure_stages(preset: str, seconds: float, pipe: Connection) -> None:
+def _measure_stages(config: TrainConfig, seconds: float, pipe: Connection) -> None:
     torch.set_num_threads(1)
-    config = PRESETS[preset]
     agent, task = agent_config(AGENT), make_task(TASK, observation_size=config.observation_size)
     model = initial_model(agent, task.spec(), config, seed=0)
     store = ParameterStore(config, FlatParameters(model))

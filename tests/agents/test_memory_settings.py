@@ -12,7 +12,9 @@ from agents.config import AGENTS, NetworkSettings, TrainConfig
 from agents.inference import Policy
 from agents.model import AgentModel
 from agents.networks.actor_critic import AgentNetwork
+from agents.networks.cores import NavCore
 from agents.networks.inputs import Inputs
+from agents.networks.lstm import LSTM
 from agents.rng import NumpyStream
 from agents.rollout import Actor, ActorSettings
 from env.backends import make_batch
@@ -26,6 +28,12 @@ SPEC = counting_task().spec()
 SEES = NetworkSettings(critic_sees=("goal_distance",))
 
 
+def second(agent: AgentNetwork) -> LSTM:
+    """The core's second LSTM."""
+    assert isinstance(agent.core, NavCore)
+    return agent.core.second
+
+
 def network(settings=None, core="nav", seed=0):
     torch.manual_seed(seed)
     return AgentNetwork(dataclasses.replace(AGENTS["nav"], core=core), SPEC, *([settings] if settings else []))
@@ -34,7 +42,7 @@ def network(settings=None, core="nav", seed=0):
 def test_half_of_the_last_units_keep_for_a_time_drawn_at_random():
     plain, slow = network(), network(NetworkSettings(slow_units=0.5, slow_steps=400))
     H = 256
-    before, after = plain.core.second.bias, slow.core.second.bias
+    before, after = second(plain).bias, second(slow).bias
     inputs, forgets = after.detach()[H // 2 : H], after.detach()[H + H // 2 : 2 * H]
     assert torch.equal(inputs, -forgets)
     steps = forgets.exp()
@@ -42,7 +50,7 @@ def test_half_of_the_last_units_keep_for_a_time_drawn_at_random():
     assert 1 <= float(steps.min()) < 40
     assert 360 < float(steps.max()) <= 400
     assert float(steps.mean()) == pytest.approx(200.5, abs=3 * 115 / math.sqrt(128))
-    changed = before != after
+    changed = before.ne(after)
     assert changed.nonzero().flatten().tolist() == [*range(H // 2, H), *range(H + H // 2, 2 * H)]
     others = {name: part for name, part in plain.named_parameters() if name != "core.second.bias"}
     assert all(torch.equal(part, dict(slow.named_parameters())[name]) for name, part in others.items())
@@ -52,7 +60,7 @@ def test_slow_units_remember_and_the_others_forget():
     """A cell state of 1 and nothing to see: after 50 steps a unit of time scale T keeps about (1 − 1/T)^50 of it."""
     kept = {}
     for fraction in (0, 1):
-        memory = network(NetworkSettings(slow_units=fraction, slow_steps=400)).core.second
+        memory = second(network(NetworkSettings(slow_units=fraction, slow_steps=400)))
         memory.weight.data.zero_()
         hidden, cell = torch.zeros(1, 256), torch.ones(1, 256)
         for _ in range(50):

@@ -1,44 +1,57 @@
-"""The Gymnasium faces: ids found without an import of ours, the library's own checker, and the same worlds behind every face."""
+"""The Gymnasium face of one world: ids, the library's own checker, settings, options, and the same world behind every face."""
 
-import os
-import subprocess
-import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode
 
-from env.backends import make_batch
-from env.registration import IDS, register_environments
 from env.registry import make_task
 from env.single import KnossosEnv
 from env.vector import KnossosVectorEnv
+from knossos import IDS
 from maze_gen.errors import InputError
+from maze_gen.text import load_maze, write_maze
 
-register_environments()
+MAZE = "*" * 15 + "\n*G   A       P*\n" + "*" * 15 + "\n"
+
+
+def test_published_ids_stay() -> None:
+    published = {
+        "Knossos/StaticSmall-v0": "static-small",
+        "Knossos/StaticLarge-v0": "static-large",
+        "Knossos/StaticHuge-v0": "static-huge",
+        "Knossos/RandomGoalSmall-v0": "random-goal-small",
+        "Knossos/RandomGoalLarge-v0": "random-goal-large",
+        "Knossos/RandomGoalHuge-v0": "random-goal-huge",
+        "Knossos/IMaze-v0": "i-maze",
+        "Knossos/ProceduralSmall-v0": "procedural-small",
+        "Knossos/ProceduralLarge-v0": "procedural-large",
+    }
+    assert published.items() <= IDS.items()
 
 
 @pytest.mark.parametrize("name", IDS)
-@pytest.mark.parametrize("depth", [False, True])
-def test_checker_passes_without_a_warning(name: str, depth: bool) -> None:
-    world = gymnasium.make(name, depth=depth, render_mode="rgb_array")
+@pytest.mark.parametrize("settings", [{}, {"depth": True, "normalize": True}], ids=["plain", "depth, normalized"])
+def test_checker_passes_without_a_warning(name: str, settings: dict[str, Any]) -> None:
+    world = gymnasium.make(name, render_mode="rgb_array", **settings)
     check_env(world.unwrapped)
     world.close()
 
 
-def test_ids_are_found_without_an_import_of_ours(tmp_path: Path) -> None:
-    code = "import gymnasium; print(gymnasium.make('Knossos/StaticSmall-v0').reset(seed=1)[0]['rgb'].shape)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""}, capture_output=True, text=True
-    )
-    if "NameNotFound" in done.stderr or "NamespaceNotFound" in done.stderr:
-        start_up = Path(gymnasium.__file__).parents[1] / "knossos_gymnasium.pth"
-        assert not start_up.exists(), done.stderr
-        pytest.skip("the project isn't installed here (pip install -e .)")
-    assert done.stdout.strip() == "(84, 84, 3)", done.stderr
+@pytest.mark.parametrize("name", IDS)
+def test_specs_name_the_tasks_own_time(name: str) -> None:
+    assert gymnasium.spec(name).max_episode_steps == make_task(IDS[name], mazes=1).episode_steps
+
+
+def test_a_limit_of_steps_is_an_argument() -> None:
+    world = gymnasium.make("Knossos/StaticSmall-v0", max_episode_steps=3)
+    world.reset(seed=1)
+    assert [world.step(0)[3] for _ in range(3)] == [False, False, True]
+    world.close()
 
 
 def test_observation_forms() -> None:
@@ -47,9 +60,25 @@ def test_observation_forms() -> None:
     assert {name: (array.shape, array.dtype) for name, array in observation.items()} == {
         "rgb": ((84, 84, 3), np.uint8),
         "velocity": ((6,), np.float32),
-        "depth": ((84, 84), np.uint8),
+        "depth": ((84, 84, 1), np.uint8),
     }
     world.close()
+
+
+def test_normalized_observations_are_the_plain_ones_scaled() -> None:
+    plain, scaled = KnossosEnv("static-small", depth=True), KnossosEnv("static-small", depth=True, normalize=True)
+    plain.reset(seed=3)
+    scaled.reset(seed=3)
+    for action in (2, 2, 6, 1, 5):
+        raw, (found, *_) = plain.step(action)[0], scaled.step(action)
+        np.testing.assert_array_equal(found["rgb"], raw["rgb"])
+        np.testing.assert_allclose(found["velocity"] * [320, 320, 320, 126.7, 126.7, 126.7], raw["velocity"], rtol=1e-5)
+        np.testing.assert_allclose(found["depth"] * 255, raw["depth"], rtol=1e-5)
+        assert found["depth"].dtype == found["velocity"].dtype == np.float32
+        assert scaled.observation_space.contains(found)
+    assert np.abs(found["velocity"]).max() <= 1
+    plain.close()
+    scaled.close()
 
 
 def test_vector_and_single_play_the_same_worlds() -> None:
@@ -68,26 +97,6 @@ def test_vector_and_single_play_the_same_worlds() -> None:
         assert not truncated
     vector.close()
     single.close()
-
-
-def test_an_ended_episode_hands_over_its_last_observation() -> None:
-    vector = KnossosVectorEnv("static-small", 2)
-    assert vector.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
-    vector.reset(seed=4)
-    task = make_task("static-small")
-    with make_batch(task, 2) as batch:
-        batch.reset(4)
-        for step in range(task.episode_steps):
-            actions = np.array([2, step % 8])
-            batch.step(actions)
-            seen, _, terminated, truncated, infos = vector.step(actions)
-            assert not terminated.any()
-            assert truncated.all() == (step == task.episode_steps - 1)
-        for row in range(2):
-            np.testing.assert_array_equal(infos["final_obs"][row]["rgb"], batch.observation["rgb"][row])
-        batch.reset_rows([True, True])
-        np.testing.assert_array_equal(seen["rgb"], batch.observation["rgb"])
-    vector.close()
 
 
 def test_reset_without_a_seed_goes_on_to_another_episode() -> None:
@@ -140,8 +149,116 @@ def test_a_step_past_the_episodes_end_raises() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [({"task": "labyrinth"}, "labyrinth"), ({"observation_size": 50}, "50"), ({"backend": "doom"}, "doom")],
+    [
+        ({"task": "labyrinth"}, "labyrinth"),
+        ({"task": None}, "which task"),
+        ({"observation_size": 50}, "50"),
+        ({"backend": "doom"}, "doom"),
+        ({"normalise": True}, "'normalise': did you mean 'normalize'"),
+        ({"render_mode": "human"}, "human"),
+        ({"render_mode": "rgb_array", "render_size": 0}, "render_size 0"),
+        ({"split": "test"}, "split 'test'"),
+        ({"geometry": "block"}, "geometry='block'"),
+        ({"maze_file": "nowhere.txt"}, "nowhere.txt"),
+        ({"maze_file": "nowhere.txt", "split": "heldout"}, "exclude each other"),
+        ({"task": make_task("static-small"), "split": "heldout"}, "split='heldout'"),
+    ],
 )
 def test_bad_settings_raise_with_their_value(arguments: dict, named: str) -> None:
     with pytest.raises(InputError, match=named):
         KnossosEnv(**({"task": "static-small"} | arguments))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"options": {"mazes": 3}}, "unexpected option of reset 'mazes': did you mean 'maze'"),
+        ({"options": {"reset_mask": np.array([True])}}, "unexpected option of reset 'reset_mask'"),
+        ({"options": {"maze": 1}}, "options\\['maze'\\] = 1: expected a maze from 0 to 0"),
+        ({"options": {"maze": 0.5}}, "0.5"),
+        ({"seed": -1}, "seed -1"),
+        ({"seed": 1 << 63}, "seed 9223372036854775808"),
+    ],
+)
+def test_bad_resets_raise_with_their_value(arguments: dict, named: str) -> None:
+    world = KnossosEnv("static-small")
+    with pytest.raises(InputError, match=named):
+        world.reset(**arguments)
+    world.close()
+
+
+def test_a_maze_file_is_played_by_the_rules_of_the_id(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text(MAZE)
+    large, small, alone = (
+        gymnasium.make("Knossos/StaticLarge-v0", maze_file=path).unwrapped,
+        gymnasium.make("Knossos/RandomGoalSmall-v0", maze_file=str(path)).unwrapped,
+        KnossosEnv(maze_file=path),
+    )
+    for world, rules in ((large, (150, "fixed", "fixed")), (small, (60, "episode", "episode")), (alone, (60, "fixed", "fixed"))):
+        task = world.task  # type: ignore[attr-defined]
+        assert (task.episode_seconds, task.goal, task.fruit) == rules
+        assert task.mazes == (load_maze(path),)
+        assert world.reset(seed=1)[1]["goal_cell"] == 0
+        world.close()
+
+
+def test_heldout_mazes_by_a_setting() -> None:
+    world = gymnasium.make("Knossos/StaticSmall-v0", split="heldout", mazes=3).unwrapped
+    assert world.task == make_task("static-small", split="heldout", mazes=3)  # type: ignore[attr-defined]
+    world.close()
+
+
+def test_infos_name_the_maze_of_a_procedural_task_and_reset_chooses_it() -> None:
+    world = KnossosEnv("procedural-small")
+    for maze in (0, 7, 999):
+        _, info = world.reset(seed=4, options={"maze": maze})
+        assert info["maze"] == maze
+        assert info["maze_text"] == write_maze(world.task.mazes[maze])
+    twice = [world.reset(options={"maze": 7})[0] for _ in range(2)]
+    assert (twice[0]["rgb"] != twice[1]["rgb"]).any()
+    assert "maze" in world.step(2)[4]
+    fixed = KnossosEnv("static-small")
+    assert "maze_text" not in fixed.reset(seed=1)[1]
+    world.close()
+    fixed.close()
+
+
+def test_a_chosen_maze_is_played_in_an_episode_of_the_same_seed() -> None:
+    world = KnossosEnv("procedural-small", mazes=5)
+    drawn = [world.reset(seed=3)[1]["maze"]] + [world.reset()[1]["maze"] for _ in range(30)]
+    episodes = [world.reset(seed=3)[0]["rgb"]] + [world.reset()[0]["rgb"] for _ in range(30)]
+    for maze in range(5):
+        chosen, _ = world.reset(seed=3, options={"maze": maze})
+        np.testing.assert_array_equal(chosen["rgb"], episodes[drawn.index(maze)])
+    world.close()
+
+
+@pytest.mark.parametrize("size", [16, 42, 101, 336, 700])
+def test_pictures_of_any_size(size: int) -> None:
+    world = KnossosEnv("static-small", render_mode="rgb_array", render_size=size)
+    world.reset(seed=2)
+    for action in (2, 0, 2, 2):
+        observation, *_ = world.step(action)
+    picture = world.render()
+    assert picture is not None
+    assert (picture.shape, picture.dtype) == ((size, size, 3), np.uint8)
+    # The same view: mean colours of 4 x 4 parts are near those of the observation.
+    parts = [
+        np.array([[cell.mean((0, 1)) for cell in np.array_split(line, 4, 1)] for line in np.array_split(image, 4, 0)])
+        for image in (picture.astype(float), observation["rgb"].astype(float))
+    ]
+    assert np.abs(parts[0] - parts[1]).max() < 25
+    # Looking changes nothing.
+    np.testing.assert_array_equal(world.batch.observation["rgb"][0], observation["rgb"])
+    world.close()
+
+
+def test_a_second_procedural_world_takes_no_time() -> None:
+    gymnasium.make("Knossos/ProceduralLarge-v0").close()
+    begin = time.perf_counter()
+    world = gymnasium.make("Knossos/ProceduralLarge-v0")
+    world.reset(seed=1)
+    world.step(0)
+    assert time.perf_counter() - begin < 2
+    world.close()

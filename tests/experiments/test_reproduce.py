@@ -49,7 +49,7 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
             return tasks_of(names, *others)
         return [known[name] for name in names]
 
-    monkeypatch.setattr(reproduce, "tasks_of", make)
+    monkeypatch.setattr("experiments.reproduction.grid.tasks_of", make)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -193,7 +193,7 @@ def test_mazes_by_number_and_tasks_together(tmp_path: Path, monkeypatch: pytest.
     page = (out / "table.md").read_text()
     assert "## corridor" in page
     assert "over corridor, room" in page
-    monkeypatch.setattr(reproduce, "tasks_of", lambda *_: [pool("2"), pool("1")])
+    monkeypatch.setattr("experiments.reproduction.grid.tasks_of", lambda *_: [pool("2"), pool("1")])
     assert run(monkeypatch, *common, "--tasks", "procedural-small", "--mazes", 2, 1) == 0
     found = json.loads((out / "table.json").read_text())
     assert [task["label"] for task in found["tasks"]] == ["corridor", "room", "rooms-mazes-1", "rooms-mazes-2"]

@@ -310,7 +310,7 @@ def test_a_training_ends_with_an_analysis(tmp_path, monkeypatch, capsys):
         read.append((checkpoint.agent_name, logdir, playback.episodes, report))
         return [Number("1 Position", "a figure", "words", 0.5, {"chance": 0.1}, key=True)]
 
-    monkeypatch.setattr("experiments.train.decode", decode)
+    monkeypatch.setattr("experiments.decode.decode", decode)
     folder = tmp_path / "run"
     options = ("--run-dir", folder, "--frames", 400, "--workers", 1, "--num-envs", 2, "--unroll-length", 10, "--serial")
     for episodes in (7, 0):

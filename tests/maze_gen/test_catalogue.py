@@ -93,5 +93,5 @@ def test_the_arms_of_the_i_maze_look_nearly_alike():
 def test_a_maze_is_made_once_and_unknown_names_are_told():
     assert catalogue_maze("static-small") is catalogue_maze("static-small")
     assert isinstance(catalogue_maze("static-small"), Maze)
-    with pytest.raises(InputError, match=r"'static-tiny'.*static-small, static-large"):
+    with pytest.raises(InputError, match=r"'static-tiny'.*static-large, static-small"):
         catalogue_maze("static-tiny")

@@ -1,0 +1,154 @@
+"""`python -m experiments.deep`: do deep networks without normalisation layers and skips train as fast as BN-ResNets?
+
+Trains each method at every learning rate of its optimiser's grid, repeats the best rate with more seeds, and writes a table,
+curves, kernels at initialisation, and TensorBoard. The same command goes on with what isn't done.
+"""
+
+import shlex
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from experiments.classification.compare import Comparison, run
+from experiments.classification.costs import measured_costs
+from experiments.classification.data import Pictures, idx_pictures, maze_frames
+from experiments.classification.methods import PLAN, Kind, Method, OptimizerName, product
+from experiments.classification.pictures import write_curves, write_features, write_kernels
+from experiments.classification.summary import as_json, markdown, summarise
+from experiments.classification.training import Settings
+from experiments.options import ProgressLine, command, write_file, write_json
+from maze_gen.errors import InputError
+
+
+@dataclass(frozen=True)
+class DeepOptions:
+    """Compare deep networks made trainable by shaping with BN-ResNets and with untransformed ones.
+
+    Without --methods, --activations, --optimizers, --depths and --shortcuts a plan of the papers' claims is compared; with any of
+    them, every combination of what they name.
+
+    Attributes:
+        minutes: after which no training is begun any more; the same command goes on.
+        methods: bn (a usual ResNet with batch normalisation), dks, tat, none (the function as it is).
+        activations: of the methods but bn, e.g. tanh softplus sigmoid leaky_relu.
+        optimizers: sgd, adam, kfac, muon (newer than the papers).
+        depths: 20, 50 or 98 layers.
+        shortcuts: weights of the skips, 0 for plain networks.
+        seeds: trainings of each method at its best rate.
+        steps: of a training.
+        batch: pictures a step.
+        question: what is asked of a maze frame: place (cell and heading), heading, or depth (64 distances, in held-out mazes).
+        task: whose frames.
+        frames: how many of them to train on.
+        test_frames: how many of them to test on.
+        idx: a folder of IDX files (MNIST, Fashion-MNIST) instead of maze frames.
+        workers: processes, one thread each.
+        out: the folder of everything that comes out.
+    """
+
+    minutes: float = 15.0
+    methods: tuple[Kind, ...] = ()
+    activations: tuple[str, ...] = ()
+    optimizers: tuple[OptimizerName, ...] = ()
+    depths: tuple[int, ...] = ()
+    shortcuts: tuple[float, ...] = ()
+    seeds: int = 3
+    steps: int = 100
+    batch: int = 64
+    question: Literal["place", "heading", "depth"] = "place"
+    task: str = "static-small"
+    frames: int = 40_000
+    test_frames: int = 2_000
+    idx: Path | None = None
+    workers: int = 2
+    out: Path = field(default=Path("runs/deep"))
+
+    def compared(self) -> tuple[Method, ...]:
+        """The methods, what matters most first."""
+        if not (self.methods or self.activations or self.optimizers or self.depths or self.shortcuts):
+            return PLAN
+        return product(
+            self.methods or ("bn", "dks", "none"),
+            self.activations or ("tanh", "softplus", "sigmoid"),
+            self.depths or (50,),
+            self.optimizers or ("sgd",),
+            self.shortcuts or (0.0,),
+        )
+
+
+def deep(options: DeepOptions, said: str) -> bool:
+    """Trains, and writes what came out; False where something is left to be done.
+
+    Raises:
+        InputError: an option out of range, data that can't be had, or a folder that another comparison was written to.
+    """
+    for name in ("seeds", "steps", "batch", "workers", "frames", "test_frames"):
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(options, name)}: expected at least 1")
+    # As in the workers; small products gain nothing by more.
+    torch.set_num_threads(1)
+    deadline = time.monotonic() + 60 * options.minutes
+    settings = Settings(steps=options.steps, batch=options.batch, evaluations=min(10, options.steps))
+    comparison = Comparison(options.compared(), settings, options.seeds, options.out)
+    with ProgressLine() as tell:
+        pictures = load(options)
+        if len(pictures.train) < options.batch:
+            raise InputError(f"--batch {options.batch}: there are {len(pictures.train)} training pictures")
+        try:
+            whole = run(comparison, pictures, options.workers, deadline, tell)
+        finally:
+            write_results(comparison, pictures, said, tell)
+    return whole
+
+
+def load(options: DeepOptions) -> Pictures:
+    """The labelled pictures that the options name.
+
+    Raises:
+        InputError: they can't be had.
+    """
+    if options.idx is not None:
+        return idx_pictures(options.idx)
+    return maze_frames(options.question, options.task, options.frames, options.test_frames)
+
+
+def write_results(comparison: Comparison, pictures: Pictures, said: str, tell: ProgressLine) -> None:
+    """`table.md`, `table.json`, `curves.png`, `kernels.png`, `features.png`, each whole; nothing where no method is finished."""
+    out = comparison.out
+    rows = summarise(comparison)
+    if not rows:
+        return
+    costs = measured_costs(out / "costs.json", [row.method for row in rows], pictures, comparison.settings.batch, tell)
+    rows = summarise(comparison, costs)
+    chance = f"{pictures.chance:.3f} for the commonest label, {1 / pictures.classes:.3f} for guessing"
+    left = len(comparison.methods) - len(rows)
+    write_file(out / "table.md", markdown(rows, f"Deep networks: {pictures.name}", chance, said, left))
+    write_json(out / "table.json", {"command": said, "pictures": pictures.name, "chance": pictures.chance, "rows": as_json(rows)})
+    tell("pictures")
+    write_curves(out / "curves.png", rows, pictures.name)
+    write_kernels(out / "kernels.png")
+    write_features(out / "features.png", [row.method for row in rows], pictures)
+
+
+def body(options: DeepOptions) -> int:
+    """Of the command."""
+    said = shlex.join(["python", "-m", "experiments.deep", *sys.argv[1:]])
+    whole = False
+    try:
+        whole = deep(options, said)
+    finally:
+        if not whole:
+            print(f"not finished; go on with the same command: {said}", file=sys.stderr)
+    print((options.out / "table.md").read_text(encoding="utf-8") if (options.out / "table.md").exists() else "")
+    print(f"table: {options.out / 'table.md'} (and .json), figures: {options.out}/*.png, TensorBoard: --logdir {options.out}")
+    return 0 if whole else 130
+
+
+main = command(DeepOptions, body)
+
+if __name__ == "__main__":
+    sys.exit(main())
