@@ -58,6 +58,15 @@ class Played:
         """Mean seconds from one goal to the next."""
         return float(np.mean([gap for times in self.times for gap in np.diff(times)] or [np.nan]))
 
+    def as_json(self) -> dict[str, Any]:
+        """The means, and the returns of all episodes in one line."""
+        numbers = {"first_goal_seconds": self.first, "later_goal_seconds": self.later}
+        known = {name: None if np.isnan(value) else round(value, 3) for name, value in numbers.items()}
+        goals, error = float(self.goals.mean()), self.returns.std(ddof=1) / len(self.returns) ** 0.5
+        returns = " ".join(f"{value:g}" for value in self.returns)
+        mean = {"mean_return": float(self.returns.mean()), "standard_error": float(error), "goals_per_episode": goals}
+        return {**mean, **known, "returns": returns}
+
 
 def play(task: Task, make_policy: Callable[[int], Any], episodes: int, seed: int) -> Played:
     """Plays whole episodes (seed, k, 0), all at once; a random policy draws its actions from the seed.
@@ -108,10 +117,7 @@ def run(options: InformedOptions) -> None:
             found[name] = play(task, factory, options.episodes, options.seed)
     print(f"{task.name}, {task.split} mazes, {options.episodes} episodes\n\n{table(found)}")
     if options.json is not None:
-        content = {
-            name: {"returns": played.returns.tolist(), "goals": played.goals.tolist(), "times": played.times}
-            for name, played in found.items()
-        }
+        content = {name: played.as_json() for name, played in found.items()}
         write_json(options.json, {"task": task.name, "split": task.split, "seed": options.seed, "policies": content})
         print(f"\nfigures: {options.json}")
 

@@ -218,3 +218,7 @@ def test_in_the_i_maze_memory_is_worth_much_and_the_oracle_can_show_it():
 def test_times_of_goals():
     played = Played(np.zeros(3), np.array([2, 1, 0]), [[4.0, 7.0], [2.0], []])
     assert (played.first, played.later) == (3.0, 3.0)
+    written = played.as_json()
+    assert written["first_goal_seconds"] == 3.0
+    assert written["returns"] == "0 0 0"
+    assert Played(np.zeros(2), np.zeros(2, np.int64), [[], []]).as_json()["later_goal_seconds"] is None
