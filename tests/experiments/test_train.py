@@ -182,18 +182,34 @@ def test_ctrl_c_stops_saves_and_says_how_to_go_on(tmp_path, running):
     assert resumed.summary["frames"] == saved.frames
 
 
-def test_a_killed_worker_ends_the_run_with_a_clear_error_and_a_checkpoint(tmp_path, running):
-    children = psutil.Process(running.pid).children()
-    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-    assert len(workers) == 2
-    workers[0].kill()
+def workers_of_process(pid: int) -> list[psutil.Process]:
+    children = psutil.Process(pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_a_killed_worker_is_named_and_replaced_and_the_third_ends_the_run(tmp_path, running):
+    before = workers_of_process(running.pid)
+    assert len(before) == 2
+    killed = []
+    deadline = time.monotonic() + 100
+    while len(killed) < 3 and time.monotonic() < deadline:
+        alive = [worker for worker in workers_of_process(running.pid) if worker.pid not in killed]
+        if len(alive) == 2:
+            # The youngest, which may not have reported yet.
+            victim = max(alive, key=lambda worker: worker.create_time())
+            victim.kill()
+            killed.append(victim.pid)
+        time.sleep(0.05)
     _, err = running.communicate(timeout=120)
     assert running.returncode == 1
-    assert f"process {workers[0].pid}" in err
-    assert "SIGKILL" in err
+    for pid in killed:
+        assert f"(process {pid}), " in err
+    assert err.count("was ended by signal SIGKILL; it is replaced") == 2
+    assert "the third time within 60 s" in err
+    assert "go on with: python -m experiments.train --resume" in err
     assert "Traceback" not in err
     load_checkpoint(tmp_path / "run" / CHECKPOINT).model()
-    assert not psutil.pid_exists(workers[1].pid)
+    assert not any(psutil.pid_exists(worker.pid) for worker in before)
 
 
 BAD_OPTIONS = {
