@@ -67,24 +67,17 @@ class NetworkSettings:
 
 
 class LossWeights(dict[str, float]):
-    """Weights of auxiliary losses by the loss's name; a loss that isn't named has the weight 1."""
+    """Weights of auxiliary losses by the loss's name; for one that isn't named see `TrainConfig.weight`."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
 
-DEFAULT_LOSS_WEIGHT = MappingProxyType(
-    {
-        "depth-encoder": 0.1,
-        "depth-core": 0.3,
-        "loop-closure": 0.3,
-        "reward-prediction": 1.0,
-        "goal-cell": 0.1,
-        "goal-direction": 0.1,
-    }
-)
+DEFAULT_LOSS_WEIGHT = MappingProxyType({"depth-encoder": 0.1, "depth-core": 0.3, "loop-closure": 0.3, "reward-prediction": 1.0})
 """At 1 the gradient of depth from the encoder is, in the encoder of an untrained agent, many times that of the returns, and
-learning begins late; the same holds for the goal's losses from .4 on."""
+learning begins late."""
+UNNAMED_LOSS_WEIGHT = MappingProxyType({"goal-cell": 0.1, "goal-direction": 0.1})
+"""Weights of losses that the settings don't name; of others it is 1. From .4 on those of the goal delay learning, too."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +173,7 @@ class TrainConfig:
 
     def weight(self, loss: str) -> float:
         """The weight of an auxiliary loss in the sum; the decoder's is 1, since it shares nothing with the agent."""
-        return 1.0 if loss == DECODER else self.loss_weight.get(loss, 1.0)
+        return 1.0 if loss == DECODER else self.loss_weight.get(loss, UNNAMED_LOSS_WEIGHT.get(loss, 1.0))
 
     def learning_rate_factor(self, progress: float) -> float:
         """The schedule: the factor of both learning rates when a fraction `progress` in [0, 1] of the budget is spent."""

@@ -80,6 +80,8 @@ def _option(name: str, value: Any) -> str:
         return spelled if value else f"no-{spelled}"
     if isinstance(value, dict):
         value = ",".join(f"{key}={number_of}" for key, number_of in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join((spelled, *map(str, value)))
     return f"{spelled} {value}"
 
 

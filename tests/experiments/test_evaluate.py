@@ -129,7 +129,7 @@ def test_another_task_of_another_size_has_no_position_accuracy(checkpoint: Path)
         (["--checkpoint", "TEXT"], "not a checkpoint"),
         (["--checkpoint", "TRUNCATED"], "not a checkpoint, or a truncated one"),
         (["--checkpoint", "AGENT", "--task", "labyrinth"], "task 'labyrinth'"),
-        (["--checkpoint", "AGENT", "--episodes", "0"], "episodes is 0"),
+        (["--checkpoint", "AGENT", "--episodes", "0"], "episodes 0: expected a whole number"),
         (["--checkpoint", "AGENT", "--json", "TEXT/figures.json"], "cannot write"),
         (["--checkpoint", "AGENT", "--split", "train"], "--split train: task ring has the splits"),
         (["--compare", "AGENT"], "at least two"),

@@ -133,7 +133,7 @@ def test_pictures_and_thumbnails_are_those_of_the_step(tmp_path: Path) -> None:
 
 
 def test_no_episode_is_refused() -> None:
-    with pytest.raises(InputError, match="episodes is 0"):
+    with pytest.raises(InputError, match="episodes 0: expected a whole number"):
         record(Playback(ring_task(), 0), RandomPlayer)
 
 

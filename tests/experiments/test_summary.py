@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.config import PRESETS
+from agents.checkpoint_formats import HISTORY
+from agents.config import PRESETS, TrainConfig
 from experiments.analysis.memory import MemoryWorth
 from experiments.analysis.metrics import Result
 from experiments.analysis.statistics import Estimate
@@ -189,7 +190,8 @@ def old_form(conditions: dict) -> dict:
     settings = dict(conditions["settings"])
     for name, weight in settings.pop("loss_weight").items():
         settings[f"{name.replace('-', '_')}_cost"] = weight
-    del settings["encoder"]
+    for name in HISTORY[TrainConfig].added:
+        del settings[name]
     return conditions | {"settings": {OLD_NAMES.get(name, name): value for name, value in settings.items()}}
 
 
