@@ -38,7 +38,6 @@ TEST = [
     "ruff>=0.9",
     "pyright[nodejs]>=1.1.400",
     "setuptools>=77",
-    "wheel>=0.45",
     # NVIDIA's compilers without a GPU: the engine's kernels are compiled to PTX and looked at.
     "nvidia-nvvm>=13; sys_platform == 'linux'",
     "nvidia-cuda-nvrtc>=13; sys_platform == 'linux'",

@@ -38,13 +38,19 @@ class Acting:
         parts: K, the parts of an action, and so the random numbers that an action takes.
     """
 
-    def __init__(self, network: AgentNetwork, worlds: TensorWorlds) -> None:
+    def __init__(self, network: AgentNetwork, worlds: TensorWorlds, training: bool = False) -> None:
         """Binds an agent to worlds.
+
+        Args:
+            training: whether a privileged critic is shown what it reads; else its part of the value is 0.
 
         Raises:
             InputError: the worlds take other actions than the agent chooses, or don't make what it perceives.
         """
         self.network = network
+        self._critic = network.critic if training else None
+        if self._critic is not None:
+            self._critic.check(worlds.privileged)
         self.worlds = worlds
         self.sizes = worlds.spec.action.sizes
         if self.sizes != network.policy.sizes:
@@ -57,6 +63,8 @@ class Acting:
     def observe(self) -> None:
         """Takes the present observation over from the worlds, where it isn't their own memory."""
         self.network.perception.observe(self.worlds.observation, self.present)
+        if self._critic is not None:
+            self._critic.observe(self.worlds.privileged, self.present.privileged)
 
     def forget(self, state: State) -> State:
         """Erases last reward and last action of the rows that start an episode, and returns the state with theirs erased."""

@@ -31,6 +31,8 @@ from maze_gen.files import write_whole
 
 CHECKPOINT = "checkpoint.safetensors"
 """Its name in a run's folder."""
+NOT_NEGATIVE = ("square", "updates")
+"""Statistics of optimisers of which roots are taken, or that count."""
 PARAMETERS, OPTIMIZER, TASK, WORKERS = "parameters/", "optimizer/", "task/", "workers/"
 
 
@@ -117,9 +119,15 @@ class Checkpoint:
         if set(store.optimizer.statistics) != set(self.statistics):
             raise InputError(f"{self.origin}: its optimiser is another one than {store.config.optimizer}")
         for name, place in store.optimizer.statistics.items():
-            if place.shape != self.statistics[name].shape:
-                raise InputError(f"{self.origin}: its optimiser's {name} has another shape")
-            place.copy_(self.statistics[name])
+            values = self.statistics[name]
+            if place.shape != values.shape or place.dtype != values.dtype:
+                raise InputError(
+                    f"{self.origin}: its optimiser's {name} is {list(values.shape)} {values.dtype}, "
+                    f"expected {list(place.shape)} {place.dtype}"
+                )
+            if not bool(torch.isfinite(values).all()) or (name in NOT_NEGATIVE and bool((values < 0).any())):
+                raise InputError(f"{self.origin}: its optimiser's {name} holds numbers that are negative or not finite")
+            place.copy_(values)
 
 
 def library_versions() -> dict[str, str]:
@@ -160,7 +168,12 @@ def checksum(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         part = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {part.dtype} {list(part.shape)}\n".encode())
-        digest.update(part.reshape(-1).view(torch.uint8).numpy().data)
+        flat = part.reshape(-1)
+        if flat.numel() == 1:
+            # Its stride may be anything, and a view as bytes wants 1.
+            flat = flat.clone(memory_format=torch.contiguous_format)
+        if flat.numel():
+            digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -188,7 +201,9 @@ def load_checkpoint(place: Path | str) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file, expected a checkpoint") from error
-    except (safetensors.SafetensorError, OSError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise InputError(f"{path}: not a checkpoint, or a truncated one ({error})") from error
     content = parse_json(text, f"{path}: its description")
     if not isinstance(content, dict):
@@ -211,8 +226,12 @@ class _Plain:
     versions: dict[str, str]
 
     def __post_init__(self) -> None:
-        for name in ("seed", "frames", "seconds", "sessions"):
-            check_range(name, getattr(self, name), 0, 2**63)
+        for name in ("seed", "frames", "sessions"):
+            check_range(name, getattr(self, name), 0, 2**62, whole=True)
+        check_range("seconds", self.seconds, 0, 1e12)
+        for name in ("agent", "domain", "preset", "backend"):
+            if not getattr(self, name) or not getattr(self, name).isprintable():
+                raise InputError(f"{name} is {getattr(self, name)[:60]!r}, expected a name")
 
 
 _PLAIN = ("preset", "backend", "seed", "frames", "seconds", "sessions", "versions")
@@ -229,7 +248,11 @@ def _checkpoint(origin: str, content: dict[str, Any], tensors: dict[str, Tensor]
     plain = from_json(_Plain, {key: value for key, value in content.items() if key in wanted}, f"{origin}: its description")
     if "checksum" in content and content["checksum"] != checksum(tensors):
         raise InputError(f"{origin}: its tensors are not those of its checksum: the file was changed or damaged")
-    arrays = {name: part.numpy() for name, part in group(TASK).items()}
+    try:
+        arrays = {name: part.numpy() for name, part in group(TASK).items()}
+    except TypeError as error:
+        # Types that NumPy lacks, such as bfloat16.
+        raise InputError(f"{origin}: its task's arrays are not of integers ({error})") from error
     return Checkpoint(
         agent_name=plain.agent,
         agent=from_json(AgentConfig, content["agent_config"], f"{origin}: its agent", HISTORY[AgentConfig]),
@@ -246,6 +269,8 @@ def _checkpoint(origin: str, content: dict[str, Any], tensors: dict[str, Tensor]
 
 def _workers(tensors: Mapping[str, Tensor], origin: str) -> dict[int, State]:
     names = {name.partition(".")[0] for name in tensors}
-    if not all(name.isdecimal() and len(name) < 6 for name in names):
+    if not all(name.isascii() and name.isdecimal() and len(name) < 6 for name in names):
         raise InputError(f"{origin}: its workers are {sorted(names)}, expected numbers")
-    return {int(name): part(tensors, name) for name in sorted(names)}
+    if any(str(int(name)) != name for name in names):
+        raise InputError(f"{origin}: its workers are {sorted(names)[:8]}, expected numbers without zeros before them")
+    return {int(name): part(tensors, name) for name in sorted(names, key=int)}

@@ -33,7 +33,13 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "final_learning_rate_share": "final_learning_rate_fraction",
             },
             # A setting that is added later gets a row here: its value in files that lack it.
-            added={"encoder": "convolutional"},
+            added={
+                "encoder": "convolutional",
+                "slow_units": 0.0,
+                "slow_steps": 400.0,
+                "critic_sees": (),
+                "loop_closure_labels": "episode",
+            },
         ),
         AgentConfig: History(),
     }
@@ -50,6 +56,8 @@ def upgraded(content: dict[str, Any], origin: str) -> dict[str, Any]:
     found = content.get("format")
     if found not in FORMATS:
         raise InputError(f"{origin}: its format is {str(found)[:60]!r}, expected one of {', '.join(FORMATS)}")
+    if found != FORMATS[0] and not isinstance(content.get("checksum"), str):
+        raise InputError(f"{origin}: its description lacks the checksum of its tensors")
     content = dict(content)
     if found == "knossos checkpoint 1":
         content["domain"] = "navigation"

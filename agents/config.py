@@ -20,9 +20,9 @@ class AgentConfig:
     """What an agent is made of (paper, section 2).
 
     Attributes:
-        core: what lies between encoder and heads, a name of `agents.networks.cores.CORES`: `feedforward` nothing, `lstm` one
-            LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
-        losses: names of auxiliary losses (`auxiliary.registry.LOSSES`), the position decoder among them.
+        core: what lies between encoder and heads, a name that `agents.networks.cores.core_factory` knows: `feedforward`
+            nothing, `lstm` one LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
+        losses: names of auxiliary losses (`auxiliary.registry.loss_factory`), the position decoder among them.
         depth_input: whether the depth byte is the fourth channel of the picture.
     """
 
@@ -45,12 +45,25 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "nav-l": AgentConfig("nav", ("loop-closure", DECODER)),
         "nav-d1l": AgentConfig("nav", ("depth-encoder", "loop-closure", DECODER)),
         "nav-d1d2l": AgentConfig("nav", ("depth-encoder", "depth-core", "loop-closure", DECODER)),
+        "nav-d1d2": AgentConfig("nav", ("depth-encoder", "depth-core", DECODER)),
+        "nav-d1d2g": AgentConfig("nav", ("depth-encoder", "depth-core", "goal-cell", DECODER)),
+        "nav-d1d2gd": AgentConfig("nav", ("depth-encoder", "depth-core", "goal-direction", DECODER)),
         "nav-rgbd": AgentConfig("nav", depth_input=True),
         "nav-r": AgentConfig("nav", ("reward-prediction", DECODER)),
         "nav-rd2": AgentConfig("nav", ("reward-prediction", "depth-core", DECODER)),
     }
 )
 """A new agent is a new row."""
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The settings of `TrainConfig` by which a network is built; see there."""
+
+    encoder: str = "convolutional"
+    slow_units: float = 0.0
+    slow_steps: float = 400.0
+    critic_sees: tuple[str, ...] = ()
 
 
 class LossWeights(dict[str, float]):
@@ -60,9 +73,18 @@ class LossWeights(dict[str, float]):
         return hash(frozenset(self.items()))
 
 
-DEFAULT_LOSS_WEIGHT = MappingProxyType({"depth-encoder": 0.1, "depth-core": 0.3, "loop-closure": 0.3, "reward-prediction": 1.0})
+DEFAULT_LOSS_WEIGHT = MappingProxyType(
+    {
+        "depth-encoder": 0.1,
+        "depth-core": 0.3,
+        "loop-closure": 0.3,
+        "reward-prediction": 1.0,
+        "goal-cell": 0.1,
+        "goal-direction": 0.1,
+    }
+)
 """At 1 the gradient of depth from the encoder is, in the encoder of an untrained agent, many times that of the returns, and
-learning begins late."""
+learning begins late; the same holds for the goal's losses from .4 on."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +95,10 @@ class TrainConfig:
         objective: `actor-critic` (n-step returns, one gradient a rollout) or `clipped` (clipped surrogate, several a rollout).
         observation_size: height and width of the picture in pixels, 84 or 42.
         encoder: what encodes a picture: `convolutional` (the paper's two convolutions) or `deep` (twelve shaped layers).
+        slow_units: fraction of the last LSTM's units that start as slow ones: their forget gates begin open and their input gates
+            closed, over time scales drawn at random (`agents.networks.slow_units`).
+        slow_steps: the longest of these time scales, in agent steps.
+        critic_sees: privileged arrays that the critic reads while training, e.g. goal_distance; the policy never does.
         num_envs: environments of a worker.
         unroll_length: agent steps of a rollout: between two readings of the shared parameters, and the length of truncated
             back-propagation.
@@ -96,12 +122,17 @@ class TrainConfig:
         loss_weight: weight of an auxiliary loss, as NAME=NUMBER; repeat the option for more of them.
         precision: of matrix products, `float32` or `bfloat16`; `auto` is bfloat16 on CPUs that have instructions for it. All
             else, parameters included, is float32.
+        loop_closure_labels: of the loss of loop closure: `episode`, a return to anywhere in the episode closes a loop, or `trip`,
+            what lies before a respawn is forgotten.
         depth_form: `classes` (cross-entropy over 4 x 16 pixels) or `regression` (squared error over 8 x 16 pixels).
     """
 
     objective: Literal["actor-critic", "clipped"] = option_field("clipped", group="Worlds and rollouts of the preset")
     observation_size: int = 42
     encoder: str = "convolutional"
+    slow_units: float = 0.0
+    slow_steps: float = 400.0
+    critic_sees: tuple[str, ...] = ()
     num_envs: int = 32
     unroll_length: int = 50
     discount: float = option_field(0.99, group="Returns and gradients of the preset")
@@ -123,14 +154,16 @@ class TrainConfig:
     sum_over_time: bool = False
     loss_weight: LossWeights = field(default_factory=lambda: LossWeights(DEFAULT_LOSS_WEIGHT))
     precision: Precision = "auto"
+    loop_closure_labels: Literal["episode", "trip"] = "episode"
     depth_form: Literal["classes", "regression"] = "classes"
 
     def __post_init__(self) -> None:
         """Raises InputError for a number out of its range, named with the range."""
         for name in ("num_envs", "unroll_length", "epochs", "minibatches"):
             check_range(name, getattr(self, name), 1, MOST_COUNT, whole=True)
-        for name in ("gae_lambda", "final_learning_rate_fraction", "rmsprop_alpha"):
+        for name in ("gae_lambda", "final_learning_rate_fraction", "rmsprop_alpha", "slow_units"):
             check_range(name, getattr(self, name), 0, 1)
+        check_range("slow_steps", self.slow_steps, 2, MOST_COUNT)
         check_range("discount", self.discount, 0, 1, above=True)
         check_range("anneal_start_fraction", self.anneal_start_fraction, 0, 1, below=True)
         for name in ("learning_rate", "decoder_learning_rate", "clip_range", "optimizer_eps"):
@@ -139,6 +172,11 @@ class TrainConfig:
             check_range(name, getattr(self, name), 0, MOST_NUMBER)
         for name, weight in self.loss_weight.items():
             check_range(f"loss_weight {name}", weight, 0, MOST_NUMBER)
+
+    @property
+    def network(self) -> NetworkSettings:
+        """The settings by which the network is built."""
+        return NetworkSettings(self.encoder, self.slow_units, self.slow_steps, self.critic_sees)
 
     def weight(self, loss: str) -> float:
         """The weight of an auxiliary loss in the sum; the decoder's is 1, since it shares nothing with the agent."""

@@ -6,9 +6,8 @@ from torch import Tensor, nn
 from agents.config import AgentConfig, TrainConfig
 from agents.networks.actor_critic import AgentNetwork
 from auxiliary.loss import AuxiliaryLoss, HeadContext
-from auxiliary.registry import LOSSES
+from auxiliary.registry import loss_factory
 from env.batch import WorldSpec
-from maze_gen.errors import InputError
 
 
 class AgentModel(nn.Module):
@@ -26,14 +25,12 @@ class AgentModel(nn.Module):
             InputError: an unknown auxiliary loss, core or encoder, or worlds that don't fit them.
         """
         super().__init__()
-        unknown = [name for name in agent.losses if name not in LOSSES]
-        if unknown:
-            raise InputError(f"auxiliary loss {unknown[0]!r}: expected one of {', '.join(LOSSES)}")
+        factories = {name: loss_factory(name) for name in agent.losses}
         self.agent = agent
         self.spec = spec
-        self.network = network = AgentNetwork(agent, spec, config.encoder)
-        context = HeadContext(spec, network.encoder.features, network.core.width, config.depth_form)
-        self.losses = nn.ModuleDict({name: LOSSES[name](context) for name in agent.losses})
+        self.network = network = AgentNetwork(agent, spec, config.network)
+        context = HeadContext(spec, network.encoder.features, network.core.width, config.depth_form, config.loop_closure_labels)
+        self.losses = nn.ModuleDict({name: make(context) for name, make in factories.items()})
 
     @property
     def auxiliary(self) -> dict[str, AuxiliaryLoss]:

@@ -49,10 +49,13 @@ class NumpyStream:
         return {"numpy": torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        content = parse_json(state["numpy"].numpy().tobytes().decode(), "the state of a random stream")
+        if "numpy" not in state:
+            # Of a worker that drew its numbers on a GPU: this stream starts anew.
+            return
         try:
+            content = parse_json(state["numpy"].numpy().tobytes().decode(), "the state of a random stream")
             self.generator.bit_generator.state = content
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"the state of a random stream can't be restored ({error})") from error
 
 
@@ -74,4 +77,7 @@ class TorchStream:
         return {"torch": self.generator.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        if "torch" not in state:
+            # Of a worker that drew its numbers on the CPU: this stream starts anew.
+            return
         self.generator.set_state(state["torch"])

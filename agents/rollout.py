@@ -118,7 +118,7 @@ class Actor:
         self.masked = capture is not None
         self.products = resolve(settings.precision, worlds.device)
         N, device, spec = env.num_envs, worlds.device, env.spec
-        self.acting = Acting(model.network, worlds)
+        self.acting = Acting(model.network, worlds, training=True)
         made = {name: loss.recorder(N, device, self.masked) for name, loss in model.auxiliary.items()}
         self.recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
         self.state = model.network.initial_state(N)

@@ -1,7 +1,9 @@
 """Loop closure: whether the agent has been at its position before, with an excursion in between (paper, section 3.2).
 
 The paper integrates velocities to a position; here it is the true position in the maze. A respawn therefore is a jump of the
-position: a return to a place that was visited before a respawn closes a loop, and the jump itself can be the excursion.
+position: a return to a place that was visited before a respawn closes a loop, and the jump itself can be the excursion. So loops
+become ever more frequent in the course of an episode, and the time alone predicts much of them. Labels of a `trip` forget the
+positions before a respawn: a loop is closed by walking only.
 """
 
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ from torch.nn import functional
 
 from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
 from env.tensors import TensorWorlds
+from maze_gen.errors import InputError
 from maze_gen.maze import CELL_UNITS
 
 NEAR_CELLS = 1.0
@@ -102,24 +105,38 @@ class MaskedLabels:
         self.length.add_(1)
 
 
+def trip_starts(worlds: TensorWorlds, starts: Tensor) -> Tensor:
+    """[N] bool, the rows whose episode begins with this observation, or that were put elsewhere in the step before it."""
+    return starts | (worlds.statistics["respawns"] > 0)
+
+
 class LoopClosureRecorder(Recorder):
     """Labels the true positions on the CPU, by compiled code that searches only as far back as needed."""
 
     shape = ()
     dtype = torch.uint8
 
-    def __init__(self, num_envs: int, episode_steps: int) -> None:
+    def __init__(self, num_envs: int, episode_steps: int, forgets: bool = False) -> None:
         self.labels = LoopClosureLabels(num_envs, episode_steps)
+        self.forgets = forgets
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        self.labels.write(worlds.privileged["position"].numpy(), starts.numpy(), out.numpy())
+        forgotten = trip_starts(worlds, starts) if self.forgets else starts
+        self.labels.write(worlds.privileged["position"].numpy(), forgotten.numpy(), out.numpy())
 
     def state_dict(self) -> dict[str, Tensor]:
         labels = self.labels
         return {"history": torch.from_numpy(labels.history.copy()), "length": torch.from_numpy(labels.length.copy())}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.labels.history, self.labels.length = state["history"].numpy().copy(), state["length"].numpy().copy()
+        history, length = (state[name].numpy().copy() for name in ("history", "length"))
+        rows = len(self.labels.length)
+        # Compiled code indexes with the lengths, and checks nothing.
+        fits = history.dtype == np.float32 and length.dtype == np.int64 and length.shape == (rows,)
+        fits = fits and history.ndim == 3 and history.shape[::2] == (rows, 2) and history.shape[1] >= 1
+        if not fits or (length < 0).any() or (length > history.shape[1]).any():
+            raise InputError(f"history {list(history.shape)} and length {list(length.shape)} are not of {rows} rows")
+        self.labels.history, self.labels.length = history, length
 
 
 class MaskedLoopClosureRecorder(Recorder):
@@ -128,11 +145,13 @@ class MaskedLoopClosureRecorder(Recorder):
     shape = ()
     dtype = torch.uint8
 
-    def __init__(self, num_envs: int, episode_steps: int, device: torch.device | str) -> None:
+    def __init__(self, num_envs: int, episode_steps: int, device: torch.device | str, forgets: bool = False) -> None:
         self.labels = MaskedLabels(num_envs, episode_steps, device)
+        self.forgets = forgets
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        self.labels.write(worlds.privileged["position"], starts, out)
+        forgotten = trip_starts(worlds, starts) if self.forgets else starts
+        self.labels.write(worlds.privileged["position"], forgotten, out)
 
 
 class LoopClosureLoss(AuxiliaryLoss):
@@ -143,13 +162,14 @@ class LoopClosureLoss(AuxiliaryLoss):
     def __init__(self, context: HeadContext) -> None:
         super().__init__()
         self.episode_steps = context.spec.episode_steps
+        self.forgets = context.loop_closure_labels == "trip"
         self.hidden = nn.Linear(context.core_features, HIDDEN)
         self.output = nn.Linear(HIDDEN, 2)
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
         if masked:
-            return MaskedLoopClosureRecorder(num_envs, self.episode_steps, device)
-        return LoopClosureRecorder(num_envs, self.episode_steps)
+            return MaskedLoopClosureRecorder(num_envs, self.episode_steps, device, self.forgets)
+        return LoopClosureRecorder(num_envs, self.episode_steps, self.forgets)
 
     def forward(self, features: Tensor) -> Tensor:
         """[M, F] → [M], the log-odds that a loop closes here."""

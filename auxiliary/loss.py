@@ -20,12 +20,14 @@ class HeadContext:
         spec: of the worlds; sizes that a loss needs are its extents.
         encoder_features, core_features: widths of the features that it may read.
         depth_form: `classes` or `regression`, of the depth losses.
+        loop_closure_labels: `episode` or `trip`, of loop closure: whether a respawn forgets the positions before it.
     """
 
     spec: WorldSpec
     encoder_features: int
     core_features: int
     depth_form: str = "classes"
+    loop_closure_labels: str = "episode"
 
 
 Sums = dict[str, Tensor]

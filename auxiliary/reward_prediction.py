@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from auxiliary.loss import AuxiliaryLoss, HeadContext, Memory, Sums, count, ratio
+from maze_gen.errors import InputError
 
 FRAMES = 3
 """Consecutive pictures of a window; the label is the sign of the reward of the step after the last."""
@@ -70,8 +71,16 @@ class WindowMemory(Memory):
         return {"images": self.images.clone(), "reward": self.reward.clone(), "starts": self.starts.clone(), "rollouts": rollouts}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.images, self.reward, self.starts = (state[name].clone() for name in ("images", "reward", "starts"))
-        self.rollouts = int(state["rollouts"])
+        images, reward, starts = (state[name].clone() for name in ("images", "reward", "starts"))
+        rollouts = int(state["rollouts"])
+        fits = images.dtype == torch.uint8 and reward.dtype == torch.float32 and starts.dtype == torch.bool
+        fits = fits and images.dim() == 6 and len(images) > 0 and images.shape[:3] == reward.shape == starts.shape
+        if rollouts < 0 or (rollouts > 0 and not fits):
+            raise InputError(f"{rollouts} rollouts with images {list(images.shape)} and rewards {list(reward.shape)}")
+        if rollouts == 0:
+            # Nothing was added yet.
+            images = reward = starts = torch.empty(0)
+        self.images, self.reward, self.starts, self.rollouts = images, reward, starts, rollouts
 
 
 def window_ends(starts: Tensor) -> Tensor:

@@ -3,12 +3,16 @@
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from env.batch import BatchEnv, TaskLike
 from env.domain import Domain, domain_of, register_domain
+from env.memory import check_memory, row_bytes
 from env.task import Task
 from env.task_io import read_task, record_task
 from maze_gen.errors import InputError
 
+MOST_THREADS = 1024
 BACKENDS = ("embedded", "lab")
 """Of the maze domain."""
 
@@ -34,11 +38,16 @@ def make_batch(
     Raises:
         InputError: an unknown backend, one that isn't installed here, or an array that the worlds can't make.
     """
-    if num_envs < 1:
-        raise InputError(f"num_envs {num_envs}: expected at least 1")
+    if isinstance(num_envs, bool) or not isinstance(num_envs, int | np.integer) or num_envs < 1:
+        raise InputError(f"num_envs {num_envs!r}: expected a whole number, at least 1")
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+        raise InputError(f"threads {threads!r}: expected a whole number from 1 to {MOST_THREADS}")
     domain, spec = domain_of(task), task.spec()
     wanted = spec.perceived if observe is None else frozenset(observe)
     spec.observed(wanted)
+    made = [array for name, array in spec.observations.items() if name in wanted]
+    if device == "cpu":
+        check_memory(f"num_envs {num_envs}", num_envs * row_bytes([*made, *spec.privileged.values()]))
     name = next(iter(domain.backends)) if backend is None else backend
     if name not in domain.backends:
         raise InputError(f"backend {backend!r}: expected one of {', '.join(domain.backends)}")

@@ -278,6 +278,18 @@ class BatchEnv(ABC):
         self.close()
 
 
+def as_array(name: str, values: Any) -> npt.NDArray[Any]:
+    """`values` as an array.
+
+    Raises:
+        InputError: they are none, such as lists of different lengths.
+    """
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        raise InputError(f"{name} are {str(values)[:60]!r}, which is no array ({str(error)[:60]})") from error
+
+
 def checked_streams(seed: Any, streams: npt.ArrayLike | None, num_envs: int) -> npt.NDArray[np.int64]:
     """The streams [N] of a `reset`, row i's being i unless they are given.
 
@@ -286,7 +298,7 @@ def checked_streams(seed: Any, streams: npt.ArrayLike | None, num_envs: int) -> 
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed!r}, expected a whole number in [0, 2**63)")
-    rows = np.arange(num_envs) if streams is None else np.asarray(streams)
+    rows = np.arange(num_envs) if streams is None else as_array("streams", streams)
     if rows.shape != (num_envs,) or rows.dtype.kind not in "iu":
         raise InputError(f"streams have shape {rows.shape} and type {rows.dtype}, expected {num_envs} integers")
     return rows.astype(np.int64)
@@ -298,7 +310,7 @@ def checked_rows(rows: npt.ArrayLike, num_envs: int) -> npt.NDArray[np.bool_]:
     Raises:
         InputError: they aren't N booleans.
     """
-    mask = np.asarray(rows)
+    mask = as_array("rows", rows)
     if mask.shape != (num_envs,) or mask.dtype != np.bool_:
         raise InputError(f"rows have shape {mask.shape} and type {mask.dtype}, expected {num_envs} booleans")
     return mask
@@ -314,7 +326,7 @@ def checked_actions(actions: npt.ArrayLike, playing: npt.NDArray[Any], choices: 
     Raises:
         InputError: they are not N integers in that range, or a row's episode has ended.
     """
-    chosen = np.asarray(actions)
+    chosen = as_array("actions", actions)
     if chosen.shape != playing.shape or chosen.dtype.kind not in "iu":
         raise InputError(
             f"actions have shape {chosen.shape} and type {chosen.dtype}, expected {len(playing)} integers in [0, {choices})"

@@ -43,6 +43,8 @@ STRAWBERRY_FLAG = 1 << 16
 
 TOP_SPEED, TOP_SPIN = 320.0, 126.7
 """Units/s of walking; degrees/s of the fastest turn, 20 pixels a frame."""
+PATH_CELLS = 10.0
+"""A typical length of path to the goal, in cells."""
 VELOCITY_BOUND = 1000.0
 """Units/s and degrees/s; the rules reach 320 units/s and 151 degrees/s."""
 TARGET_ROWS, TARGET_COLS = 4, 16
@@ -104,6 +106,14 @@ def navigation_spec(sizes: NavigationSizes) -> WorldSpec:
         "heading": ArraySpec((), "float32", "degrees, counter-clockwise from +x", 0.0, 360.0),
         "cell": ArraySpec((), "int32", "row x cols + col of the cell that holds the agent", 0, cells - 1),
         "goal_cell": ArraySpec((), "int32", "the same for the goal of this episode", -1, cells - 1),
+        "goal_distance": ArraySpec(
+            (),
+            "int32",
+            "cells of shortest path from the agent's cell to the goal's, -1 where there is none",
+            -1,
+            cells - 1,
+            scale=(PATH_CELLS,),
+        ),
         "maze": ArraySpec((), "int32", "index into `task.mazes`", 0, sizes.mazes - 1),
         "fruit_cells": ArraySpec(
             (fruit,), "int32", f"cells of the fruit still to be had, -1 for none; strawberries carry bit {STRAWBERRY_FLAG}", -1

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from env.task import OBSERVATION_SIZES, Task
+from env.text_levels import with_room_to_start, without_pockets
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.errors import InputError
 from maze_gen.generator import GeneratorConfig
@@ -44,7 +45,7 @@ TASKS: dict[str, TaskRow] = {
     "random-goal-small": TaskRow(5, 10, 60, "episode", "episode", "random-goal-small"),
     "random-goal-large": TaskRow(9, 15, 150, "episode", "episode", "random-goal-large"),
     "random-goal-huge": TaskRow(13, 20, 300, "episode", "episode", "random-goal-huge"),
-    "i-maze": TaskRow(13, 13, 60, "episode", "fixed", "i-maze"),
+    "i-maze": TaskRow(13, 11, 60, "episode", "fixed", "i-maze"),
     "procedural-small": TaskRow(5, 10, 60, "episode", "episode", None),
     "procedural-large": TaskRow(9, 15, 150, "episode", "episode", None),
 }
@@ -134,6 +135,7 @@ def task_from_file(
     geometry: Geometry = "thin",
     goal: Literal["fixed", "episode"] | None = None,
     observation_size: int = 84,
+    spawn_distance: int | None = None,
 ) -> Task:
     """A task in the maze of a text file, with the rules of the paper's task that is nearest in size.
 
@@ -141,16 +143,20 @@ def task_from_file(
         goal: `fixed` on the maze's goal, or `episode` to draw goal and fruit once an episode. Without it: `fixed` where the maze
             has one goal, drawn among them where it has several, and among all open cells where it has none, as DeepMind Lab's
             random-goal layouts.
+        spawn_distance: least cells of path between a spawn and the goal. Without it as far as in the paper's tasks, or, where the
+            maze is too small for that, as far as it allows; a `Note` says so.
 
     Raises:
         InputError: the file can't be read, or has no goal and `goal` is `fixed`.
     """
-    maze = load_maze(path, geometry)
+    maze = without_pockets(load_maze(path, geometry), str(path))
     if not maze.goals and goal == "fixed":
         raise InputError(f"{path}: the maze has no goal; mark its cell with G")
     cells = int(maze.open.sum())
     seconds = next((seconds for most, seconds in ((77, 60), (135, 150)) if cells <= most), 300)
     rule = goal or ("fixed" if len(maze.goals) == 1 else "episode")
+    if spawn_distance is None:
+        maze, spawn_distance = with_room_to_start(maze, rule, str(path))
     return Task(
         name=Path(path).stem,
         mazes=(maze,),
@@ -158,4 +164,5 @@ def task_from_file(
         goal=rule,
         fruit="fixed" if maze.apples or maze.strawberries or rule == "fixed" else "episode",
         observation_size=observation_size,
+        spawn_distance=spawn_distance,
     )

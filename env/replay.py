@@ -6,6 +6,7 @@ heading and velocity from the recording; from the first respawn on it takes dura
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,8 +125,8 @@ def main(options: Options) -> int:
     """Replays every trace; returns 1 where a position's error exceeds the tolerance, else 0."""
     if not options.traces:
         raise InputError("no recording given, expected at least one .npz file")
-    if not options.tolerance >= 0:
-        raise InputError(f"--tolerance is {options.tolerance}, expected 0 or more")
+    if not 0 <= options.tolerance < math.inf:
+        raise InputError(f"--tolerance is {options.tolerance}, expected a number of units, 0 or more")
     traces = [read_trace(path) for path in options.traces]
     results = []
     for trace in traces:

@@ -1,7 +1,6 @@
 """What is played in a maze: where mazes come from, the rules of an episode, and what is observed."""
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -14,8 +13,9 @@ from maze_gen.maze import Maze
 SPLITS = ("fixed", "train", "heldout")
 DRAWN = ("fixed", "episode")
 OBSERVATION_SIZES = (84, 42)
+MOST_NAME = 255
 MOST = 1_000_000
-"""The largest number that a rule may have: seconds, frames, cells."""
+"""The largest number that a rule may have: seconds, frames, cells, rewards."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,15 @@ class Task:
     observation_size: int = 84
 
     def __post_init__(self) -> None:
-        """Raises InputError where a rule makes no sense, or the mazes differ in size."""
+        """Raises InputError where a rule makes no sense, or the mazes differ in size or geometry."""
+        if not isinstance(self.name, str) or not self.name.isprintable() or not 0 < len(self.name) <= MOST_NAME:
+            raise InputError(f"a task's name is {str(self.name)[:60]!r}, expected 1 to {MOST_NAME} printable characters")
+        if not isinstance(self.mazes, tuple) or not all(isinstance(maze, Maze) for maze in self.mazes):
+            raise InputError(f"task {self.name!r}: its mazes are {type(self.mazes).__name__}, expected a tuple of mazes")
         if not self.mazes:
             raise InputError(f"task {self.name!r} has no maze")
+        if len({maze.geometry for maze in self.mazes}) > 1:
+            raise InputError(f"task {self.name!r} has thin and block mazes, expected mazes of one geometry")
         sizes = {(maze.rows, maze.cols) for maze in self.mazes}
         if len(sizes) > 1:
             raise InputError(f"task {self.name!r}: its mazes have the sizes {sorted(sizes)}, expected equally large ones")
@@ -67,12 +73,17 @@ class Task:
                 raise InputError(f"task {self.name!r}: {name} is {value!r}, expected a whole number from {least} to {MOST}")
         for name, allowed in (("split", SPLITS), ("goal", DRAWN), ("fruit", DRAWN), ("observation_size", OBSERVATION_SIZES)):
             value = getattr(self, name)
-            if value not in allowed:
+            if type(value) is not type(allowed[0]) or value not in allowed:
                 raise InputError(f"task {self.name!r}: {name} is {value!r}, expected one of {', '.join(map(str, allowed))}")
+        if not isinstance(self.rewards, Rewards):
+            raise InputError(f"task {self.name!r}: its rewards are {type(self.rewards).__name__}, expected Rewards")
         for field in dataclasses.fields(self.rewards):
             value = getattr(self.rewards, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise InputError(f"task {self.name!r}: the reward of {field.name} is {value!r}, expected a finite number")
+            # Written so that NaN is out of range.
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
+                raise InputError(
+                    f"task {self.name!r}: the reward of {field.name} is {value!r}, expected a number from {-MOST} to {MOST}"
+                )
 
     @property
     def episode_steps(self) -> int:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from env.batch import as_array
 from env.episode_choice import EpisodeChoice, Seeds, checked_mazes
 from env.face import Clonable, FaceSettings, Observation, open_worlds, refuse_unknown
 from env.facts import Facts, with_masks
@@ -107,7 +108,7 @@ class KnossosVectorEnv(Clonable, gymnasium.vector.VectorEnv):
         refuse_unknown(options, ("reset_mask", "maze"), "option of reset")
         rows = np.ones(self.num_envs, np.bool_)
         if options.get("reset_mask") is not None:
-            rows = np.asarray(options["reset_mask"])
+            rows = as_array("reset_mask", options["reset_mask"])
             if rows.shape != (self.num_envs,) or rows.dtype != np.bool_ or not rows.any():
                 raise InputError(
                     f"options['reset_mask'] = {options['reset_mask']!r}: expected {self.num_envs} booleans, at least one True"
@@ -131,7 +132,7 @@ class KnossosVectorEnv(Clonable, gymnasium.vector.VectorEnv):
             row = int(np.argmax(begins))
             raise InputError(f"world {row}: its episode has ended; reset(options={{'reset_mask': ...}}) starts its next one")
         if begins.any():
-            self._step_or_begin(np.asarray(actions), begins)
+            self._step_or_begin(as_array("actions", actions), begins)
         else:
             self.batch.step(actions)
         outcome = self.batch.outcome

@@ -6,15 +6,23 @@ Each part is a module of `experiments.benchmarks` with a function `measure(optio
 import importlib
 from dataclasses import asdict
 
+from agents.config import MOST_COUNT, check_range
+from env.backends import MOST_THREADS
 from experiments.benchmarks.measurement import Measurement, machine
 from experiments.benchmarks.options import BenchmarkOptions
 from experiments.options import check_writable, command, write_json
+from maze_gen.generator import parse_size
 
 PARTS = ("engine", "train", "drawing")
 
 
 def run(options: BenchmarkOptions) -> int:
     """Measures the requested parts."""
+    check_range("--seconds", options.seconds, 0, 3600, above=True)
+    check_range("--num-envs", options.num_envs, 1, MOST_COUNT, whole=True)
+    check_range("--threads", options.threads, 1, MOST_THREADS, whole=True)
+    for size in options.sizes:
+        parse_size(size)
     check_writable(options.json)
     measurements: list[Measurement] = []
     for part in options.parts or PARTS:

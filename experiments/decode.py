@@ -84,7 +84,7 @@ def run(options: DecodeOptions) -> None:
     check_writable(options.report)
     checkpoint = load_checkpoint(options.checkpoint)
     world = options.world
-    task = world.make(checkpoint.task.observation_size) if world.given else checkpoint.task
+    task = world.task_or(checkpoint.task)
     logdir = options.logdir or checkpoint_path(options.checkpoint).parent / ANALYSIS
     with ProgressLine() as progress:
         playback = Playback(

@@ -78,6 +78,7 @@ def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()
     """
     from env.backends import make_batch
 
+    replace(world, split=None).check()
     task = checkpoint.task
     if world.given:
         own_split = replace(world, split=None) if world.split in ("fixed", "heldout") else world
@@ -173,6 +174,8 @@ def run(options: EvaluateOptions) -> None:
     from experiments.analysis.evaluation import evaluate
     from experiments.analysis.memory import parse_erasure
 
+    if options.figure is not None and not options.compare:
+        raise InputError(f"--figure {options.figure} draws a comparison: give --compare AGENT AGENT, or leave the option out")
     check_writable(options.json)
     if options.compare:
         run_comparison(options)

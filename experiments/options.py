@@ -8,14 +8,15 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from env.batch import BatchEnv
 from env.registry import TASK_NAMES, make_task, task_from_file
-from env.task import Task
+from env.task import MOST, Task
 from maze_gen.cli import Options, parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, Note, one_line_errors
 from maze_gen.files import write_whole
 from maze_gen.help_page import option_field
@@ -32,6 +33,7 @@ class TaskOptions:
         geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
         split: which mazes: fixed (a task of one layout), train or heldout (generated ones).
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
+        spawn_distance: least cells of path between a spawn and the goal; without it 5, or fewer in a small maze file.
     """
 
     task: str | None = option_field(None, choices=TASK_NAMES, group="Worlds")
@@ -39,6 +41,7 @@ class TaskOptions:
     geometry: Geometry = "thin"
     split: Literal["fixed", "train", "heldout"] | None = None
     backend: Literal["embedded", "lab"] = "embedded"
+    spawn_distance: int | None = None
 
     @property
     def given(self) -> bool:
@@ -48,15 +51,47 @@ class TaskOptions:
         """The task that the options name.
 
         Raises:
-            InputError: both a task and a maze file, neither of them, an unknown name, or a maze file that can't be used.
+            InputError: both a task and a maze file, neither of them, an unknown name, a maze file that can't be used, or an
+                option that does nothing with the others.
         """
-        if self.task is not None and self.maze_file is not None:
-            raise InputError(f"--task {self.task} and --maze-file {self.maze_file} exclude each other: give one of them")
+        self.check()
         if self.maze_file is not None:
-            return task_from_file(self.maze_file, geometry=self.geometry, observation_size=observation_size)
+            return task_from_file(
+                self.maze_file,
+                geometry=self.geometry,
+                observation_size=observation_size,
+                spawn_distance=self.spawn_distance,
+            )
         if self.task is None:
             raise InputError("which task? give --task NAME or --maze-file FILE")
-        return make_task(self.task, split=self.split, observation_size=observation_size)
+        task = make_task(self.task, split=self.split, observation_size=observation_size)
+        return task if self.spawn_distance is None else replace(task, spawn_distance=self.spawn_distance)
+
+    def task_or(self, own: Task) -> Task:
+        """The task that the options name, or a checkpoint's own task where they name none.
+
+        Raises:
+            InputError: as `make`, or a split of a checkpoint's own task is asked for.
+        """
+        if self.given:
+            return self.make(own.observation_size)
+        self.check()
+        if self.split is not None:
+            raise InputError(f"--split {self.split} needs --task NAME: a checkpoint's own mazes are of one split")
+        return own
+
+    def check(self) -> None:
+        """Raises InputError where options exclude each other, or one does nothing with the others."""
+        if self.task is not None and self.maze_file is not None:
+            raise InputError(f"--task {self.task} and --maze-file {self.maze_file} exclude each other: give one of them")
+        if self.geometry != "thin" and self.maze_file is None:
+            raise InputError(f"--geometry {self.geometry} is for --maze-file FILE: give one, or leave the option out")
+        if self.split is not None and self.maze_file is not None:
+            raise InputError(f"--split {self.split} is for --task NAME: --maze-file {self.maze_file} is one maze")
+        if self.spawn_distance is not None and not self.given:
+            raise InputError(f"--spawn-distance {self.spawn_distance} needs --task NAME or --maze-file FILE")
+        if self.spawn_distance is not None and not 0 <= self.spawn_distance <= MOST:
+            raise InputError(f"--spawn-distance {self.spawn_distance}: expected 0 to {MOST} cells of path")
 
     def batch(self, task: Task, num_envs: int, observe: Collection[str] | None = None) -> BatchEnv:
         """A batch of `num_envs` worlds of `task` on the chosen backend, on one thread."""
@@ -68,20 +103,9 @@ class TaskOptions:
 def command(options: type[Options], body: Callable[[Options], int | None]) -> Callable[[], int]:
     """The `main` of a command: parses its options, runs `body`, shows an `InputError` as one line with exit code 2.
 
-    A full disk or a place that can't be written is shown the same way, and Ctrl-C ends with exit code 130.
+    `one_line_errors` says what else is shown as one line.
     """
-
-    @one_line_errors
-    def main() -> int | None:
-        try:
-            return body(parse_options(options))
-        except OSError as error:
-            place = f" {error.filename}" if error.filename else ""
-            raise InputError(f"cannot read or write{place}: {error.strerror or error}") from error
-        except KeyboardInterrupt:
-            return 130
-
-    return main
+    return one_line_errors(lambda: body(parse_options(options)))
 
 
 def renamed_options(arguments: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
@@ -119,14 +143,14 @@ class ProgressLine:
 
     def __call__(self, text: str) -> None:
         if self._live:
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+            say(f"\r\033[K{text}", end="", file=sys.stderr)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + 10
-            print(text, file=sys.stderr, flush=True)
+            say(text, file=sys.stderr)
 
     def __exit__(self, *_: Any) -> None:
         if self._live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            say("\r\033[K", end="", file=sys.stderr)
 
 
 def write_file(path: Path, content: str | bytes) -> None:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import tyro
 
+from agents.config import MOST_COUNT, check_range
 from env.batch import BatchEnv
 from env.navigation import (
     BACKWARD,
@@ -259,9 +260,9 @@ def _player_and_task(options: PlayOptions) -> tuple[Player | None, str, Task, bo
         raise InputError(f"--checkpoint {options.checkpoint} and --policy {options.policy} exclude each other: give one of them")
     if options.checkpoint is not None:
         checkpoint = load_checkpoint(options.checkpoint)
-        task = options.world.make(checkpoint.task.observation_size) if options.world.given else checkpoint.task
+        task = options.world.task_or(checkpoint.task)
         return AgentPlayer(checkpoint, 1), checkpoint.agent_name, task, checkpoint.agent.depth_input
-    world = options.world if options.world.given else TaskOptions(task="static-small", backend=options.world.backend)
+    world = options.world if options.world.given else replace(options.world, task="static-small")
     if options.policy is not None:
         return BASELINES[options.policy](1), f"{options.policy} policy", world.make(), False
     return None, "you", world.make(), False
@@ -271,8 +272,10 @@ def run(options: PlayOptions) -> None:
     from experiments.analysis.scene import Camera
     from experiments.analysis.video import SUFFIXES
 
-    if options.episodes < 1:
-        raise InputError(f"--episodes {options.episodes}: expected at least 1")
+    check_range("--episodes", options.episodes, 1, MOST_COUNT, whole=True)
+    check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
+    if options.seconds is not None:
+        check_range("--seconds", options.seconds, 0, MOST_COUNT, above=True)
     player, who, task, depth = _player_and_task(options)
     video = options.video
     if video is None and not has_screen():

@@ -5,15 +5,18 @@ python -m experiments.quickstart --minutes 2 --task random-goal-small
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, field, replace
 
 import tyro
 
+from agents.config import MOST_COUNT
 from experiments.options import ProgressLine, write_json
-from experiments.train import TrainOptions
+from experiments.train import TrainOptions, analysis_interruptible, say_how_to_go_on
 from experiments.train_options import train_arguments
 from maze_gen.cli import parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, one_line_errors
 
 
@@ -35,8 +38,10 @@ def main() -> int:
     """The command."""
     arguments, default = train_arguments(sys.argv[1:])
     options = parse_options(QuickstartOptions, arguments, default=QuickstartOptions(default))
-    if options.episodes < 2:
-        raise InputError(f"--episodes {options.episodes}: expected at least 2: some to fit decoders on, others to test them")
+    if not 2 <= options.episodes <= MOST_COUNT:
+        raise InputError(
+            f"--episodes {options.episodes}: expected 2 to {MOST_COUNT}: some to fit decoders on, others to test them"
+        )
     # Imported after the options: they bring torch, which --help and mistakes need not wait for.
     from agents.checkpoint import load_checkpoint
     from experiments.analysis.evaluation import evaluate
@@ -49,20 +54,25 @@ def main() -> int:
     if run is None:
         return 1
     if run.interrupted:
-        print(f"go on with: python -m experiments.train --resume {run.folder}")
+        say_how_to_go_on(run)
         return 130
-    checkpoint = load_checkpoint(run.checkpoint)
     report = run.folder / "report.html"
-    with ProgressLine() as progress:
-        playback = Playback(checkpoint.task, options.episodes, 0, checkpoint.backend, progress=progress)
-        found = evaluate(checkpoint, playback, tasks_to_evaluate(checkpoint))
-        write_json(run.folder / "evaluation.json", found.as_json())
-        items = decode(checkpoint, replace(playback, seed=1), run.folder / ANALYSIS, report)
-    print(f"\n{found.table()}\n\n{summary_of(items)}\n")
-    print(f"checkpoint:   {run.checkpoint}")
-    print(f"report:       {report}")
-    print(f"curves:       .venv/bin/tensorboard --logdir {run.folder} --samples_per_plugin images=100")
-    print(f"watch it:     .venv/bin/python -m experiments.play --checkpoint {run.checkpoint}")
+    with analysis_interruptible(run) as interrupted:
+        checkpoint = load_checkpoint(run.checkpoint)
+        with ProgressLine() as progress:
+            playback = Playback(checkpoint.task, options.episodes, 0, checkpoint.backend, progress=progress)
+            found = evaluate(checkpoint, playback, tasks_to_evaluate(checkpoint))
+            write_json(run.folder / "evaluation.json", found.as_json())
+            items = decode(checkpoint, replace(playback, seed=1), run.folder / ANALYSIS, report)
+        say(f"\n{found.table()}\n\n{summary_of(items)}\n")
+    if interrupted:
+        say_how_to_go_on(run)
+        return 130
+    quoted = shlex.quote
+    say(f"checkpoint:   {run.checkpoint}")
+    say(f"report:       {report}")
+    say(f"curves:       .venv/bin/tensorboard --logdir {quoted(str(run.folder))} --samples_per_plugin images=100")
+    say(f"watch it:     .venv/bin/python -m experiments.play --checkpoint {quoted(str(run.checkpoint))}")
     return 0
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from agents.config import TrainConfig, agent_config, preset
+from agents.config import MOST_COUNT, TrainConfig, agent_config, check_range, preset
 from env.task import Task
 from experiments.options import ProgressLine, write_file, write_json
 from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, train_arguments, workers_of
@@ -137,12 +137,10 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[R
     from experiments.reproduction.grid import Conditions, Run, parse_budget, tasks_of
 
     budget = parse_budget(options.budget)
-    for option, number, least in (
-        ("--seeds", options.seeds, 1),
-        ("--episodes", options.episodes, 1),
-    ):
-        if number < least:
-            raise InputError(f"{option} {number}: expected at least {least}")
+    check_range("--seeds", options.seeds, 1, MOST_COUNT, whole=True)
+    check_range("--episodes", options.episodes, 1, MOST_COUNT, whole=True)
+    if options.geometry != "thin" and not options.maze_file:
+        raise InputError(f"--geometry {options.geometry} is for --maze-file FILE: give one, or leave the option out")
     preset(options.preset)
     if not options.agents:
         raise InputError("--agents: expected at least one")

@@ -1,11 +1,13 @@
 """What a training reports while it runs: the line on the screen, TensorBoard, and `progress.jsonl` for learning curves."""
 
+import dataclasses
 import json
 import math
 import sys
 import time
 import warnings
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,32 @@ import psutil
 from agents.learning.learner import Metrics
 from agents.runtime.worker import Report
 from agents.trainer import Callback, Progress, Trainer
+from maze_gen.config_io import History, from_json
+from maze_gen.console import say
+from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
 EPISODES = 100
 """Episodes that a mean return is of."""
 WRITE_SECONDS = 5.0
 """Between two entries in TensorBoard and `progress.jsonl`."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a resumed training's log goes on with."""
+
+    returns: list[float]
+    statistics: list[dict[str, int]]
+    episodes: int
+    latest: dict[str, float | None]
+
+    def __post_init__(self) -> None:
+        if len(self.returns) != len(self.statistics):
+            raise InputError(f"{len(self.returns)} returns and {len(self.statistics)} rows of statistics, expected as many")
+
+
+_HISTORY = History(added={"returns": [], "statistics": [], "episodes": 0, "latest": {}})
 
 
 class RunLog(Callback):
@@ -62,11 +84,11 @@ class RunLog(Callback):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        numbers = [value for value in state.get("returns", []) if isinstance(value, int | float)]
-        self.returns.extend(numbers)
-        self.statistics.extend(row for row in state.get("statistics", []) if isinstance(row, dict))
-        self.episodes = int(state.get("episodes", 0))
-        self.latest = dict(state.get("latest", {}))
+        own = {item.name for item in dataclasses.fields(_Kept)}
+        kept = from_json(_Kept, {name: value for name, value in state.items() if name in own}, "the checkpoint's log", _HISTORY)
+        self.returns.extend(kept.returns)
+        self.statistics.extend(kept.statistics)
+        self.episodes, self.latest = kept.episodes, kept.latest
 
     @property
     def mean_return(self) -> float | None:
@@ -130,13 +152,13 @@ class RunLog(Callback):
         if not self.returns:
             return {}
         names = self.statistics[-1]
-        means = {f"episode/{name}": sum(row[name] for row in self.statistics) / len(self.statistics) for name in names}
+        means = {f"episode/{name}": sum(row.get(name, 0) for row in self.statistics) / len(self.statistics) for name in names}
         return {"episode/return": sum(self.returns) / len(self.returns), **means}
 
     def show(self, progress: Progress, last: bool = False) -> None:
         """The progress line: in place on a terminal, else a line every ten seconds."""
         now = time.monotonic()
-        terminal = sys.stdout.isatty()
+        terminal = not sys.stdout.closed and sys.stdout.isatty()
         if not last and now - self._shown < (0.5 if terminal else 10.0):
             return
         self._shown = now
@@ -145,7 +167,7 @@ class RunLog(Callback):
         left = "" if seconds_left is None or last else f" | {clock(seconds_left)} left"
         score = "no episode yet" if mean is None else f"return {mean:.1f}"
         line = f"{progress.frames / 1e6:7.3f} M frames | {rate:8,.0f} frames/s | {score}{left}"
-        print(f"\r\x1b[K{line}" if terminal else line, end="\n" if last or not terminal else "", flush=True)
+        say(f"\r\x1b[K{line}" if terminal else line, end="\n" if last or not terminal else "")
 
     def close(self) -> None:
         self.board.close()
@@ -184,7 +206,8 @@ def _drop_later(progress: Path, frames: int) -> None:
 
 def _frames_of(line: str) -> float:
     try:
-        return json.loads(line)["frames"]
-    except (json.JSONDecodeError, KeyError, TypeError):
+        frames = json.loads(line)["frames"]
+        return frames if isinstance(frames, int | float) else float("inf")
+    except (ValueError, KeyError, TypeError, RecursionError):
         # Half a line, of a session that was killed while it wrote.
         return float("inf")

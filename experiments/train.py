@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from agents.config import MOST_COUNT
 from env.batch import TaskLike
 from experiments.options import ProgressLine, write_json
 from experiments.train_options import Plan, TrainOptions, make_plan, train_arguments, write_config
 from maze_gen.cli import parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.help_page import option_field
 
@@ -58,13 +60,18 @@ def train(options: TrainOptions, task: TaskLike | None = None) -> RunResult:
         DivergedError: the parameters are no longer finite; the last finite checkpoint is in the run's folder.
         WorkerError: a worker's process died; the last checkpoint is in the run's folder.
     """
+    plan = make_plan(options, task)
+    with plan.lock:
+        return _run(plan, options)
+
+
+def _run(plan: Plan, options: TrainOptions) -> RunResult:
     from agents.checkpoint import CHECKPOINT
     from agents.checkpoint_saver import CheckpointSaver
     from agents.trainer import Trainer
     from experiments.analysis.during_training import AnalysisCallback
     from experiments.run_log import RunLog
 
-    plan = make_plan(options, task)
     saver = CheckpointSaver(plan.folder / CHECKPOINT, options.checkpoint_minutes)
     write_config(plan)
     earlier = plan.training.earlier
@@ -134,14 +141,14 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
     try:
         return train(options)
     except WorkerError as error:
-        print(f"error: {' '.join(str(error).splitlines()[:1])}; the training ended", file=sys.stderr)
+        say(f"error: {' '.join(str(error).splitlines()[:1])}; the training ended", file=sys.stderr)
         folder = options.run_dir or options.resume
         if folder is not None:
-            print(f"go on with: {resume_command(folder)}", file=sys.stderr)
-        print("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
+            say(f"go on with: {resume_command(folder)}", file=sys.stderr)
+        say("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
         return None
     except KeyboardInterrupt:
-        print("error: interrupted twice, nothing more was saved", file=sys.stderr)
+        say("error: interrupted, nothing more was saved", file=sys.stderr)
         return None
     except OSError as error:
         raise InputError(f"cannot write {error.filename or 'the run'}: {error.strerror or error}") from error
@@ -165,28 +172,49 @@ def main() -> int:
     """The command."""
     arguments, default = train_arguments(sys.argv[1:])
     options = parse_options(CommandOptions, arguments, default=CommandOptions(default))
-    if options.analysis_episodes == 1 or options.analysis_episodes < 0:
-        raise InputError(f"--analysis-episodes {options.analysis_episodes}: expected 0 for none, or at least 2")
+    if options.analysis_episodes == 1 or not 0 <= options.analysis_episodes <= MOST_COUNT:
+        raise InputError(f"--analysis-episodes {options.analysis_episodes}: expected 0 for none, or 2 to {MOST_COUNT}")
     result = train_or_explain(options.training)
     if result is None:
         return 1
-    if options.analysis_episodes and not result.interrupted:
-        _analyse(result, options.analysis_episodes)
-    print(f"checkpoint: {result.checkpoint}")
-    print(f"go on with: {resume_command(result.folder)}")
-    return 130 if result.interrupted else 0
+    interrupted = result.interrupted
+    if options.analysis_episodes and not interrupted:
+        interrupted = not _analyse(result, options.analysis_episodes)
+    say_how_to_go_on(result)
+    return 130 if interrupted else 0
 
 
-def _analyse(result: RunResult, episodes: int) -> None:
-    from agents.checkpoint import load_checkpoint
-    from experiments.analysis.playback import Playback
-    from experiments.decode import ANALYSIS, decode, summary_of
+def say_how_to_go_on(result: RunResult) -> None:
+    """Prints where the checkpoint is, and the command that trains on."""
+    say(f"checkpoint: {result.checkpoint}")
+    say(f"go on with: {resume_command(result.folder)}")
 
-    checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
-    with ProgressLine() as progress:
-        playback = Playback(checkpoint.task, episodes, 1, checkpoint.backend, progress=progress)
-        items = decode(checkpoint, playback, result.folder / ANALYSIS, report)
-    print(f"{summary_of(items)}\nreport: {report}")
+
+def _analyse(result: RunResult, episodes: int) -> bool:
+    """Analyses the trained agent and prints the key numbers; False where Ctrl-C came before the end."""
+    with analysis_interruptible(result) as interrupted:
+        from agents.checkpoint import load_checkpoint
+        from experiments.analysis.playback import Playback
+        from experiments.decode import ANALYSIS, decode, summary_of
+
+        checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
+        with ProgressLine() as progress:
+            playback = Playback(checkpoint.task, episodes, 1, checkpoint.backend, progress=progress)
+            items = decode(checkpoint, playback, result.folder / ANALYSIS, report)
+        say(f"{summary_of(items)}\nreport: {report}")
+    return not interrupted
+
+
+@contextmanager
+def analysis_interruptible(result: RunResult) -> Iterator[list[int]]:
+    """A block that Ctrl-C ends, with a line that says that the training is saved; the list has an entry then."""
+    interrupted: list[int] = []
+    try:
+        yield interrupted
+    except KeyboardInterrupt:
+        interrupted.append(signal.SIGINT)
+        again = shlex.join(["python", "-m", "experiments.decode", "--checkpoint", str(result.checkpoint)])
+        say(f"\nthe analysis was interrupted; the training is saved; analyse it with: {again}", file=sys.stderr)
 
 
 if __name__ == "__main__":

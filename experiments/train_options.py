@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,11 @@ import tyro
 
 from agents.config import AGENTS, PRESETS, LossWeights, TrainConfig, agent_config, check_range, preset
 from env.batch import TaskLike
+from env.memory import check_memory
 from env.registry import TASK_NAMES
 from experiments.options import TaskOptions, renamed_options, write_json
+from experiments.run_folder import FolderLock, lock_folder, new_folder
+from experiments.training_memory import training_bytes
 from maze_gen.cli import REGISTRY, option_values
 from maze_gen.config_io import to_json
 from maze_gen.errors import InputError
@@ -38,6 +40,7 @@ class TrainOptions:
         task: a name of the registry; static-small where neither this nor a maze file is given.
         maze_file: a text maze that is made into a task of its own.
         geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
+        spawn_distance: least cells of path between a spawn and the goal; 5, or fewer in a small maze file, where it isn't given.
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
         agent: a row of the table of agents; nav-d1d2l where it isn't given.
         preset: the settings to start from: fast (learns in minutes), gpu (the same in 1,024 worlds; what --device cuda starts
@@ -59,6 +62,7 @@ class TrainOptions:
     task: str | None = option_field(None, shown=DEFAULT_TASK, choices=TASK_NAMES, group="What is trained")
     maze_file: Path | None = None
     geometry: Geometry = "thin"
+    spawn_distance: int | None = None
     backend: Literal["embedded", "lab"] | None = option_field(None, shown="embedded")
     agent: str | None = option_field(None, shown=DEFAULT_AGENT, choices=AGENTS)
     preset: str = option_field("fast", choices=PRESETS)
@@ -93,20 +97,26 @@ def workers_of(workers: int | None, device: str) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """Options and the checkpoint to go on with, made into one description of what to train."""
+    """Options and the checkpoint to go on with, made into one description of what to train.
+
+    Attributes:
+        lock: of the run's folder, to be released after the training.
+    """
 
     training: Training
     budget: Budget
     folder: Path
+    lock: FolderLock
 
 
 def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
-    """Checks the options, reads what they name, makes the run's folder.
+    """Checks the options, reads what they name, makes the run's folder and locks it.
 
     Raises:
         InputError: as `train`.
     """
     from agents.checkpoint import CHECKPOINT, checkpoint_path, load_checkpoint
+    from agents.runtime.worker import initial_model
     from agents.trainer import Training
     from env.backends import make_batch
 
@@ -117,23 +127,26 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         _check_resumed(options, earlier)
         name, agent, played, backend, seed = earlier.agent_name, earlier.agent, earlier.task, earlier.backend, earlier.seed
         folder = options.run_dir or checkpoint_path(earlier.origin).parent
+        resumed = checkpoint_path(earlier.origin)
     else:
         name = options.agent or DEFAULT_AGENT
         agent = agent_config(name)
         played = _named_task(options) if task is None else task
         backend, seed = options.backend or "embedded", 1 if options.seed is None else options.seed
-        folder = options.run_dir or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}"
-        if (folder / CHECKPOINT).exists():
-            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
-    # What the rules need of the mazes, and the backend of this machine, is checked here, not by a worker that dies of it.
+        folder = options.run_dir
+        resumed = None
+    # What the rules need of the mazes, the backend of this machine, and the agent's parts, are checked before a folder is made.
     if options.device == "cuda" and backend == "lab":
         raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
     make_batch(played, 1, backend=backend, device=options.device).close()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the run's folder {folder}: {error.strerror}") from error
+    initial_model(agent, played.spec(), options.settings, seed)
     workers = workers_of(options.workers, options.device)
+    if options.device == "cpu":
+        processes = 0 if options.serial else workers
+        check_memory(
+            f"--num-envs {options.settings.num_envs} --workers {workers}",
+            training_bytes(agent, options.settings, played.spec(), workers, processes),
+        )
     training = Training(
         name,
         agent,
@@ -147,12 +160,18 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         serial=options.serial,
         earlier=earlier,
     )
-    return Plan(training, _budget(options), folder)
+    if folder is None:
+        folder = new_folder(f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}")
+    return Plan(training, _budget(options), folder, lock_folder(folder, CHECKPOINT, resumed))
 
 
 def _named_task(options: TrainOptions) -> TaskLike:
-    named = TaskOptions(task=options.task, maze_file=options.maze_file, geometry=options.geometry)
-    world = named if named.given else dataclasses.replace(named, task=DEFAULT_TASK)
+    world = TaskOptions(
+        task=DEFAULT_TASK if options.task is None and options.maze_file is None else options.task,
+        maze_file=options.maze_file,
+        geometry=options.geometry,
+        spawn_distance=options.spawn_distance,
+    )
     return world.make(options.settings.observation_size)
 
 
@@ -193,7 +212,10 @@ def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
             raise InputError(f"{option} {given}: {path} was trained with {found}; leave the option out to go on with it")
     if options.maze_file is not None:
         raise InputError(f"--maze-file {options.maze_file}: {path} brings its own maze; leave the option out")
-    for name in ("observation_size", "encoder", "depth_form"):
+    if options.spawn_distance is not None or options.geometry != "thin":
+        option = "--geometry" if options.spawn_distance is None else "--spawn-distance"
+        raise InputError(f"{option}: {path} brings its own task; leave the option out")
+    for name in ("observation_size", "encoder", "critic_sees", "depth_form"):
         given, found = getattr(options.settings, name), getattr(earlier.config, name)
         if given != found:
             raise InputError(f"--{name.replace('_', '-')} {given}: {path} was trained with {found}")
@@ -272,7 +294,7 @@ def parse_loss_weights(text: str) -> LossWeights:
     Raises:
         InputError: anything else, or no auxiliary loss of that name.
     """
-    from auxiliary.registry import LOSSES
+    from auxiliary.registry import loss_factory
 
     weights = LossWeights()
     for part in text.split(","):
@@ -281,13 +303,14 @@ def parse_loss_weights(text: str) -> LossWeights:
             weights[name.strip()] = float(number)
         except ValueError:
             equals = ""
-        if not equals or name.strip() not in LOSSES:
-            raise InputError(f"{LOSS_WEIGHT} {part}: expected NAME=NUMBER with a name of {', '.join(LOSSES)}")
+        if not equals:
+            raise InputError(f"{LOSS_WEIGHT} {part}: expected NAME=NUMBER, NAME being an auxiliary loss's")
+        loss_factory(name.strip())
     return weights
 
 
 def str_of_loss_weights(weights: LossWeights) -> str:
-    return ",".join(f"{name}={weight:g}" for name, weight in weights.items())
+    return ",".join(f"{name}={weight!r}" for name, weight in weights.items())
 
 
 @REGISTRY.primitive_rule
@@ -313,6 +336,10 @@ def default_options(arguments: list[str]) -> TrainOptions:
         from agents.checkpoint import load_checkpoint
 
         earlier = load_checkpoint(values["--resume"])
+        if values.get("--preset", earlier.preset) != earlier.preset:
+            raise InputError(
+                f"--preset {values['--preset']}: {earlier.origin} was trained with {earlier.preset}; leave the option out"
+            )
         return TrainOptions(settings=earlier.config, preset=earlier.preset)
     name = values.get("--preset", "gpu" if values.get("--device") == "cuda" else "fast")
     return TrainOptions(settings=preset(name), preset=name) if name in PRESETS else TrainOptions()

@@ -73,6 +73,8 @@ def chosen_maze(options: Options) -> Maze:
     Raises:
         InputError: options exclude each other, or a value is out of range.
     """
+    if options.scale != Options.scale and options.picture is None:
+        raise InputError(f"--scale {options.scale} is of --picture FILE: give one, or leave the option out")
     if options.name is None and options.maze_file is None:
         rows, cols = parse_size(options.size)
         config = GeneratorConfig(

@@ -139,7 +139,7 @@ def _scalar(hint: Any, value: Any, origin: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         if abs(value) < MOST_INTEGER or (isinstance(value, float) and math.isfinite(value)):
             return float(value)
-    elif hint is str and isinstance(value, str):
+    elif hint is str and isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value):
         return value
     words = {bool: "true or false", int: "a whole number below 2**63", float: "a finite number", str: "a text"}
     raise InputError(f"{origin} is {_short(value)}, expected {words.get(hint, hint)}")

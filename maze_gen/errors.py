@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from maze_gen.console import mute, say
+
 
 class InputError(ValueError):
     """Input from outside is wrong; the message names the value, what was expected and where it came from."""
@@ -16,7 +18,11 @@ class Note(UserWarning):
 
 
 def one_line_errors(command: Callable[[], int | None]) -> Callable[[], int]:
-    """Wraps a command so that an `InputError` is one line on stderr and exit code 2, and a `Note` one line."""
+    """Wraps a command so that an `InputError` is one line on stderr and exit code 2, and a `Note` one line.
+
+    So is a full disk, a place that can't be read or written, and memory that isn't there; Ctrl-C ends with exit code 130. A
+    closed stdout ends a command that has nothing to do but to print, quietly and with exit code 0.
+    """
 
     @functools.wraps(command)
     def run() -> int:
@@ -24,7 +30,7 @@ def one_line_errors(command: Callable[[], int | None]) -> Callable[[], int]:
 
         def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
             if issubclass(category, Note):
-                print(f"note: {message}", file=sys.stderr)
+                say(f"note: {message}", file=sys.stderr)
             else:
                 shown(message, category, *rest, **more)
 
@@ -32,8 +38,20 @@ def one_line_errors(command: Callable[[], int | None]) -> Callable[[], int]:
         try:
             return command() or 0
         except InputError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            say(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             return 2
+        except BrokenPipeError:
+            mute(sys.stdout)
+            return 0
+        except OSError as error:
+            place = f" {error.filename}" if error.filename else ""
+            say(f"error: cannot read or write{place}: {error.strerror or error}", file=sys.stderr)
+            return 2
+        except MemoryError:
+            say("error: not enough memory", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            return 130
         finally:
             warnings.showwarning = shown
 

@@ -58,6 +58,8 @@ class GeneratorConfig:
             count = getattr(self, name)
             if count is not None and count < 0:
                 raise InputError(f"{name} = {count}: expected 0 or more")
+        if self.rooms is not None and self.rooms > self.rows * self.cols:
+            raise InputError(f"rooms = {self.rooms}: expected at most one a cell, {self.rows * self.cols}")
         things = self.apples + self.goals + self.spawns
         # A thing of each kind that may be anywhere needs a cell that holds nothing.
         needed = things + (0 if self.goals else 1)

@@ -13,6 +13,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from maze_gen.errors import InputError
+from maze_gen.proof import check_array, check_faces, check_walls, checked_things
+
 CELL_UNITS = 100.0
 
 Cell = tuple[int, int]
@@ -34,6 +37,10 @@ FIRST_LANDMARK_FACE = 16
 LANDMARKS = 64
 """Distinct landmark pictures: face codes 16 to 79. A maze shows each at most once."""
 THEMES = 5
+
+_KNOWN_FACES = np.zeros(256, dtype=np.bool_)
+_KNOWN_FACES[: PLAIN_FACE + COLOURED_FACES + 1] = True
+_KNOWN_FACES[FIRST_LANDMARK_FACE : FIRST_LANDMARK_FACE + LANDMARKS] = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +72,10 @@ class Maze:
         goals: cells where the goal may be; empty means every open cell without fruit.
         decoration: appearance of the walls; its faces are nonzero exactly where `walls` is True.
 
-    Two mazes are equal if all of these are.
+    Two mazes are equal if all of these are. Whoever makes one, it is proved when it is made.
+
+    Raises:
+        InputError: these are no maze; the message names the cell.
     """
 
     geometry: Geometry
@@ -78,6 +88,16 @@ class Maze:
     goals: tuple[Cell, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        if not isinstance(self.geometry, str) or self.geometry not in ("thin", "block"):
+            raise InputError(f"a maze's geometry is {self.geometry!r}, expected thin or block")
+        check_array("open", self.open, (None, None), np.bool_)
+        check_array("walls", self.walls, (self.rows, self.cols, 4), np.bool_)
+        check_array("faces", self.decoration.faces, (self.rows, self.cols, 4), np.uint8)
+        check_walls(self.open, self.walls, self.geometry == "block")
+        check_faces(self.decoration.theme, self.decoration.faces, self.walls, THEMES, _KNOWN_FACES)
+        kinds = ("spawns", "apples", "strawberries", "goals")
+        for kind, cells in checked_things(self.open, {kind: getattr(self, kind) for kind in kinds}).items():
+            object.__setattr__(self, kind, cells)
         for array in (self.open, self.walls, self.decoration.faces):
             array.setflags(write=False)
 

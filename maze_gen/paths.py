@@ -113,6 +113,23 @@ def spawn_cells(maze: Maze, goal_cell: Cell, spawn_distance: int = SPAWN_DISTANC
     return tuple((row, col) for row, col in np.argwhere(far).tolist())
 
 
+def farthest_spawns(maze: Maze, enough: int = SPAWN_DISTANCE) -> npt.NDArray[np.int32]:
+    """[rows, cols] int32: cells of path from each cell to the farthest spawn (any open cell where there are none), -1 for none.
+
+    Where a cell that may hold the goal has a spawn `enough` cells away, so far is exact enough: the value may be that of any such
+    spawn. Two or three searches are enough for most mazes, however large.
+    """
+    spawns = list(maze.spawns) or [(row, col) for row, col in np.argwhere(maze.open).tolist()]
+    goals = tuple(np.array(goal_cells(maze), dtype=np.intp).reshape(-1, 2).T)
+    farthest = np.full(maze.open.shape, UNREACHABLE, dtype=np.int32)
+    for spawn in [spawns[0], spawns[-1], *spawns[1:-1]]:
+        farthest = np.maximum(farthest, distances(maze, spawn))
+        reached = farthest[goals]
+        if (reached >= enough).all() or (reached == UNREACHABLE).any():
+            break
+    return farthest
+
+
 def mean_spawn_to_goal(maze: Maze, spawn_distance: int = SPAWN_DISTANCE) -> float:
     """Mean cells of path over every pair of a goal and a spawn that the rule of `spawn_cells` allows with it.
 

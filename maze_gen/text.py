@@ -5,47 +5,59 @@
 where there is a wall; the posts at even rows and even columns have no meaning but must be `*` on the border. In `block` text
 every character is a cell.
 
+`block` text follows the rules of DeepMind Lab's text levels: empty lines are ignored; the longest line gives the width, and what
+shorter ones lack is wall; `H` and `I`, Lab's doors, are open passages; every other printable character is floor; the border need
+not be wall, because what lies outside is. `thin` text is of this project, and strict.
+
 Text has no decoration. `read_maze` derives it from the layout, so that reading a text twice gives equal mazes, and so does
 writing and reading back a maze that was read or generated.
 """
 
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from maze_gen.decoration import default_seed, redecorated
-from maze_gen.errors import InputError
+from maze_gen.errors import InputError, Note
 from maze_gen.maze import EAST, NORTH, SOUTH, WEST, Cell, Decoration, Geometry, Maze
 
 WALL, FLOOR, SPAWN, APPLE, STRAWBERRY, GOAL = "* PASG"
+DOORS = "HI"
 LARGEST_TEXT = 1 << 20
-"""Bytes; larger files are rejected without being parsed."""
+"""Bytes; larger files are rejected without being parsed, and lines that make a larger grid."""
 
 
 def read_maze(text: str, geometry: Geometry = "thin", origin: str = "<text>") -> Maze:
     """Reads a maze from its text.
 
     Args:
-        text: lines of equal length; empty lines at the end don't count.
+        text: lines, of equal length where it is `thin`; empty lines at the end don't count.
         geometry: `thin` or `block`.
         origin: name of the text's source, for error messages.
+
+    Characters of `block` text that mean nothing here are floor, and doors are open; a `Note` says how many there are.
 
     Raises:
         InputError: the text isn't a maze; the message has the origin and, where known, line and column, counted from 1.
     """
     if geometry not in ("thin", "block"):
         raise InputError(f"{origin}: unknown geometry {geometry!r}: expected thin or block")
-    characters = _characters(text, origin)
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    if lines == [""]:
+        raise InputError(f"{origin}: the maze is empty: expected lines of '{WALL}' and spaces")
     if geometry == "thin":
+        characters = _thin_characters(lines, origin)
         _check_thin(characters, origin)
+        _check_border(characters, origin)
         cells = characters[1::2, 1::2]
         open, walls = _thin_walls(characters)
     else:
-        cells = characters
-        open = characters != WALL
+        cells = _block_characters(lines, origin)
+        open = cells != WALL
         walls = block_walls(open)
-    _check_border(characters, origin)
     if not open.any():
         raise InputError(f"{origin}: no cell that one can stand in: expected at least one that isn't '{WALL}'")
     return with_default_decoration(
@@ -144,19 +156,17 @@ def with_default_decoration(maze: Maze) -> Maze:
     return redecorated(maze, default_seed(maze.layout_digest))
 
 
-def _characters(text: str, origin: str) -> npt.NDArray[np.str_]:
+def _thin_characters(lines: list[str], origin: str) -> npt.NDArray[np.str_]:
     """[lines, columns] of single characters, all of them known."""
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    if lines == [""]:
-        raise InputError(f"{origin}: the maze is empty: expected lines of '{WALL}' and spaces")
     width = len(lines[0])
     known = {WALL, FLOOR, SPAWN, APPLE, STRAWBERRY, GOAL}
     for number, line in enumerate(lines, 1):
         if unknown := set(line) - known:
             column = min(line.index(character) for character in unknown)
+            hint = "; is it a text level of DeepMind Lab? then --geometry block reads it" if line[column].isprintable() else ""
             raise InputError(
                 f"{origin}: line {number}, column {column + 1}: unknown character {line[column]!r}: "
-                f"expected '{WALL}' wall, space floor, P spawn, A apple, S strawberry or G goal"
+                f"expected '{WALL}' wall, space floor, P spawn, A apple, S strawberry or G goal{hint}"
             )
         if len(line) != width:
             raise InputError(
@@ -164,6 +174,42 @@ def _characters(text: str, origin: str) -> npt.NDArray[np.str_]:
                 f"{len(line)} characters: expected {width} as in line 1"
             )
     return np.array([list(line) for line in lines])
+
+
+def _block_characters(lines: list[str], origin: str) -> npt.NDArray[np.str_]:
+    """[lines, columns] of single characters by DeepMind Lab's rules; those that it doesn't know are floor."""
+    found: Counter[str] = Counter()
+    for number, line in enumerate(lines, 1):
+        if not line.isprintable():
+            column = next(column for column, character in enumerate(line) if not character.isprintable())
+            raise InputError(
+                f"{origin}: line {number}, column {column + 1}: unknown character {line[column]!r}: expected '{WALL}' wall, "
+                "or a character that can be printed"
+            )
+        found.update(line)
+    lines = [line for line in lines if line]
+    width = max(map(len, lines))
+    if len(lines) * width > LARGEST_TEXT:
+        raise InputError(
+            f"{origin}: {len(lines)} lines and a longest one of {width} characters: expected {LARGEST_TEXT} cells at most"
+        )
+    _note_others(found, origin)
+    return np.array([list(line.ljust(width, WALL)) for line in lines])
+
+
+def _note_others(found: Counter[str], origin: str) -> None:
+    """Warns of characters that have no meaning here."""
+    doors = sum(found[character] for character in DOORS)
+    others = {character: count for character, count in found.items() if character not in {*DOORS, *"* PASG"}}
+    parts = []
+    if doors:
+        parts.append(f"{doors} door{'s' * (doors > 1)} (H, I) {'are open passages' if doors > 1 else 'is an open passage'}")
+    if others:
+        count = sum(others.values())
+        names = ", ".join(sorted(others)[:8]) + ("…" if len(others) > 8 else "")
+        parts.append(f"{count} other character{'s' * (count > 1)} ({names}) {'are' if count > 1 else 'is'} floor")
+    if parts:
+        warnings.warn(f"{origin}: {' and '.join(parts)}", Note, stacklevel=4)
 
 
 def _check_thin(characters: npt.NDArray[np.str_], origin: str) -> None:

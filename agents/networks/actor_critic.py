@@ -4,15 +4,19 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from agents.config import AgentConfig
-from agents.networks.cores import CORES, CoreInput, State
+from agents.config import AgentConfig, NetworkSettings
+from agents.networks.cores import CoreInput, State, core_factory
+from agents.networks.critic import PrivilegedCritic
 from agents.networks.distributions import ActionDistribution, PolicyHead
 from agents.networks.encoders import make_encoder
 from agents.networks.inputs import Inputs, Perception
 from agents.networks.policy_heads import make_policy_head
+from agents.networks.slow_units import slow_down
 from agents.precision import whole_precision
 from env.batch import WorldSpec
-from maze_gen.errors import InputError
+
+BUILT = NetworkSettings()
+"""The settings of a network where none are given."""
 
 
 @dataclass
@@ -38,23 +42,25 @@ class AgentNetwork(nn.Module):
     Args:
         agent: which core, and what is perceived.
         spec: of the worlds.
-        encoder: a name of the table of encoders.
+        settings: how it is built, the encoder among them.
 
     Raises:
         InputError: an unknown core or encoder, or worlds that don't fit them.
     """
 
-    def __init__(self, agent: AgentConfig, spec: WorldSpec, encoder: str = "convolutional") -> None:
+    def __init__(self, agent: AgentConfig, spec: WorldSpec, settings: NetworkSettings = BUILT) -> None:
         super().__init__()
-        if agent.core not in CORES:
-            raise InputError(f"core {agent.core!r}: expected one of {', '.join(CORES)}")
-        self.perception = Perception(agent, spec)
-        self.encoder = make_encoder(encoder, self.perception)
-        self.core = CORES[agent.core](CoreInput(self.encoder.features, self.perception))
+        core = core_factory(agent.core)
+        self.critic = PrivilegedCritic(spec, settings.critic_sees) if settings.critic_sees else None
+        self.perception = Perception(agent, spec, self.critic.inputs if self.critic else 0)
+        self.encoder = make_encoder(settings.encoder, self.perception)
+        self.core = core(CoreInput(self.encoder.features, self.perception))
         self.policy: PolicyHead = make_policy_head(spec.action, self.core.width)
         self.value = nn.Linear(self.core.width, 1)
         # Drawn last, so that a seed gives the same parameters as ever.
         self.policy.initialise()
+        if settings.slow_units:
+            slow_down(self.core, settings.slow_units, settings.slow_steps)
 
     def initial_state(self, batch: int) -> State:
         """The state at an episode's start: zeros."""
@@ -64,13 +70,13 @@ class AgentNetwork(nn.Module):
         """One step of N rows; inputs [N, ...], state [N, ...]."""
         features = self.encoder(inputs.image)
         core, state = self.core.step(features, inputs, state)
-        return self._outputs(features, core), state
+        return self._outputs(features, core, inputs), state
 
     def unroll(self, inputs: Inputs, state: State, starts: Tensor) -> Outputs:
         """A sequence: inputs [T, B, ...], state [B, ...] before its first step, starts [T, B] bool."""
         T, B = starts.shape
         features = self.encoder(inputs.image.flatten(0, 1)).view(T, B, self.encoder.features)
-        return self._outputs(features, self.core.unroll(features, inputs, state, starts))
+        return self._outputs(features, self.core.unroll(features, inputs, state, starts), inputs)
 
     def distribution(self, outputs: Outputs) -> ActionDistribution:
         """The policy that `outputs` parametrise."""
@@ -85,7 +91,11 @@ class AgentNetwork(nn.Module):
         """Widths of `layers`, by name."""
         return {"encoder": self.encoder.features, **self.core.layer_widths}
 
-    def _outputs(self, features: Tensor, core: Tensor) -> Outputs:
+    def _outputs(self, features: Tensor, core: Tensor, inputs: Inputs) -> Outputs:
         with whole_precision(core.device):
             whole = core.to(self.value.weight.dtype)
-            return Outputs(self.policy(whole), self.value(whole).squeeze(-1), features, core)
+            # In this order: the backward adds gradients in the reverse of it, and their last bits depend on that.
+            policy, value = self.policy(whole), self.value(whole).squeeze(-1)
+            if self.critic is not None:
+                value = value + self.critic(inputs.privileged)
+            return Outputs(policy, value, features, core)

@@ -1,4 +1,5 @@
-"""What lies between the encoder and the heads, with or without memory. A new body is a subclass of `Core` and a line."""
+"""What lies between the encoder and the heads, with or without memory. A new body is a module with a
+subclass of `Core` (see `core_factory`)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from agents.networks.inputs import Inputs, Perception
 from agents.networks.lstm import LSTM
+from maze_gen.errors import InputError
+from maze_gen.plugins import plugin
 
 CORE_FEATURES = 256
 FIRST_MEMORY = 64
@@ -143,8 +146,22 @@ class NavCore(Core):
         return torch.cat((features, first, inputs.vector * self.vector_factor, inputs.action), -1)
 
 
-CORES: dict[str, Callable[[CoreInput], Core]] = {"feedforward": FeedforwardCore, "lstm": LstmCore, "nav": NavCore}
-"""By the name in `AgentConfig.core`."""
+CoreFactory = Callable[[CoreInput], Core]
+
+CORES: dict[str, CoreFactory] = {"feedforward": FeedforwardCore, "lstm": LstmCore, "nav": NavCore}
+"""By the name in `AgentConfig.core`; another module of this folder is a body too, see `core_factory`."""
+
+
+def core_factory(name: str) -> CoreFactory:
+    """What makes the core of a name: a row of `CORES`, else `CORE` of the module of that name in this folder.
+
+    Raises:
+        InputError: neither.
+    """
+    found = CORES.get(name) or plugin(__package__, name, "CORE")
+    if found is None:
+        raise InputError(f"core {name!r}: expected one of {', '.join(CORES)}, or a module of agents/networks that has a CORE")
+    return found
 
 
 def keep_state(state: State, starts: Tensor) -> State:

@@ -1,7 +1,7 @@
 """What an agent perceives: the arrays of an observation joined into pictures and vectors, the last action and the last reward."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
@@ -20,12 +20,14 @@ class Inputs:
         vector: [..., V] float32, all other arrays that it perceives, one after the other; V may be 0.
         reward: [...] float32, of the step before; 0 at an episode's start.
         action: [..., A] float32, one-hot for each part of the action, of the step before; all 0 at an episode's start.
+        privileged: [..., C] float32, what the critic alone reads, while training; C is 0 without a privileged critic.
     """
 
     image: Tensor
     vector: Tensor
     reward: Tensor
     action: Tensor
+    privileged: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def rows(self, rows: Tensor) -> "Inputs":
         """The same of some rows of a sequence: [T, B, ...] → [T, len(rows), ...]."""
@@ -47,8 +49,11 @@ class Perception:
         action_sizes: number of choices of each part of an action.
     """
 
-    def __init__(self, agent: AgentConfig, spec: WorldSpec) -> None:
+    def __init__(self, agent: AgentConfig, spec: WorldSpec, privileged_width: int = 0) -> None:
         """Asks the specification.
+
+        Args:
+            privileged_width: C, entries that the critic reads.
 
         Raises:
             InputError: the agent wants an array that the worlds can't make, or pictures that differ in size.
@@ -69,12 +74,17 @@ class Perception:
             scales += array.scale or (1.0,) * width
         self.vector_scale = tuple(scales)
         self.action_sizes = spec.action.sizes
+        self.privileged_width = privileged_width
 
     def allocate(self, leading: Sequence[int], device: torch.device | str = "cpu") -> Inputs:
         """Inputs of zeros with these leading axes."""
         zeros = lambda *shape, dtype=torch.float32: torch.zeros(*leading, *shape, dtype=dtype, device=device)  # noqa: E731
         return Inputs(
-            zeros(*self.image_shape, dtype=torch.uint8), zeros(len(self.vector_scale)), zeros(), zeros(sum(self.action_sizes))
+            zeros(*self.image_shape, dtype=torch.uint8),
+            zeros(len(self.vector_scale)),
+            zeros(),
+            zeros(sum(self.action_sizes)),
+            zeros(self.privileged_width),
         )
 
     def present(self, observation: Mapping[str, Tensor], num_envs: int, device: torch.device | str) -> Inputs:

@@ -185,8 +185,11 @@ class ProcessRuntime:
             with self._asked.get_lock():
                 self._asked.value += 1
             deadline = time.monotonic() + timeout
+            # Not added to `_pending` before the next `poll`, which returns that very list: it would double each time.
+            arrived: list[Report] = []
             while not all(member.answered for member in self.members) and (left := deadline - time.monotonic()) > 0:
-                self._pending += self.poll(min(left, 0.1))
+                arrived += self.poll(min(left, 0.1))
+            self._pending = arrived + self._pending
         return {member.spec.index: member.state for member in self.members if member.answered and member.state}
 
     def stop(self) -> list[Report]:

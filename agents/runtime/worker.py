@@ -22,6 +22,7 @@ from agents.rollout import Actor, ActorSettings
 from agents.state import State, copy_into, join, part
 from env.batch import BatchEnv, TaskLike, WorldSpec
 from env.tensors import TensorWorlds
+from maze_gen.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,19 @@ class Worker:
         Raises:
             InputError: it is the state of other worlds, or of another agent.
         """
-        copy_into({"rounds": self.rounds}, part(state, "own"))
-        self.env.restore_state({name: value.numpy() for name, value in part(state, "worlds").items()})
-        self.actor.load_state_dict(part(state, "acting"))
-        self.learner.load_state_dict(part(state, "learning"))
+        where = f"the saved state of worker {self.spec.index}"
+        for name, value in state.items():
+            if not bool(torch.isfinite(value).all()):
+                raise InputError(f"{where}: {name} holds numbers that aren't finite")
+        try:
+            copy_into({"rounds": self.rounds}, part(state, "own"))
+            self.env.restore_state({name: value.numpy() for name, value in part(state, "worlds").items()})
+            self.actor.load_state_dict(part(state, "acting"))
+            self.learner.load_state_dict(part(state, "learning"))
+        except KeyError as error:
+            raise InputError(f"{where}: {error} is missing") from error
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise InputError(f"{where}: {error}") from error
 
     def close(self) -> None:
         self.env.close()

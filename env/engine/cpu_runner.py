@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import Episodes, checked_actions, checked_rows
+from env.batch import Episodes, as_array, checked_actions, checked_rows
 from env.engine.cpu_kernels import DRAW, START, STEP, check_actions, kernels, maze_checker
 from env.engine.maze_pool import Pool
 from env.engine.packed_arguments import pack_arguments
@@ -78,7 +78,7 @@ class CpuRunner:
         Raises:
             InputError: an action is no integer in [0, 8), or a row's episode is over.
         """
-        chosen, ready = np.asarray(actions), self._world.state.ready
+        chosen, ready = as_array("actions", actions), self._world.state.ready
         # The compiled check is faster; the other one names what is wrong.
         if chosen.shape != ready.shape or chosen.dtype.kind not in "iu":
             checked_actions(chosen, ready, NUM_ACTIONS)

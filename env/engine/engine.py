@@ -104,6 +104,7 @@ class Engine(BatchEnv):
             "heading": show(facts.heading),
             "cell": show(facts.cell),
             "goal_cell": show(facts.goal_cell),
+            "goal_distance": show(facts.goal_distance),
             "maze": show(state.maze),
             "fruit_cells": show(facts.fruit_cells),
             "seconds": show(facts.seconds),

@@ -59,7 +59,7 @@ class Agents(NamedTuple):
     goal: npt.NDArray[np.float32]
 
 
-class _Pose(NamedTuple):
+class Pose(NamedTuple):
     """Position in units, velocity in units/s, both along x and y, and heading in degrees; float32."""
 
     x: Any
@@ -96,14 +96,18 @@ def field(maze: Maze, goal_cell: int) -> npt.NDArray[np.float32]:
     Returns:
         [rows * NODES, cols * NODES] float32, from the bottom row up; FAR where there is no way.
     """
-    height, width = maze.rows * NODES, maze.cols * NODES
+    return field_between(walls_of(maze), maze.rows, maze.cols, goal_cell)
+
+
+def field_between(walls: npt.NDArray[np.uint8], rows: int, cols: int, goal_cell: int) -> npt.NDArray[np.float32]:
+    """As `field`, between the walls [rows * cols * 4] uint8 of `walls_of`, or those that somebody believes in."""
+    height, width = rows * NODES, cols * NODES
     found = np.full((height, width), FAR, dtype=np.float32)
     blocked = np.zeros((height, width), dtype=np.uint8)
     node, following = np.empty((2, height * width * 16), dtype=np.int32)
     # No shortest way visits a cell twice, nor takes 150 units in it.
-    queue = _Queue(np.full((maze.rows * maze.cols + 1) * 150, -1, dtype=np.int32), node, following)
-    goal_row, goal_col = maze.rows - 1 - goal_cell // maze.cols, goal_cell % maze.cols
-    _fill(found, blocked, queue, walls_of(maze), maze.cols, goal_row, goal_col)
+    queue = _Queue(np.full((rows * cols + 1) * 150, -1, dtype=np.int32), node, following)
+    _fill(found, blocked, queue, walls, cols, rows - 1 - goal_cell // cols, goal_cell % cols)
     return found
 
 
@@ -183,7 +187,7 @@ def _fill(found, blocked, queue, walls, cols, goal_row, goal_col):
 
 
 @cpu
-def _value(fields, index, x, y):
+def field_value(fields, index, x, y):
     """A field at (x, y), interpolated between nodes."""
     height, width = fields.shape[1], fields.shape[2]
     across, up = x / _PITCH - _HALF, y / _PITCH - _HALF
@@ -202,7 +206,7 @@ def _value(fields, index, x, y):
 
 
 @cpu
-def _repeat(walls, action, frames, pose, goal_x, goal_y):
+def repeat_action(walls, action, frames, pose, goal_x, goal_y):
     """The pose after an action was repeated, and the frame that touched the goal, -1 for none."""
     x, y, vx, vy, heading = pose
     for frame in range(frames):
@@ -214,8 +218,8 @@ def _repeat(walls, action, frames, pose, goal_x, goal_y):
         x, y, vx, vy = _slide(walls, x, y, vx, vy, _SECONDS)
         vx, vy = _rounded(vx), _rounded(vy)
         if _BEFORE <= x - goal_x <= _BEHIND and abs(y - goal_y) <= _ASIDE:
-            return _Pose(x, y, vx, vy, heading), frame
-    return _Pose(x, y, vx, vy, heading), -1
+            return Pose(x, y, vx, vy, heading), frame
+    return Pose(x, y, vx, vy, heading), -1
 
 
 @cpu_kernel
@@ -236,14 +240,14 @@ def plan(actions, walls, fields, agents, repeat):
         angle = agents.heading[row]
         cos, sin = np.float32(math.cos(angle * _DEGREE)), np.float32(math.sin(angle * _DEGREE))
         forward, left = agents.velocity[row, 0], agents.velocity[row, 1]
-        start = _Pose(
+        start = Pose(
             agents.position[row, 0], agents.position[row, 1], forward * cos - left * sin, forward * sin + left * cos, angle
         )
         goal_x, goal_y = agents.goal[row, 0], agents.goal[row, 1]
         best = FAR * np.float32(2.0)
         chosen = 2
         for first in range(8):
-            after_first, touched = _repeat(own, first, repeat, start, goal_x, goal_y)
+            after_first, touched = repeat_action(own, first, repeat, start, goal_x, goal_y)
             if touched >= 0:
                 cost = np.float32(touched) - FAR
                 if cost < best:
@@ -253,11 +257,11 @@ def plan(actions, walls, fields, agents, repeat):
                 pose = after_first
                 cost = _ZERO
                 for _ in range(AHEAD):
-                    pose, touched = _repeat(own, second, repeat, pose, goal_x, goal_y)
+                    pose, touched = repeat_action(own, second, repeat, pose, goal_x, goal_y)
                     if touched >= 0:
                         cost += np.float32(touched)
                         break
-                    cost += _value(fields, index, pose.x, pose.y)
+                    cost += field_value(fields, index, pose.x, pose.y)
                 if cost < best:
                     best, chosen = cost, first
         actions[row] = chosen

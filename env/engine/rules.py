@@ -306,7 +306,10 @@ def build(jit: Jit) -> SimpleNamespace:
         facts.position[row, 0] = x
         facts.position[row, 1] = y
         facts.heading[row] = np.float32(heading) * _DEGREES
-        facts.cell[row] = (top - int(y / _CELL)) * cols + int(x / _CELL)
+        cell = (top - int(y / _CELL)) * cols + int(x / _CELL)
+        facts.cell[row] = cell
+        distance = int(state.distance[row, cell])
+        facts.goal_distance[row] = -1 if distance == UNREACHABLE else distance
         goal = int(state.goal[row])
         facts.goal_cell[row] = (top - goal // cols) * cols + goal % cols
         facts.seconds[row] = np.float32(state.frame[row]) / _FRAMES_PER_SECOND

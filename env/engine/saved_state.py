@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.engine.placement import first_misplaced
-from env.engine.state import World
+from env.engine.state import UNREACHABLE, World
 from env.navigation import FRAMES_PER_SECOND, STRAWBERRY, STRAWBERRY_FLAG, VELOCITY_BOUND
 from maze_gen.errors import InputError
 
@@ -120,10 +120,13 @@ def derived_facts(world: World, arrays: Arrays, read: Callable[[Any], npt.NDArra
     ix, iy = (position / np.float32(100.0)).astype(np.int32).T
     cells = (rows - 1 - items // cols) * cols + items % cols
     cells = np.where(read(world.state.kinds)[:, 1:] == STRAWBERRY, cells | STRAWBERRY_FLAG, cells)
+    cell = (rows - 1 - iy) * cols + ix
+    distance = np.take_along_axis(read(world.state.distance), cell[:, None], 1)[:, 0].astype(np.int32)
     return {
         "position": position,
         "heading": arrays["heading"].astype(np.float32) * np.float32(360.0 / 65536.0),
-        "cell": (rows - 1 - iy) * cols + ix,
+        "cell": cell,
+        "goal_distance": np.where(distance == UNREACHABLE, -1, distance),
         "fruit_cells": np.where(items >= 0, cells, -1).astype(np.int32),
         "seconds": arrays["frame"].astype(np.float32) / np.float32(FRAMES_PER_SECOND),
     }

@@ -107,6 +107,7 @@ class Facts(NamedTuple):
     heading: Any
     cell: Any
     goal_cell: Any
+    goal_distance: Any
     fruit_cells: Any
     seconds: Any
 
@@ -215,6 +216,7 @@ def allocate_facts(num_envs: int, fruit: int, zeros: Zeros) -> Facts:
         heading=zeros((n,), np.float32),
         cell=zeros((n,), np.int32),
         goal_cell=zeros((n,), np.int32),
+        goal_distance=zeros((n,), np.int32),
         fruit_cells=zeros((n, fruit), np.int32),
         seconds=zeros((n,), np.float32),
     )

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from env.batch import Arrays, BatchEnv, Outcome, checked_actions, checked_rows
+from env.batch import Arrays, BatchEnv, Outcome, as_array, checked_actions, checked_rows
 from env.engine.motion import DEGREES_PER_PIXEL
 from env.lab.depth_target import DepthTarget
 from env.lab.episode_plan import EpisodePlan, Planner, episode_of, map_name, simulator_seed
@@ -25,6 +25,7 @@ from env.lab.simulator import CompileProgress, Episode, Simulator, SimulatorErro
 from env.navigation import ACTION_FRAMES, FRAMES_PER_SECOND, GOAL, NUM_ACTIONS, STRAWBERRY, STRAWBERRY_FLAG
 from env.task import Task
 from maze_gen.errors import InputError
+from maze_gen.paths import distances
 
 PICTURE_MULTIPLE = 4
 """Heights and widths of DeepMind Lab's pictures are multiples of this."""
@@ -81,6 +82,7 @@ class LabBatch(BatchEnv):
         )
         self.privileged = {name: np.zeros((n, *array.shape), dtype=array.dtype) for name, array in self.spec.privileged.items()}
         self.restarts = np.zeros(n, dtype=np.int64)
+        self._distances: list[npt.NDArray[np.int32] | None] = [None] * n
         self._frames = np.zeros(n, dtype=np.int64)
         self._episode = np.zeros(n, dtype=np.int64)
         self._streams = np.zeros(n, dtype=np.int64)
@@ -100,7 +102,7 @@ class LabBatch(BatchEnv):
         self._planner.reset(seed, streams)
         self._end_all()
         self._seed = seed
-        self._streams[:] = np.arange(self.num_envs) if streams is None else np.asarray(streams)
+        self._streams[:] = np.arange(self.num_envs) if streams is None else as_array("streams", streams)
         self._episode[:] = 0
         self._failures[:] = 0
         self._plans = [self._planner.plan(row) for row in range(self.num_envs)]
@@ -238,6 +240,10 @@ class LabBatch(BatchEnv):
         if self._released:
             goals = [cell for kind, cell in self._items_present(row) if kind == GOAL]
             self.privileged["goal_cell"][row] = goals[0] if goals else -1
+        goal = int(self.privileged["goal_cell"][row])
+        maze = self.task.mazes[self._plans[row].maze]
+        self._distances[row] = distances(maze, divmod(goal, maze.cols)) if goal >= 0 else None
+        self._measure_path(row)
         self._velocity[row, 3:] = 0
 
     def _finish_step(self, row: int, action: int) -> bool:
@@ -289,6 +295,7 @@ class LabBatch(BatchEnv):
         maze = self.task.mazes[self._plans[row].maze]
         cell_row, cell_col = maze.cell_at(x, y)
         facts["cell"][row] = cell_row * maze.cols + cell_col
+        self._measure_path(row)
         facts["seconds"][row] = self._frames[row] / FRAMES_PER_SECOND
         facts["fruit_cells"][row] = -1
         fruit = [(kind, cell) for kind, cell in self._items_present(row) if kind != GOAL][: facts["fruit_cells"].shape[1]]
@@ -303,6 +310,11 @@ class LabBatch(BatchEnv):
             velocity[1] * cos - velocity[0] * sin,
             velocity[2],
         )
+
+    def _measure_path(self, row: int) -> None:
+        """Writes the length of path from the row's cell to its goal; -1 where the goal isn't known."""
+        field = self._distances[row]
+        self.privileged["goal_distance"][row] = -1 if field is None else field.flat[self.privileged["cell"][row]]
 
     def _items_present(self, row: int) -> list[tuple[int, int]]:
         """(kind, cell) of the items that can be picked up now."""

@@ -32,7 +32,7 @@ from env.lab.simulator import Simulator, cache_folder, require_lab
 from env.navigation import ACTION_FRAMES, FRAMES_PER_SECOND, NUM_ACTIONS
 from env.recorded_depth import FAR_PLANES
 from env.recording import headings, world_velocity
-from env.task import Task
+from env.task import MOST, Task
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.generator import GeneratorConfig
@@ -294,8 +294,12 @@ def speed(task: Task, processes: int, steps: int) -> float:
 def main(options: Options) -> int:
     """Compares, and returns 1 where a limit is exceeded, else 0."""
     for name in ("mazes", "seconds"):
-        if getattr(options, name) < 1:
-            raise InputError(f"--{name} is {getattr(options, name)}, expected at least 1")
+        if not 1 <= getattr(options, name) <= MOST:
+            raise InputError(f"--{name} is {getattr(options, name)}, expected 1 to {MOST}")
+    if not 0 <= options.speed_steps <= MOST:
+        raise InputError(f"--speed-steps is {options.speed_steps}, expected 0 to {MOST}")
+    if not 0 <= options.seed < 2**63:
+        raise InputError(f"--seed is {options.seed}, expected 0 to 2**63 - 1")
     if not 0 <= options.guided <= 1:
         raise InputError(f"--guided is {options.guided}, expected 0 to 1")
     require_lab()

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from agents.config import MOST_COUNT, check_range
+from env.backends import MOST_THREADS
 from env.batch import BatchEnv
 from env.task import Task
 from experiments.policies import Player
@@ -44,6 +46,13 @@ class Playback:
     device: str = "cpu"
     threads: int | None = None
     progress: Progress = silent
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a number out of its range."""
+        check_range("episodes", self.episodes, 1, MOST_COUNT, whole=True)
+        check_range("seed", self.seed, 0, 2**63 - 1, whole=True)
+        if self.threads is not None:
+            check_range("threads", self.threads, 1, MOST_THREADS, whole=True)
 
     def labelled(self, label: str) -> "Playback":
         """The same playback; `label` stands before every progress line."""

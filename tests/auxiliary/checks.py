@@ -21,7 +21,7 @@ RANDOM = np.random.default_rng
 Reference = Callable[[Any, Any, Any], reference.Loss]
 
 
-def _compare(head: AuxiliaryLoss, formula: Reference, rows: int, target: npt.NDArray) -> None:
+def compare(head: AuxiliaryLoss, formula: Reference, rows: int, target: npt.NDArray) -> None:
     """Loss, metrics, and slopes along random directions of features and parameters, in double precision."""
     random = RANDOM(0)
     head.double()
@@ -56,23 +56,23 @@ def _compare(head: AuxiliaryLoss, formula: Reference, rows: int, target: npt.NDA
 
 def check_depth_classes(module: Any) -> None:
     target = RANDOM(1).integers(8, size=(4, 64)).astype(np.uint8)
-    _compare(module.DepthLoss(F, "core"), reference.depth_classes, 4, target)
+    compare(module.DepthLoss(F, "core"), reference.depth_classes, 4, target)
 
 
 def check_depth_regression(module: Any) -> None:
-    _compare(module.DepthRegressionLoss(F, "core", 42), reference.depth_regression, 4, RANDOM(1).random((4, 128)))
+    compare(module.DepthRegressionLoss(F, "core", 42), reference.depth_regression, 4, RANDOM(1).random((4, 128)))
 
 
 def check_loop_closure(module: Any) -> None:
-    _compare(module.LoopClosureLoss(CONTEXT), reference.loop_closure, 12, np.resize(np.array([0, 1, 1], np.uint8), 12))
+    compare(module.LoopClosureLoss(CONTEXT), reference.loop_closure, 12, np.resize(np.array([0, 1, 1], np.uint8), 12))
 
 
 def check_reward_prediction(module: Any) -> None:
-    _compare(module.RewardPredictionLoss(CONTEXT), reference.reward_prediction, 15, np.array([0, 1, 2, 1, 0]))
+    compare(module.RewardPredictionLoss(CONTEXT), reference.reward_prediction, 15, np.array([0, 1, 2, 1, 0]))
 
 
 def check_position(module: Any) -> None:
-    _compare(module.PositionLoss(CONTEXT), reference.position, 7, np.array([0, 1, 2, 3, 4, 2, 2]))
+    compare(module.PositionLoss(CONTEXT), reference.position, 7, np.array([0, 1, 2, 3, 4, 2, 2]))
 
 
 def _recorded(recorder: Any, worlds: Any, num_envs: int, starts: npt.ArrayLike = False) -> torch.Tensor:

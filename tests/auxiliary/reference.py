@@ -14,16 +14,16 @@ Weights = Mapping[str, Array]
 Loss = tuple[float, dict[str, float]]
 
 
-def _linear(w: Weights, layer: str, x: Array) -> Array:
+def linear(w: Weights, layer: str, x: Array) -> Array:
     return w[f"{layer}.weight"] @ x + w[f"{layer}.bias"]
 
 
-def _head(w: Weights, x: Array) -> Array:
+def head(w: Weights, x: Array) -> Array:
     """A hidden layer with rectifiers, then a linear one."""
-    return _linear(w, "output", np.maximum(_linear(w, "hidden", x), 0))
+    return linear(w, "output", np.maximum(linear(w, "hidden", x), 0))
 
 
-def _cross_entropy(scores: Array, label: int) -> float:
+def cross_entropy(scores: Array, label: int) -> float:
     return float(np.log(np.exp(scores).sum()) - scores[label])
 
 
@@ -31,17 +31,17 @@ def depth_classes(w: Weights, features: Array, target: npt.NDArray[np.integer]) 
     """Features [M, F]; target [M, 64] in 0 … 7. The output's entry 64 c + p is the score of class c of pixel p."""
     losses, right = [], []
     for x, labels in zip(features, target, strict=True):
-        output = _head(w, x)
+        output = head(w, x)
         for pixel, label in enumerate(labels):
             scores = np.array([output[64 * c + pixel] for c in range(8)])
-            losses.append(_cross_entropy(scores, label))
+            losses.append(cross_entropy(scores, label))
             right.append(np.argmax(scores) == label)
     return float(np.mean(losses)), {"accuracy": float(np.mean(right))}
 
 
 def depth_regression(w: Weights, features: Array, target: Array) -> Loss:
     """Features [M, F]; target [M, 128] in [0, 1]."""
-    errors = [(_head(w, x) - values) ** 2 for x, values in zip(features, target, strict=True)]
+    errors = [(head(w, x) - values) ** 2 for x, values in zip(features, target, strict=True)]
     loss = float(np.mean(errors))
     return loss, {"mean squared error": loss, "explained variance": 1 - loss / float(np.var(target))}
 
@@ -50,8 +50,8 @@ def loop_closure(w: Weights, features: Array, target: npt.NDArray[np.integer]) -
     """Features [M, F]; target [M] in {0, 1}. A softmax over two classes."""
     losses, table = [], np.zeros((2, 2))
     for x, label in zip(features, target, strict=True):
-        scores = _head(w, x)
-        losses.append(_cross_entropy(scores, label))
+        scores = head(w, x)
+        losses.append(cross_entropy(scores, label))
         table[int(np.argmax(scores)), label] += 1
     precision, recall = table[1, 1] / table[1].sum(), table[1, 1] / table[:, 1].sum()
     f1 = 2 * precision * recall / (precision + recall)
@@ -62,16 +62,16 @@ def reward_prediction(w: Weights, features: Array, target: npt.NDArray[np.intege
     """Features [3 K, F], window by window; target [K] in {0, 1, 2}."""
     losses, right = [], []
     for k, label in enumerate(target):
-        scores = _head(w, np.concatenate([features[3 * k], features[3 * k + 1], features[3 * k + 2]]))
-        losses.append(_cross_entropy(scores, label))
+        scores = head(w, np.concatenate([features[3 * k], features[3 * k + 1], features[3 * k + 2]]))
+        losses.append(cross_entropy(scores, label))
         right.append(np.argmax(scores) == label)
     return float(np.mean(losses)), {"accuracy": float(np.mean(right))}
 
 
 def position(w: Weights, features: Array, target: npt.NDArray[np.integer]) -> Loss:
     """Features [M, F]; target [M], a cell. A linear softmax."""
-    scores = [_linear(w, "output", x) for x in features]
-    losses = [_cross_entropy(part, label) for part, label in zip(scores, target, strict=True)]
+    scores = [linear(w, "output", x) for x in features]
+    losses = [cross_entropy(part, label) for part, label in zip(scores, target, strict=True)]
     right = [np.argmax(part) == label for part, label in zip(scores, target, strict=True)]
     return float(np.mean(losses)), {"accuracy": float(np.mean(right))}
 

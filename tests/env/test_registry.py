@@ -30,6 +30,7 @@ def test_wrong_names_and_splits_are_named() -> None:
         make_task("static-small", observation_size=64)
 
 
+@pytest.mark.filterwarnings("ignore:.*too small for 5 cells")
 def test_a_file_makes_a_task(tmp_path: Path) -> None:
     path = tmp_path / "mine.txt"
     path.write_text("*********\n*G   A P*\n*********\n")

@@ -10,6 +10,7 @@ import pytest
 from agents.checkpoint import load_checkpoint
 from env.registry import make_task
 from experiments import evaluate
+from experiments.analysis import evaluation
 from experiments.analysis.comparison import AgentRuns, compare
 from experiments.analysis.comparison_plot import comparison_plot
 from experiments.analysis.metrics import Result
@@ -114,7 +115,7 @@ def test_a_runs_folder_stands_for_its_checkpoint(checkpoint: Path, tmp_path: Pat
 
 def test_another_task_of_another_size_has_no_position_accuracy(checkpoint: Path) -> None:
     task = replace(make_task("static-small", observation_size=42), episode_seconds=2)
-    found = evaluate.evaluate(load_checkpoint(checkpoint), Playback(task, 1), baselines=False)
+    found = evaluation.evaluate(load_checkpoint(checkpoint), Playback(task, 1), baselines=False)
     assert found.results[0].position_accuracy is None
     assert found.baselines == {}
 

@@ -230,7 +230,7 @@ def test_a_run_is_not_overwritten_and_not_resumed_as_another(tmp_path):
 
 def test_a_maze_that_cannot_be_played_is_told_before_a_worker_starts(tmp_path):
     (tmp_path / "apart.txt").write_text("*****\n*P*G*\n*****\n")
-    with pytest.raises(InputError, match="can't be reached"):
+    with pytest.raises(InputError, match="cannot be reached"):
         train(options(tmp_path, maze_file=tmp_path / "apart.txt", serial=False))
     assert not (tmp_path / "run").exists()
 

@@ -58,11 +58,22 @@ def test_the_i_maze_is_an_i_with_four_arms():
     assert len(maze.goals) == 4
     assert {(row, maze.cols - 1 - col) for row, col in maze.goals} == set(maze.goals)
     assert {(maze.rows - 1 - row, col) for row, col in maze.goals} == set(maze.goals)
-    corridor = {(row, col) for row in range(2, 11) for col in range(5, 8)}
-    assert {*maze.spawns, *maze.apples} == corridor
+    corridor = {(row, col) for row in range(4, 9) for col in range(4, 7)}
+    assert {*maze.spawns, *maze.apples} < corridor
     assert len(maze.apples) == 5
-    for goal in maze.goals:
-        assert min(distances(maze, goal)[spawn] for spawn in maze.spawns) >= 5
+    assert {int(distances(maze, goal)[spawn]) for goal in maze.goals for spawn in maze.spawns} == {6, 8}
+
+
+def test_no_goal_of_the_i_maze_is_seen_from_the_corridor():
+    """Lines from every point of a fine grid over the corridor to the goals' middles cross a solid cell."""
+    maze = catalogue_maze("i-maze")
+    for row in np.arange(4.05, 9, 0.1):
+        for col in np.arange(4.05, 7, 0.1):
+            for goal_row, goal_col in maze.goals:
+                line = np.linspace(0, 1, 200)
+                rows = (row + line * (goal_row + 0.5 - row)).astype(int)
+                cols = (col + line * (goal_col + 0.5 - col)).astype(int)
+                assert not maze.open[rows, cols].all()
 
 
 def test_the_arms_of_the_i_maze_look_nearly_alike():
@@ -82,5 +93,5 @@ def test_the_arms_of_the_i_maze_look_nearly_alike():
 def test_a_maze_is_made_once_and_unknown_names_are_told():
     assert catalogue_maze("static-small") is catalogue_maze("static-small")
     assert isinstance(catalogue_maze("static-small"), Maze)
-    with pytest.raises(InputError, match=r"'static-tiny'.*static-small, static-large"):
+    with pytest.raises(InputError, match=r"'static-tiny'.*static-large, static-small"):
         catalogue_maze("static-tiny")

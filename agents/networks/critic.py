@@ -1,0 +1,72 @@
+"""A critic that reads privileged facts while training: an asymmetric actor and critic (arXiv 1710.06542, section 3.2).
+
+The value is V = w · core + b + u · φ(facts). What the policy reads is the core alone, so that an agent acts on what it perceives;
+where the facts aren't known, as in evaluation, φ is 0 and the value is that of the core.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from env.batch import WorldSpec
+from maze_gen.errors import InputError
+
+
+class PrivilegedCritic(nn.Module):
+    """The part of the value that privileged facts explain.
+
+    Each entry x of the facts, with the typical size s, is read as x / s and as exp(−x / s): a goal that is x cells away is worth
+    what discounting leaves of it. The weights begin at 0, so that values begin as they would without the facts.
+
+    Attributes:
+        names: of the privileged arrays.
+        inputs: C, entries of them.
+    """
+
+    scale: Tensor
+
+    def __init__(self, spec: WorldSpec, names: Sequence[str]) -> None:
+        """Asks the specification.
+
+        Raises:
+            InputError: a privileged array that these worlds haven't.
+        """
+        super().__init__()
+        unknown = [name for name in names if name not in spec.privileged]
+        if unknown:
+            raise InputError(f"critic sees {unknown[0]!r}: expected among {', '.join(spec.privileged)}")
+        self.names = tuple(names)
+        scale: list[float] = []
+        for name in names:
+            array = spec.privileged[name]
+            scale += array.scale or (1.0,) * torch.Size(array.shape).numel()
+        self.inputs = len(scale)
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
+        self.weight = nn.Parameter(torch.zeros(2 * self.inputs))
+
+    def check(self, privileged: Mapping[str, Tensor]) -> None:
+        """Raises InputError where worlds lack a fact that their specification names."""
+        missing = [name for name in self.names if name not in privileged]
+        if missing:
+            raise InputError(f"critic sees {missing[0]!r}, which these worlds don't compute: leave it out, or use other worlds")
+
+    def observe(self, privileged: Mapping[str, Tensor], out: Tensor) -> None:
+        """Writes the present facts into `out` [N, C] float32, in units of their typical size, plus 1.
+
+        Facts are not negative, so that 0 in `out` stands for a fact that isn't known, and an unknown path, −1, is read as the
+        shortest one.
+        """
+        first = 0
+        for name in self.names:
+            values = privileged[name].reshape(len(out), -1)
+            width = values.shape[1]
+            out[:, first : first + width] = values.clamp(min=0) / self.scale[first : first + width] + 1
+            first += width
+
+    def forward(self, facts: Tensor) -> Tensor:
+        """[..., C], as `observe` wrote them or 0 → [...], what they add to the value."""
+        known = (facts > 0).to(self.weight.dtype)
+        size = (facts - 1).to(self.weight.dtype)
+        features = torch.cat((size * known, torch.exp(-size) * known), -1)
+        return features @ self.weight
