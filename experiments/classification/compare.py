@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from experiments.classification.data import Pictures
 from experiments.classification.methods import RATES, Method
 from experiments.classification.training import Job, Result, Settings, read_result, train
+from maze_gen.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ def run(comparison: Comparison, pictures: Pictures, workers: int, deadline: floa
     """Trains what isn't trained yet; False where the deadline (`time.monotonic`) came first.
 
     Ctrl-C saves what is under way, and is raised again.
+
+    Raises:
+        InputError: a worker's process was killed.
     """
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
@@ -100,7 +105,10 @@ def run(comparison: Comparison, pictures: Pictures, workers: int, deadline: floa
             done, _ = concurrent.futures.wait(busy, timeout=1, return_when=FIRST_COMPLETED)
             for future in done:
                 job = busy.pop(future)
-                result = future.result()
+                try:
+                    result = future.result()
+                except BrokenProcessPool as error:
+                    raise InputError("a training's process was killed (out of memory?); the same command goes on") from error
                 if result is not None:
                     accuracy = "given up" if result.diverged else f"accuracy {result.final:.3f}"
                     print(f"{job.method.title}, rate {job.rate:g}, seed {job.seed}: {accuracy}", flush=True)

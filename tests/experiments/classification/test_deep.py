@@ -1,13 +1,14 @@
 """The whole command, small; and tables of results that are known."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from experiments import deep
-from experiments.classification import costs, pictures
+from experiments.classification import compare, costs, pictures
 from experiments.classification import methods as methods_module
 from experiments.classification.compare import Comparison
 from experiments.classification.methods import BN, TANH, Method
@@ -116,6 +117,17 @@ def test_a_deadline_leaves_the_rest_for_later(tmp_path):
     options = deep.DeepOptions(minutes=0.0, methods=("dks",), depths=(20,), frames=64, test_frames=20, out=tmp_path)
     assert not deep.deep(options, "the command")
     assert not list(tmp_path.glob("*.md"))
+
+
+def die(_):
+    os._exit(9)
+
+
+def test_a_killed_process_is_told_in_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "_work", die)
+    options = deep.DeepOptions(methods=("dks",), depths=(20,), frames=64, test_frames=20, workers=1, out=tmp_path)
+    with pytest.raises(InputError, match="process was killed"):
+        deep.deep(options, "the command")
 
 
 @pytest.mark.parametrize(
