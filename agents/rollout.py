@@ -123,6 +123,10 @@ class Actor:
         self.recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
         self.state = model.network.initial_state(N)
         self.rollout = allocate(T, model.network, self.state, self.recorders, device, N)
+        self.terminates = spec.terminates
+        # Both stay where they are; what has no entries is left out.
+        pairs = zip(self.rollout.inputs.parts(), self.acting.present.parts(), strict=True)
+        self._recorded = [(place, values) for place, values in pairs if values.numel()]
         self.uniforms = torch.zeros(T, N, self.acting.parts, device=device)
         rollouts = spec.episode_steps // T
         cuts = np.arange(N) * rollouts // N if settings.stagger and rollouts > 1 else np.zeros(N, np.int64)
@@ -213,7 +217,7 @@ class Actor:
                 state = acting.forget(state)
             if t == 0:
                 _copy(rollout.state, state)
-            for place, values in zip(rollout.inputs.parts(), acting.present.parts(), strict=True):
+            for place, values in self._recorded:
                 place[t] = values
             rollout.starts[t] = acting.starts
             for name, recorder in self.recorders.items():
@@ -228,7 +232,8 @@ class Actor:
                 rollout.next_value[t - 1] = torch.where(rollout.ended[t - 1], rollout.next_value[t - 1], value)
             worlds.step(decision.action)
             rollout.reward[t] = worlds.reward
-            rollout.terminated[t] = worlds.terminated
+            if self.terminates:
+                rollout.terminated[t] = worlds.terminated
             acting.remember(decision.action)
             acting.observe()
             self.episodes.add(worlds.reward, worlds.statistics)
@@ -250,7 +255,10 @@ class Actor:
         last = t == self.unroll_length - 1
         worlds, acting = self.worlds, self.acting
         ended = self.rollout.ended[t]
-        torch.logical_or(worlds.truncated, worlds.terminated, out=ended)
+        if self.terminates:
+            torch.logical_or(worlds.truncated, worlds.terminated, out=ended)
+        else:
+            ended.copy_(worlds.truncated)
         if last:
             # Rows whose first episode is cut now, to stagger the starts; such an episode is not reported.
             cut = self.cuts == self.rollouts_done + 1

@@ -138,8 +138,10 @@ def write_one_hot(action: Tensor, sizes: tuple[int, ...], out: Tensor) -> None:
         out: [..., Σ sizes], overwritten.
     """
     out.zero_()
-    parts = [action] if len(sizes) == 1 else action.unbind(-1)
-    for place, part in zip(out.split(sizes, -1), parts, strict=True):
+    if len(sizes) == 1:
+        out.scatter_(-1, action.unsqueeze(-1), 1)
+        return
+    for place, part in zip(out.split(sizes, -1), action.unbind(-1), strict=True):
         place.scatter_(-1, part.unsqueeze(-1), 1)
 
 
