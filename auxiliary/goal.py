@@ -24,6 +24,9 @@ SECTORS = 12
 DISTANCE_EDGES = (1.0, 2.0, 3.5, 5.5)
 """In cells: inner edges of the classes of straight distance."""
 DISTANCES = len(DISTANCE_EDGES) + 1
+PATH_EDGES = (1.0, 2.0, 4.0, 7.0, 11.0)
+"""In cells: inner edges of the classes of the path's length."""
+LENGTHS = len(PATH_EDGES) + 1
 
 
 class _Reached:
@@ -77,15 +80,48 @@ class GoalDirectionRecorder(_AfterTheGoal):
         self.edges = torch.tensor(DISTANCE_EDGES, device=device)
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        goal, position = worlds.privileged["goal_cell"], worlds.privileged["position"] / CELL_UNITS
-        # Rows of cells are counted from the top, y from the bottom (`maze_gen.maze`).
-        right = goal % self.cols + 0.5 - position[:, 0]
-        up = self.rows - 0.5 - torch.div(goal, self.cols, rounding_mode="floor") - position[:, 1]
-        left_of_view = torch.rad2deg(torch.atan2(up, right)) - worlds.privileged["heading"]
-        width = 360 / SECTORS
-        out[:, 0] = torch.floor((left_of_view + width / 2) / width).long().remainder(SECTORS)
+        facts = worlds.privileged
+        right, up = _offset(facts["goal_cell"], facts["position"], self.rows, self.cols)
+        out[:, 0] = _sector(right, up, facts["heading"])
         out[:, 1] = torch.bucketize(torch.hypot(right, up), self.edges, right=True)
         out.masked_fill_(~self.reached.update(worlds, starts).unsqueeze(1), UNKNOWN)
+
+
+class GoalPathRecorder(_AfterTheGoal):
+    """[2] classes: direction of the next cell on a shortest path to the goal, seen from the agent, and the path's length.
+
+    UNKNOWN as in `GoalCellRecorder`, and where there is no path.
+    """
+
+    shape = (2,)
+    dtype = torch.int64
+
+    def __init__(self, num_envs: int, rows: int, cols: int, device: torch.device | str = "cpu") -> None:
+        self.reached = _Reached(num_envs, device)
+        self.rows, self.cols = rows, cols
+        self.edges = torch.tensor(PATH_EDGES, device=device)
+
+    def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
+        facts = worlds.privileged
+        right, up = _offset(facts["next_cell"], facts["position"], self.rows, self.cols)
+        out[:, 0] = _sector(right, up, facts["heading"])
+        out[:, 1] = torch.bucketize(facts["goal_distance"].float(), self.edges, right=True)
+        known = self.reached.update(worlds, starts) & (facts["next_cell"] >= 0)
+        out.masked_fill_(~known.unsqueeze(1), UNKNOWN)
+
+
+def _offset(cell: Tensor, position: Tensor, rows: int, cols: int) -> tuple[Tensor, Tensor]:
+    """(to the right, upwards) [N] each, in cells: from positions [N, 2] in units to the centres of cells [N]."""
+    at = position / CELL_UNITS
+    # Rows of cells are counted from the top, y from the bottom (`maze_gen.maze`).
+    return cell % cols + 0.5 - at[:, 0], rows - 0.5 - torch.div(cell, cols, rounding_mode="floor") - at[:, 1]
+
+
+def _sector(right: Tensor, up: Tensor, heading: Tensor) -> Tensor:
+    """[N] int64, the class of a direction, relative to where the agent looks."""
+    left_of_view = torch.rad2deg(torch.atan2(up, right)) - heading
+    width = 360 / SECTORS
+    return torch.floor((left_of_view + width / 2) / width).long().remainder(SECTORS)
 
 
 def masked_cross_entropy(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -141,22 +177,23 @@ class GoalDirectionLoss(AuxiliaryLoss):
     """
 
     reads = "core"
+    distances = DISTANCES
 
     def __init__(self, context: HeadContext) -> None:
         super().__init__()
         self.extent = context.spec.extent("rows"), context.spec.extent("cols")
         self.hidden = nn.Linear(context.core_features, HIDDEN)
-        self.output = nn.Linear(HIDDEN, SECTORS + DISTANCES)
+        self.output = nn.Linear(HIDDEN, SECTORS + self.distances)
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
         return GoalDirectionRecorder(num_envs, *self.extent, device)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[M, F] → logits [M, SECTORS + DISTANCES], of the direction's classes first."""
+        """[M, F] → logits [M, SECTORS + distances], of the direction's classes first."""
         return self.output(functional.relu(self.hidden(features)))
 
     def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
-        direction, distance = self(features).split((SECTORS, DISTANCES), 1)
+        direction, distance = self(features).split((SECTORS, self.distances), 1)
         direction_loss, right_direction, known = masked_cross_entropy(direction, target[:, 0])
         distance_loss, right_distance, _ = masked_cross_entropy(distance, target[:, 1])
         sums = {
@@ -174,3 +211,15 @@ class GoalDirectionLoss(AuxiliaryLoss):
             "distance accuracy": ratio(sums["right_distance"], sums["known"]),
             "known rate": ratio(sums["known"], sums["steps"]),
         }
+
+
+class GoalPathLoss(GoalDirectionLoss):
+    """The same for the way: direction of the next cell on a shortest path to the goal, and the path's length.
+
+    Of all that the memory of a goal is good for, this is what a policy acts on.
+    """
+
+    distances = LENGTHS
+
+    def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
+        return GoalPathRecorder(num_envs, *self.extent, device)

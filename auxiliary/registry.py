@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from auxiliary.depth import make_depth
-from auxiliary.goal import GoalCellLoss, GoalDirectionLoss
+from auxiliary.goal import GoalCellLoss, GoalDirectionLoss, GoalPathLoss
 from auxiliary.loop_closure import LoopClosureLoss
 from auxiliary.loss import AuxiliaryLoss, HeadContext
 from auxiliary.position import PositionLoss
@@ -21,6 +21,7 @@ LOSSES: dict[str, LossFactory] = {
     "reward-prediction": RewardPredictionLoss,
     "goal-cell": GoalCellLoss,
     "goal-direction": GoalDirectionLoss,
+    "goal-path": GoalPathLoss,
     "position": PositionLoss,
 }
 

@@ -114,6 +114,13 @@ def navigation_spec(sizes: NavigationSizes) -> WorldSpec:
             cells - 1,
             scale=(PATH_CELLS,),
         ),
+        "next_cell": ArraySpec(
+            (),
+            "int32",
+            "the cell after the agent's on a shortest path to the goal, the goal's own once it is reached, -1 where there is none",
+            -1,
+            cells - 1,
+        ),
         "maze": ArraySpec((), "int32", "index into `task.mazes`", 0, sizes.mazes - 1),
         "fruit_cells": ArraySpec(
             (fruit,), "int32", f"cells of the fruit still to be had, -1 for none; strawberries carry bit {STRAWBERRY_FLAG}", -1

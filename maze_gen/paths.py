@@ -67,6 +67,17 @@ def next_sides(maze: Maze, goal_cell: Cell) -> npt.NDArray[np.int8]:
     return sides
 
 
+def next_cells(maze: Maze, goal_cell: Cell) -> npt.NDArray[np.int32]:
+    """[rows, cols] int32: the cell after each cell on a shortest path to the goal, row x cols + col; the goal's at the goal.
+
+    -1 where there is no path; of several shortest paths the one of `next_sides`.
+    """
+    jumps = np.array([step_row * maze.cols + step_col for step_row, step_col in STEPS] + [0], dtype=np.int32)
+    cells = np.arange(maze.open.size, dtype=np.int32).reshape(maze.open.shape)
+    following = cells + jumps[next_sides(maze, goal_cell)]
+    return np.where(distances(maze, goal_cell) == UNREACHABLE, np.int32(-1), following)
+
+
 def shortest_path(maze: Maze, start: Cell, goal_cell: Cell) -> list[Cell]:
     """The cells of a shortest path, from `start` to `goal_cell`, both included.
 

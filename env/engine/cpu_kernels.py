@@ -87,7 +87,7 @@ def _compile(example: World) -> SimpleNamespace:
         elif operation == START:
             start_episode(world.pool, world.state, world.rules, world.facts, row, episode_increment)
         if operation != DRAW:
-            write_facts(world.state, world.rules, world.facts, row, frames)
+            write_facts(world.pool, world.state, world.rules, world.facts, row, frames)
         draw(world, buffers, row)
 
     @inner
@@ -141,17 +141,17 @@ def _compile(example: World) -> SimpleNamespace:
             state.turned[row] = 0
             given = play_frame(pool, state, shared, facts, row, controls, duration)
             facts.reward[row] = shared.reward[given]
-            write_facts(state, shared, facts, row, 1)
+            write_facts(pool, state, shared, facts, row, 1)
 
     def place(packed_world, heading):
         """Sets the heading of every row, int32 [N] in 1/65536 turns, and writes its facts."""
         world = unpack(packed_world)
-        state, shared, facts = world.state, world.rules, world.facts
+        pool, state, shared, facts = world.pool, world.state, world.rules, world.facts
         for row in range(heading.shape[0]):
             set_heading(state, row, heading_after(state, row, _NO_TURN), heading[row])
             state.heading[row] = heading[row]
             state.turned[row] = 0
-            write_facts(state, shared, facts, row, 1)
+            write_facts(pool, state, shared, facts, row, 1)
 
     def measure_depth(packed_world, packed_buffers, depth):
         """Writes the planar depth of every pixel, in units, to `depth`, float32 [N, n, n]."""

@@ -43,7 +43,7 @@ def functions() -> SimpleNamespace:
         row = cuda.grid(1)  # type: ignore[call-arg]
         if row < mask.shape[0] and mask[row]:
             start_episode(pool, state, shared, facts, row, episode_increment)
-            write_facts(state, shared, facts, row, 0)
+            write_facts(pool, state, shared, facts, row, 0)
 
     def step(pool, state, shared, facts, actions, fault):
         """Plays one agent step of every row; a row that cannot be stepped is left unchanged and written to `fault`, from 1."""
@@ -54,7 +54,7 @@ def functions() -> SimpleNamespace:
                 fault[0] = row + 1
             else:
                 frames = play_step(pool, state, shared, facts, row, action)
-                write_facts(state, shared, facts, row, frames)
+                write_facts(pool, state, shared, facts, row, frames)
 
     def draw(pool, state, shared, scene, picture, mask):
         """Draws one column of what a row sees, for the rows where `mask` is True; one thread for each column."""

@@ -105,6 +105,7 @@ class Engine(BatchEnv):
             "cell": show(facts.cell),
             "goal_cell": show(facts.goal_cell),
             "goal_distance": show(facts.goal_distance),
+            "next_cell": show(facts.next_cell),
             "maze": show(state.maze),
             "fruit_cells": show(facts.fruit_cells),
             "seconds": show(facts.seconds),

@@ -283,7 +283,29 @@ def build(jit: Jit) -> SimpleNamespace:
         return frames
 
     @jit
-    def write_facts(state, rules, facts, row, frames):
+    def next_cell(pool, state, rules, row, cell, distance):
+        """The cell after `cell` on a shortest path to the goal: by the first side of EAST, NORTH, WEST, SOUTH that is on one."""
+        if distance == UNREACHABLE:
+            return -1
+        if distance > 0:
+            maze = state.maze[row]
+            square = (rules.rows - 1 - cell // rules.cols) * rules.cols + cell % rules.cols
+            for side in range(4):
+                if pool.faces[maze, square * 4 + side] == 0:
+                    if side == 0:
+                        step = 1
+                    elif side == 1:
+                        step = -rules.cols
+                    elif side == 2:
+                        step = -1
+                    else:
+                        step = rules.cols
+                    if int(state.distance[row, cell + step]) == distance - 1:
+                        return cell + step
+        return cell
+
+    @jit
+    def write_facts(pool, state, rules, facts, row, frames):
         """Writes velocity, position and the other facts, after a step of `frames` frames; 0 at an episode's start."""
         heading = state.heading[row]
         cos = rules.cosine[heading]
@@ -310,6 +332,7 @@ def build(jit: Jit) -> SimpleNamespace:
         facts.cell[row] = cell
         distance = int(state.distance[row, cell])
         facts.goal_distance[row] = -1 if distance == UNREACHABLE else distance
+        facts.next_cell[row] = next_cell(pool, state, rules, row, cell, distance)
         goal = int(state.goal[row])
         facts.goal_cell[row] = (top - goal // cols) * cols + goal % cols
         facts.seconds[row] = np.float32(state.frame[row]) / _FRAMES_PER_SECOND

@@ -127,6 +127,22 @@ def derived_facts(world: World, arrays: Arrays, read: Callable[[Any], npt.NDArra
         "heading": arrays["heading"].astype(np.float32) * np.float32(360.0 / 65536.0),
         "cell": cell,
         "goal_distance": np.where(distance == UNREACHABLE, -1, distance),
+        "next_cell": _next_cells(world, read, cell, distance),
         "fruit_cells": np.where(items >= 0, cells, -1).astype(np.int32),
         "seconds": arrays["frame"].astype(np.float32) / np.float32(FRAMES_PER_SECOND),
     }
+
+
+def _next_cells(
+    world: World, read: Callable[[Any], npt.NDArray[Any]], cell: npt.NDArray[np.int32], distance: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int32]:
+    """[N] int32: the cell after `cell` [N] on a shortest path to the goal, which is `distance` [N] cells away."""
+    rows, cols = world.rules.rows, world.rules.cols
+    square = (rows - 1 - cell // cols) * cols + cell % cols
+    open_sides = read(world.pool.faces).reshape(-1, rows * cols, 4)[read(world.state.maze), square] == 0
+    field, following = read(world.state.distance), cell.copy()
+    for side, step in reversed(list(enumerate((1, -cols, -1, cols)))):
+        beyond = np.where(open_sides[:, side], cell + step, cell)
+        nearer = np.take_along_axis(field, beyond[:, None], 1)[:, 0].astype(np.int32) == distance - 1
+        following = np.where(nearer, beyond, following)
+    return np.where(distance == UNREACHABLE, -1, following).astype(np.int32)

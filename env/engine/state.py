@@ -108,6 +108,7 @@ class Facts(NamedTuple):
     cell: Any
     goal_cell: Any
     goal_distance: Any
+    next_cell: Any
     fruit_cells: Any
     seconds: Any
 
@@ -217,6 +218,7 @@ def allocate_facts(num_envs: int, fruit: int, zeros: Zeros) -> Facts:
         cell=zeros((n,), np.int32),
         goal_cell=zeros((n,), np.int32),
         goal_distance=zeros((n,), np.int32),
+        next_cell=zeros((n,), np.int32),
         fruit_cells=zeros((n, fruit), np.int32),
         seconds=zeros((n,), np.float32),
     )

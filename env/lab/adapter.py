@@ -25,7 +25,7 @@ from env.lab.simulator import CompileProgress, Episode, Simulator, SimulatorErro
 from env.navigation import ACTION_FRAMES, FRAMES_PER_SECOND, GOAL, NUM_ACTIONS, STRAWBERRY, STRAWBERRY_FLAG
 from env.task import Task
 from maze_gen.errors import InputError
-from maze_gen.paths import distances
+from maze_gen.paths import distances, next_cells
 
 PICTURE_MULTIPLE = 4
 """Heights and widths of DeepMind Lab's pictures are multiples of this."""
@@ -83,6 +83,7 @@ class LabBatch(BatchEnv):
         self.privileged = {name: np.zeros((n, *array.shape), dtype=array.dtype) for name, array in self.spec.privileged.items()}
         self.restarts = np.zeros(n, dtype=np.int64)
         self._distances: list[npt.NDArray[np.int32] | None] = [None] * n
+        self._next_cells: list[npt.NDArray[np.int32] | None] = [None] * n
         self._frames = np.zeros(n, dtype=np.int64)
         self._episode = np.zeros(n, dtype=np.int64)
         self._streams = np.zeros(n, dtype=np.int64)
@@ -243,6 +244,7 @@ class LabBatch(BatchEnv):
         goal = int(self.privileged["goal_cell"][row])
         maze = self.task.mazes[self._plans[row].maze]
         self._distances[row] = distances(maze, divmod(goal, maze.cols)) if goal >= 0 else None
+        self._next_cells[row] = next_cells(maze, divmod(goal, maze.cols)) if goal >= 0 else None
         self._measure_path(row)
         self._velocity[row, 3:] = 0
 
@@ -312,9 +314,10 @@ class LabBatch(BatchEnv):
         )
 
     def _measure_path(self, row: int) -> None:
-        """Writes the length of path from the row's cell to its goal; -1 where the goal isn't known."""
-        field = self._distances[row]
-        self.privileged["goal_distance"][row] = -1 if field is None else field.flat[self.privileged["cell"][row]]
+        """Writes length and next cell of the path from the row's cell to its goal; -1 where the goal isn't known."""
+        for name, fields in (("goal_distance", self._distances), ("next_cell", self._next_cells)):
+            field = fields[row]
+            self.privileged[name][row] = -1 if field is None else field.flat[self.privileged["cell"][row]]
 
     def _items_present(self, row: int) -> list[tuple[int, int]]:
         """(kind, cell) of the items that can be picked up now."""

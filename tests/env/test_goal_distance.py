@@ -4,7 +4,7 @@ import numpy as np
 
 from env.backends import make_batch
 from env.registry import make_task
-from maze_gen.paths import distances
+from maze_gen.paths import distances, next_cells, shortest_path
 
 
 def test_it_is_the_path_from_the_agents_cell_to_this_episodes_goal():
@@ -23,6 +23,11 @@ def test_it_is_the_path_from_the_agents_cell_to_this_episodes_goal():
                 field = distances(maze, divmod(int(facts["goal_cell"][row]), maze.cols))
                 found.append(int(facts["goal_distance"][row]))
                 assert found[-1] == field.flat[facts["cell"][row]]
+                cell, goal = (divmod(int(facts[name][row]), maze.cols) for name in ("cell", "goal_cell"))
+                path = shortest_path(maze, cell, goal)
+                following = divmod(int(facts["next_cell"][row]), maze.cols)
+                assert following == (path[1] if len(path) > 1 else goal)
+                assert next_cells(maze, goal)[cell] == facts["next_cell"][row]
             env.step(random.integers(2, 8, size=8))
     assert len(set(found)) > 8
 
@@ -37,4 +42,5 @@ def test_it_follows_from_a_saved_state():
         state = env.state_arrays()
         assert state is not None
         other.restore_state(state)
-        assert other.privileged["goal_distance"].tolist() == env.privileged["goal_distance"].tolist()
+        for name in ("goal_distance", "next_cell"):
+            assert other.privileged[name].tolist() == env.privileged[name].tolist()
