@@ -26,12 +26,20 @@ class Painter:
         """[N, size, size, 3] uint8; None without a render mode."""
         if self._mode is None:
             return None
-        seen = self._batch.observation["rgb"]
-        size = self._size or seen.shape[1]
-        if size == seen.shape[1]:
-            return seen.copy()
-        drawn = min(max(size + size % 2, SMALLEST), LARGEST)
-        return resized(self._batch.pictures(drawn), size)
+        return pictures_of(self._batch, self._size or self._batch.observation["rgb"].shape[1])
+
+
+def pictures_of(batch: BatchEnv, size: int) -> npt.NDArray[np.uint8]:
+    """[N, size, size, 3] uint8: what the rows see now, drawn at that size instead of the observation's.
+
+    Raises:
+        InputError: these worlds can't draw at another size than the observation's.
+    """
+    seen = batch.observation["rgb"]
+    if size == seen.shape[1]:
+        return seen.copy()
+    drawn = min(max(size + size % 2, SMALLEST), LARGEST)
+    return resized(batch.pictures(drawn), size)
 
 
 def resized(pictures: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -30,8 +30,8 @@ def plan_of(maze: Maze, size: Size = "medium", things: Things = "none") -> TopDo
 
 
 def heat_map(maze: Maze, values: npt.NDArray, colours: str = "viridis", high: float | None = None) -> Pixels:
-    """A map coloured by `values` [cells], on a scale from 0 with a colour bar; NaN leaves a cell blank."""
-    return plan_of(maze, things="maze").heat(values, colours, low=0, high=high, colour_bar=True).array()
+    """A map coloured by `values` [cells], on a scale from 0 with a colour bar; cells of NaN are hatched."""
+    return plan_of(maze, things="maze").heat(values, colours, low=0, high=high, colour_bar=True, hatched=True).array()
 
 
 def posterior_plan(maze: Maze, posterior: npt.NDArray, size: Size = "medium") -> TopDown:
