@@ -50,8 +50,8 @@ def behaviour_items(
             Picture(
                 SECTION,
                 "occupancy of each cell in percent",
-                "Percentage of all steps spent in each cell. Bright dead ends that hold nothing are places where the agent gets "
-                "stuck.",
+                "Percentage of all steps spent in each cell; hatched cells were never visited. Bright dead ends that hold "
+                "nothing are places where the agent gets stuck.",
                 heat_map(trajectories.task.mazes[0], occupancy_percent(trajectories)),
             )
         )

@@ -63,9 +63,9 @@ def mean_by_cell(values: npt.NDArray, cell: npt.NDArray, cells: int) -> npt.NDAr
 
 
 def occupancy_percent(trajectories: Trajectories) -> npt.NDArray[np.float64]:
-    """[cells] percentage of the steps that were spent in each cell of the first maze; NaN in solid cells."""
+    """[cells] percentage of the steps that were spent in each cell; NaN in cells that were never visited."""
     count = np.bincount(trajectories.cell.ravel(), minlength=trajectories.task.cells)
-    return np.where(trajectories.task.mazes[0].open.ravel(), 100 * count / trajectories.cell.size, np.nan)
+    return np.where(count > 0, 100 * count / trajectories.cell.size, np.nan)
 
 
 def cell_name(cell: int, cols: int) -> str:

@@ -1,33 +1,18 @@
 """Position, heading and goal decoded from every layer, and how position accuracy develops after a spawn and over visits."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.analysis.decoders import DecoderResult, Kind, decode, own_decoder_result
 from experiments.analysis.head_outputs import POSTERIOR
-from experiments.analysis.intervals import Measured, mean, value_of
-from experiments.analysis.items import (
-    AGENT,
-    CHANCE,
-    CONTROL,
-    INK,
-    Curves,
-    Item,
-    Number,
-    Picture,
-    Pixels,
-    Table,
-    figure,
-    figure_json,
-    pixels_of,
-)
-from experiments.analysis.measures import Curve, binned, entropy, heading_class, path_error, visits
+from experiments.analysis.intervals import Measured, mean
+from experiments.analysis.items import Curves, Item, Number, Picture, Table, figure_json
+from experiments.analysis.measures import binned, entropy, heading_class, path_error, visits
 from experiments.analysis.playback import Progress, silent
 from experiments.analysis.position_maps import accuracy_and_error_maps, confusion_pictures
-from experiments.analysis.statistics import Estimate
+from experiments.analysis.position_plots import accuracy_plot, entropy_plot, layer_plot
 from experiments.analysis.threads import map_in_threads
 from experiments.analysis.trajectories import Trajectories
 from experiments.tables import MISSING, interval
@@ -39,7 +24,6 @@ SECONDS_EDGES = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20
 VISITS = 8
 FEWEST = 100
 """Means over fewer steps aren't shown: they come from one or two visits and vary widely."""
-PANEL = (6.0, 4.2)
 OWN = "the agent's own decoder"
 SINCE_SPAWN = "seconds since the last spawn"
 
@@ -185,21 +169,21 @@ def _over_time(trajectories: Trajectories, best: DecoderResult) -> list[Item]:
             "position accuracy after a spawn",
             "After a spawn an agent has to look around. The sooner the curve rises, the better it knows its maze. Bands are 95 % "
             "intervals over episodes.",
-            _accuracy_plot(middle, by_time, "Position accuracy after a spawn", SINCE_SPAWN),
+            accuracy_plot(middle, by_time, "Position accuracy after a spawn", SINCE_SPAWN),
             key=True,
         ),
         Picture(
             SECTION,
             "entropy of the posterior after a spawn",
             "Entropy of the probabilities of all cells: one bit means that two cells are equally likely.",
-            _entropy_plot(best, since),
+            entropy_plot(best, binned(since, entropy(best.probabilities), SECONDS_EDGES, FEWEST), SINCE_SPAWN),
             key=True,
         ),
         Picture(
             SECTION,
             "position accuracy in a cell visited before",
             "By how often the agent has entered its present cell in this episode: what rises was learned within the episode.",
-            _accuracy_plot(
+            accuracy_plot(
                 entries, by_visit, "Position accuracy in a cell visited before", f"visit to the cell ({VISITS}: or later)"
             ),
             key=True,
@@ -219,39 +203,6 @@ def _over_time(trajectories: Trajectories, best: DecoderResult) -> list[Item]:
     ]
 
 
-def _entropy_plot(best: DecoderResult, since: npt.NDArray) -> Pixels:
-    bits = binned(since, entropy(best.probabilities), SECONDS_EDGES, FEWEST)
-    with figure(*PANEL) as (made, axes):
-        _curve(axes, (bits.edges[:-1] + bits.edges[1:]) / 2, bits, 1, {"color": AGENT, "label": best.name, "marker": "o"})
-        axes.axhline(entropy(best.frequencies), color=CHANCE, linestyle=":", label="chance: frequencies of the cells")
-        axes.set_ylim(0)
-        axes.set_title("Entropy of the posterior after a spawn")
-        axes.set_xlabel(SINCE_SPAWN)
-        axes.set_ylabel("entropy, bits")
-        axes.legend(fontsize=10)
-        return pixels_of(made)
-
-
-def _accuracy_plot(x: npt.NDArray, curves: dict[str, Curve], title: str, x_label: str) -> Pixels:
-    """Curves of the decoder, its control and chance, in this order."""
-    looks = ({"color": AGENT, "marker": "o"}, {"color": CONTROL, "linestyle": "--"}, {"color": CHANCE, "linestyle": ":"})
-    with figure(*PANEL) as (made, axes):
-        for (name, curve), look in zip(curves.items(), looks, strict=True):
-            _curve(axes, x, curve, 100, {"label": name, **look})
-        axes.set_ylim(0, 102)
-        axes.set_ylabel("steps with the correct cell, %")
-        axes.set_title(title)
-        axes.set_xlabel(x_label)
-        axes.legend(fontsize=10)
-        return pixels_of(made)
-
-
-def _curve(axes: Any, x: npt.NDArray, curve: Curve, scale: float, look: dict[str, Any]) -> None:
-    """A curve with its interval as a band."""
-    axes.fill_between(x, scale * curve.low, scale * curve.high, color=look["color"], alpha=0.18, linewidth=0)
-    axes.plot(x, scale * curve.mean, **look)
-
-
 def _by_layer(results: PositionResults) -> list[Item]:
     groups = [("cell", results.position), ("heading, of eight", results.heading)]
     if results.goal:
@@ -262,32 +213,8 @@ def _by_layer(results: PositionResults) -> list[Item]:
             f"decoding the {target} from each layer",
             "Accuracy of decoders on each layer, from the first to the one that the policy reads, with 95 % intervals over "
             "episodes. What a later layer has above the encoder comes from memory: one picture didn't show it.",
-            _layer_plot(target, found),
+            layer_plot(target, found, KINDS),
             key=True,
         )
         for target, found in groups
     ]
-
-
-def _layer_plot(target: str, found: list[DecoderResult]) -> Pixels:
-    """Bars of both kinds of decoders on each layer; `found` alternates between the kinds."""
-    with figure(*PANEL) as (made, axes):
-        names = [result.name.split(" from ")[1].rsplit(", ", 1)[0] for result in found[::2]]
-        x = np.arange(len(names))
-        for offset, first, colour, label in ((-0.2, 0, AGENT, KINDS[0]), (0.2, 1, "#8fb2ec", KINDS[1])):
-            accuracies = [result.figures()["accuracy"] for result in found[first::2]]
-            heights = [100 * value_of(accuracy) for accuracy in accuracies]
-            axes.bar(x + offset, heights, 0.36, color=colour, label=label)
-            for at, accuracy in zip(x + offset, accuracies, strict=True):
-                if isinstance(accuracy, Estimate):
-                    axes.plot([at, at], [100 * accuracy.low, 100 * accuracy.high], color=INK, linewidth=1.6)
-            controls = [100 * (result.control_accuracy or 0.0) for result in found[first::2]]
-            mark = {"color": CONTROL, "markersize": 26, "markeredgewidth": 2.5, "linestyle": "none"}
-            axes.plot(x + offset, controls, marker="_", label=None if first else "shuffled control", **mark)
-        axes.axhline(100 * found[0].chance, color=CHANCE, linestyle=":", label="chance")
-        axes.set_xticks(x, names)
-        axes.set_ylim(0, 102)
-        axes.set_ylabel("accuracy, %")
-        axes.set_title(f"Decoding the {target}")
-        made.legend(loc="outside lower center", ncols=4, fontsize=9)
-        return pixels_of(made)

@@ -28,7 +28,8 @@ def accuracy_and_error_maps(
         Picture(
             section,
             "map of position accuracy in percent",
-            "For each true cell, how often it is predicted. Dark cells are those that the decoder confuses with others.",
+            "For each true cell, how often it is predicted. Dark cells are those that the decoder confuses with others; hatched "
+            "ones were never visited.",
             heat_map(maze, accuracy, high=100),
             key=True,
         ),

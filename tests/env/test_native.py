@@ -1,4 +1,4 @@
-"""Kernels as functions of integers: loaded by LLVM alone where their code is on disk, and compiled wherever that can't be used."""
+"""Kernels as functions of integers: loaded by LLVM alone where their code is on disk, and compiled where that can't be used."""
 
 import ctypes
 import subprocess

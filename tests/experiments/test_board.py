@@ -93,10 +93,6 @@ def test_hyperparameters_are_those_of_the_run(board: EventAccumulator) -> None:
     metrics = {info.name.tag: info.name.group for info in kept["_hparams_/experiment"].experiment.metric_infos}
     folder = f"{EVALUATION_FOLDER}/agent"
     assert metrics == {MEAN_RETURN.tag: "", OWN_RETURN: folder, HELD_OUT_RETURN: folder}
-        MEAN_RETURN.tag: "",
-        OWN_RETURN: f"{EVALUATION_FOLDER}/agent",
-        HELD_OUT_RETURN: f"{EVALUATION_FOLDER}/agent",
-    }
 
 
 @pytest.mark.parametrize("name", AGENTS)
