@@ -87,6 +87,10 @@ def run(options: DecodeOptions) -> None:
 
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE")
+    if options.report is not None and options.report.suffix == ".json":
+        raise InputError(
+            f"--report {options.report}: expected the name of an HTML page; its figures are written beside it as JSON"
+        )
     check_writable(options.report)
     checkpoint = load_checkpoint(options.checkpoint)
     world = options.world

@@ -1,5 +1,6 @@
 """`decode` from the command line, on an agent that never learned: everything is made, and can be read back."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,20 @@ def test_the_report_needs_nothing_else(decoded: Path) -> None:
     assert "video/webm" in text
 
 
+def test_every_decoder_figure_has_an_interval(decoded: Path) -> None:
+    found = json.loads((decoded / "report.json").read_text())
+    assert found["command"].startswith(("decode --checkpoint", "python "))
+    decoders = {"position accuracy", "position error in cells of path", "loop-closure F1", "loop-closure average precision"}
+    decoders |= {name for name in (figure["name"] for figure in found["figures"]) if name.startswith("accuracy of D")}
+    assert len(decoders) == 6
+    for figure in found["figures"]:
+        if figure["name"] in decoders:
+            for part in (figure, *figure["beside"].values()):
+                assert part["low"] <= part["value"] <= part["high"], figure["name"]
+    (table,) = (table for table in found["tables"] if table["name"] == "decoders compared")
+    assert all(row["accuracy"]["low"] <= row["accuracy"]["value"] <= row["accuracy"]["high"] for row in table["rows"])
+
+
 def test_a_runs_folder_gets_its_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "run").mkdir()
     untrained(tmp_path / "run" / "checkpoint.safetensors", "ff", ring_task(2))
@@ -112,6 +127,7 @@ def test_a_runs_folder_gets_its_analysis(tmp_path: Path, monkeypatch: pytest.Mon
         (["--checkpoint", "AGENT", "--logdir", "AGENT/board"], "cannot write"),
         (["--checkpoint", "AGENT", "--report", "AGENT/report.html"], "cannot write"),
         (["--checkpoint", "absent.safetensors"], "no such file"),
+        (["--checkpoint", "AGENT", "--report", "report.json"], "expected the name of an HTML page"),
     ],
 )
 def test_complaints(
