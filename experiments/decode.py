@@ -89,7 +89,7 @@ def run(options: DecodeOptions) -> None:
         raise InputError("which agent? give --checkpoint FILE")
     if options.report is not None and options.report.suffix == ".json":
         raise InputError(
-            f"--report {options.report}: expected the name of an HTML page; its figures are written beside it as JSON"
+            f"--report {options.report}: expected the name of an HTML page; figures come beside it as JSON"
         )
     check_writable(options.report)
     checkpoint = load_checkpoint(options.checkpoint)
