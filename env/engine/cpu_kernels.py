@@ -27,15 +27,17 @@ STEP, START, DRAW = range(3)
 
 
 def advance_kernel(world: World) -> Native:
-    """`advance` for worlds of this form: (packed world, packed buffers, synchronisation array, thread, generation) → generation.
+    """`advance` for worlds of this form.
 
-    The first three are addresses. It is a thread's part in the operations of a `env.engine.thread_pool.ThreadPool`: STEP, START
+    Its arguments are the addresses of the packed world, of the packed buffers and of the synchronisation array; the thread, and
+    the generations that it has seen; an operation to publish first and its argument, or -1 and anything. It returns the
+    generations that it has seen. It is a thread's part in the operations of a `env.engine.thread_pool.ThreadPool`: STEP, START
     or DRAW. START starts the episode `EPISODE_INCREMENT` after the last, in the rows where the mask is True, and draws only
     those. One kernel for all three, because drawing takes most of the time to compile.
     """
     form = form_of(world)
     if form not in _advance:
-        _advance[form] = native("advance", 5, lambda: _define_advance(world), form)
+        _advance[form] = native("advance", 7, lambda: _define_advance(world), form)
     return _advance[form]
 
 
@@ -60,7 +62,7 @@ def _define_advance(example: World) -> Any:
     target, target_from_buffers = render.target, render.target_from_buffers
     unpack, words = unpacker_of(example), words_maker()
     unpack_buffers = unpacker_of(allocate_buffers(1))
-    atomic_add, wait_for_operation = build().atomic_add, build().wait_for_operation
+    atomic_add, wait_for_operation, publish = build().atomic_add, build().wait_for_operation, build().publish
 
     @inner
     def draw(world, buffers, row):
@@ -113,8 +115,10 @@ def _define_advance(example: World) -> Any:
                     break
                 execute_row(world, buffers, row, operation, episode_increment)
 
-    def advance(packed_world, packed_buffers, synchronisation, thread, generation):
+    def advance(packed_world, packed_buffers, synchronisation, thread, generation, operation, episode_increment):
         world, buffers, sync = unpack(words(packed_world)), unpack_buffers(words(packed_buffers)), words(synchronisation)
+        if operation >= 0:
+            publish(sync, operation, episode_increment)
         if thread > 0:
             atomic_add(sync, SLEEPING, -1)
         while thread == 0 or wait_for_operation(sync, generation):

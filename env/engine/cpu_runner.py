@@ -126,8 +126,8 @@ def _work(advance: Native, world: World, buffers: list[Buffers]) -> Work:
     packed = [pack_arguments(world), *(pack_arguments(own) for own in buffers)]
     address, *own = (array.ctypes.data for array in packed)
 
-    def work(sync: int, thread: int, generation: int, kept: object = packed) -> int:
-        return advance(address, own[thread], sync, thread, generation)
+    def work(sync: int, thread: int, generation: int, operation: int, increment: int, kept: object = packed) -> int:
+        return advance(address, own[thread], sync, thread, generation, operation, increment)
 
     return work
 
