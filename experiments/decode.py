@@ -88,9 +88,7 @@ def run(options: DecodeOptions) -> None:
     if options.checkpoint is None:
         raise InputError("which agent? give --checkpoint FILE")
     if options.report is not None and options.report.suffix == ".json":
-        raise InputError(
-            f"--report {options.report}: expected the name of an HTML page; figures come beside it as JSON"
-        )
+        raise InputError(f"--report {options.report}: expected the name of an HTML page; figures come beside it as JSON")
     check_writable(options.report)
     checkpoint = load_checkpoint(options.checkpoint)
     world = options.world

@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[attr-defined]  (made at run time)
-from tensorboard.plugins.hparams.api_pb2 import DataType, Experiment, HParamInfo, MetricInfo, MetricName
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams.metadata import EXPERIMENT_TAG, PLUGIN_DATA_VERSION, PLUGIN_NAME, SESSION_START_INFO_TAG
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
 from tensorboard.plugins.image.metadata import create_summary_metadata as image_metadata
 from tensorboard.plugins.scalar.metadata import create_summary_metadata as scalar_metadata
 from tensorboard.plugins.text.metadata import create_summary_metadata as text_metadata
 from tensorboard.util.tensor_util import make_tensor_proto
 
 Setting = float | str | bool
+# Made at run time.
+_api: Any = api_pb2
+_data: Any = plugin_data_pb2
 
 
 def scalar(tag: str, value: float, name: str, caption: str) -> Summary:
@@ -46,7 +49,7 @@ def hyperparameters(settings: Mapping[str, Setting], metrics: Sequence[tuple[str
         started: seconds since 1970.
     """
     known = {name: value for name, value in settings.items() if not isinstance(value, float) or math.isfinite(value)}
-    start = SessionStartInfo(start_time_secs=started)
+    start = _data.SessionStartInfo(start_time_secs=started)
     columns = []
     for name, value in known.items():
         if isinstance(value, bool):
@@ -55,15 +58,18 @@ def hyperparameters(settings: Mapping[str, Setting], metrics: Sequence[tuple[str
             start.hparams[name].string_value, kind = value, "DATA_TYPE_STRING"
         else:
             start.hparams[name].number_value, kind = value, "DATA_TYPE_FLOAT64"
-        columns.append(HParamInfo(name=name, type=DataType.Value(kind)))
-    shown = [MetricInfo(name=MetricName(group=folder, tag=tag), display_name=tag.partition("/")[2]) for folder, tag in metrics]
+        columns.append(_api.HParamInfo(name=name, type=_api.DataType.Value(kind)))
+    shown = [
+        _api.MetricInfo(name=_api.MetricName(group=folder, tag=tag), display_name=tag.partition("/")[2])
+        for folder, tag in metrics
+    ]
     return [
-        _of_table(EXPERIMENT_TAG, HParamsPluginData(experiment=Experiment(hparam_infos=columns, metric_infos=shown))),
-        _of_table(SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start)),
+        _of_table(EXPERIMENT_TAG, _data.HParamsPluginData(experiment=_api.Experiment(hparam_infos=columns, metric_infos=shown))),
+        _of_table(SESSION_START_INFO_TAG, _data.HParamsPluginData(session_start_info=start)),
     ]
 
 
-def _of_table(tag: str, content: HParamsPluginData) -> Summary:
+def _of_table(tag: str, content: Any) -> Summary:
     content.version = PLUGIN_DATA_VERSION
     plugin = SummaryMetadata.PluginData(plugin_name=PLUGIN_NAME, content=content.SerializeToString())
     return _one(tag, SummaryMetadata(plugin_data=plugin), make_tensor_proto(0.0, dtype=np.float32))

@@ -246,7 +246,7 @@ class TopDown:
     def _hatch(self, cells: npt.NDArray[np.bool_]) -> None:
         """Draws diagonal lines on the floor of cells, over walls and things too."""
         inside = self._inside
-        y, x = np.indices(inside.shape[:2], sparse=True)
+        y, x = np.arange(inside.shape[0])[:, None], np.arange(inside.shape[1])
         # Four lines a cell meet those of the next cell; the smallest cells have a line every other pixel.
         period = max(2, self._unit // 4)
         lines = (x + y) % period < max(1, period // 3)

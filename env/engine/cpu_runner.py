@@ -126,9 +126,11 @@ def _work(advance: Native, world: World, buffers: list[Buffers]) -> Work:
     packed = [pack_arguments(world), *(pack_arguments(own) for own in buffers)]
     address, *own = (array.ctypes.data for array in packed)
 
-    def work(sync: int, thread: int, generation: int, operation: int, increment: int, kept: object = packed) -> int:
+    def work(sync: int, thread: int, generation: int, operation: int, increment: int) -> int:
         return advance(address, own[thread], sync, thread, generation, operation, increment)
 
+    # Addresses keep nothing alive.
+    work.__dict__["packed"] = packed
     return work
 
 

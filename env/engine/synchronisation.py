@@ -28,8 +28,7 @@ def build() -> SimpleNamespace:
     from numba.core import types
     from numba.extending import intrinsic
 
-    @intrinsic
-    def atomic_add(typing_context: Any, sync: Any, entry: Any, amount: Any) -> Any:
+    def atomic_add_of(typing_context: Any, sync: Any, entry: Any, amount: Any) -> Any:
         """Adds to an entry and returns its previous value, atomically."""
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -38,8 +37,7 @@ def build() -> SimpleNamespace:
 
         return types.int64(sync, types.int64, types.int64), generate
 
-    @intrinsic
-    def atomic_load(typing_context: Any, sync: Any, entry: Any) -> Any:
+    def atomic_load_of(typing_context: Any, sync: Any, entry: Any) -> Any:
         """The present value of an entry, whichever thread wrote it."""
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -47,6 +45,10 @@ def build() -> SimpleNamespace:
             return builder.load_atomic(builder.gep(array.data, [arguments[1]]), "seq_cst", 8)
 
         return types.int64(sync, types.int64), generate
+
+    # To Python these are functions without the first argument.
+    atomic_add: Any = intrinsic(atomic_add_of)
+    atomic_load: Any = intrinsic(atomic_load_of)
 
     @inner
     def wait_for_operation(sync, generation):

@@ -28,7 +28,9 @@ img, video { max-width: 100%; height: auto; border: 1px solid #e6e8ee; box-sizin
 .card.narrow { flex: 0 1 31em; max-width: 31em; }
 .card.narrow img { width: 100%; } .plain td { text-align: left; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92em; } td, th { padding: .25em .9em; border-bottom: 1px solid #e6e8ee; }
-th, td { text-align: right; } th:first-child, td:first-child { text-align: left; } .plain td:first-child { white-space: nowrap; }
+th, td { text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+.plain td:first-child, table:not(.plain) td + td { white-space: nowrap; }
 @media (max-width: 700px) {
   body { font-size: 16px; margin: 1em auto; padding: 0 .8em; } h2 { margin-top: 1.6em; } td, th { padding: .25em .5em; }
   .card.wide img { max-width: none; width: 760px; } .scroll td:first-child { min-width: 9em; }

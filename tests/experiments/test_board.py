@@ -4,11 +4,12 @@ import math
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util.tensor_util import make_ndarray
 
 from agents.config import AGENTS, PRESETS, agent_config, preset
@@ -22,6 +23,8 @@ from experiments.tags import EVALUATION_FOLDER, HELD_OUT_RETURN, MEAN_RETURN, OW
 from maze_gen.errors import InputError
 from tests.experiments.synthetic import ring_task
 
+DATA: Any = plugin_data_pb2
+"""Its members are made at run time."""
 STATISTICS = ring_task().spec().statistics
 
 
@@ -34,7 +37,7 @@ def events(folder: Path) -> EventAccumulator:
 
 
 def texts(found: EventAccumulator, tag: str) -> list[str]:
-    return [b"".join(make_ndarray(event.tensor_proto).ravel().tolist()).decode() for event in found.Tensors(tag)]
+    return [str(make_ndarray(event.tensor_proto).item(), "utf-8") for event in found.Tensors(tag)]  # type: ignore[call-overload]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_settings_are_a_table_with_their_meaning(board: EventAccumulator) -> Non
 def test_hyperparameters_are_those_of_the_run(board: EventAccumulator) -> None:
     kept = {}
     for tag in ("_hparams_/experiment", "_hparams_/session_start_info"):
-        kept[tag] = HParamsPluginData.FromString(board.SummaryMetadata(tag).plugin_data.content)
+        kept[tag] = DATA.HParamsPluginData.FromString(board.SummaryMetadata(tag).plugin_data.content)
     settings = settings_of(training())
     found = kept["_hparams_/session_start_info"].session_start_info.hparams
     assert set(found) == set(settings) == {info.name for info in kept["_hparams_/experiment"].experiment.hparam_infos}
