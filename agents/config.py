@@ -51,6 +51,7 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "nav-d1d2p": AgentConfig("nav", ("depth-encoder", "depth-core", "goal-path", DECODER)),
         "nav-d1d2cg": AgentConfig("nav", ("depth-encoder", "depth-core", "own-cell", "goal-cell", DECODER)),
         "nav-d1d2cgp": AgentConfig("nav", ("depth-encoder", "depth-core", "own-cell", "goal-cell", "goal-path", DECODER)),
+        "nav-m": AgentConfig("reward-memory", ("depth-encoder", "depth-core", "own-cell", "goal-cell", "goal-path", DECODER)),
         "nav-rgbd": AgentConfig("nav", depth_input=True),
         "nav-r": AgentConfig("nav", ("reward-prediction", DECODER)),
         "nav-rd2": AgentConfig("nav", ("reward-prediction", "depth-core", DECODER)),
