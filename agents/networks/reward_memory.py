@@ -1,8 +1,8 @@
 """A body that notes what it knew when it was rewarded: the paper's two LSTMs, a slot that rewards write, and a layer over both.
 
-Where the goal is becomes known in the one step in which it is reached, and is wanted hundreds of steps later. An LSTM has to learn
-for that when to open a gate, what to write through it, and to leave it closed; here the reward opens it. The agent perceives
-nothing that the paper's agents don't.
+Where the goal is becomes known in the one step in which it is reached, and is wanted hundreds of steps later. An LSTM has to
+learn for that when to open a gate, what to write through it, and to leave it closed; here the reward opens it. The agent
+perceives nothing that the paper's agents don't.
 """
 
 from collections.abc import Mapping
