@@ -1,7 +1,7 @@
 """What a step of painting takes: paint or move, where to, and with what; as numbers, and what the numbers stand for.
 
-All lengths are fractions of the canvas's side: x to the right and y downwards, (0, 0) its upper left corner, (1, 1) its lower right
-one. So a stroke means the same on a canvas of any size.
+All lengths are fractions of the canvas's side: x to the right and y downwards, (0, 0) its upper left corner, (1, 1) its lower
+right one. So a stroke means the same on a canvas of any size.
 """
 
 from dataclasses import dataclass
@@ -136,4 +136,4 @@ PAPER_FORM = ActionForm(
     pressures=tuple((1 + index) / 10 for index in range(10)),
     colours=20,
 )
-"""The action of arXiv 1910.01007 with libmypaint: [2, 1024, 1024, 6, 10, 20, 20, 20]; sizes are those of a canvas of 256 pixels."""
+"""The action of arXiv 1910.01007 with libmypaint: [2, 1024, 1024, 6, 10, 20, 20, 20]; its sizes are pixels of 256."""

@@ -63,7 +63,8 @@ class PaintingBatch(BatchEnv):
     def reset_rows(self, rows: npt.ArrayLike) -> Arrays:
         self._refuse_closed("reset_rows")
         self._refuse_unstarted("reset_rows")
-        mask = checked_rows(rows, self.num_envs)
+        # A copy: the rows may be named by `outcome.terminated` itself.
+        mask = checked_rows(rows, self.num_envs).copy()
         if mask.any():
             self._episodes[mask] += 1
             self._begin(mask)
@@ -179,9 +180,8 @@ class PaintingBatch(BatchEnv):
         for name, place in own.items():
             array = np.asarray(arrays[name])
             if array.shape != place.shape or array.dtype != place.dtype:
-                raise InputError(
-                    f"state: array {name!r} has shape {array.shape} and type {array.dtype}, expected {place.shape} and {place.dtype}"
-                )
+                found = f"has shape {array.shape} and type {array.dtype}"
+                raise InputError(f"state: array {name!r} {found}, expected {place.shape} and {place.dtype}")
         self._check_values(arrays)
         for name, place in own.items():
             place[...] = arrays[name]

@@ -50,9 +50,9 @@ PAINTING_FACE = FaceKind(open_canvases, FACTS, "canvas", ())
 class PaintingEnv(KnossosEnv):
     """One canvas; `settings` are those of `env.painting.registry.PaintingSettings`.
 
-    Observations are a dictionary: `canvas` and, where there is one, `target`, [side, side, C] uint8, and `pen`, `time`, `effect` and
-    `noise`, see `docs/painting.md`. Actions are `MultiDiscrete`. An episode terminates after the task's steps. Infos hold the index,
-    label and distance of the target, and the stroke that the last action laid.
+    Observations are a dictionary: `canvas` and, where there is one, `target`, [side, side, C] uint8, and `pen`, `time`, `effect`
+    and `noise`, see `docs/painting.md`. Actions are `MultiDiscrete`. An episode terminates after the task's steps. Infos hold
+    index, label and distance of the target, and the stroke that the last action laid.
     """
 
     kind = PAINTING_FACE

@@ -1,10 +1,10 @@
 """Ink of the embedded brush: device functions for the CPU and the GPU, see `env.engine.compile`.
 
-A stroke is a tube around its curve: a pixel's ink is the largest over the curve's points of opacity x min(1, (r + 1/2 - d) / w) with
-the distance d between pixel and point, the brush's radius r there, both in pixels, and the width w of the edge, 1 where the brush
-is hard. So a stroke that crosses itself is not darker there. Radius and opacity grow with the pressure p,
-as 0.6 + 0.4 p and p (2 - p). The curve is cut into line
-segments that stay within 1/16 of a pixel of it.
+A stroke is a tube around its curve: a point of it gives a pixel opacity x min(1, (r + 1/2 - d) / w) of ink, with the distance d
+between them, the brush's radius r there, both in pixels, and the width w of the edge, 1 where the brush is hard. The curve is cut
+into line segments, within 1/16 of a pixel; each counts by its point that is nearest to the pixel, and the pixel gets the largest
+of them. So a stroke is not darker where it crosses itself. Radius and opacity grow with the pressure p, as 0.6 + 0.4 p and
+1 - (1 - p)^3.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """libmypaint behind the interface of brushes: Debian's packages, called by ctypes from compiled code.
 
-Each stroke is laid as events of a pen, `EVENTS` for each Bézier piece and a tenth of a second apart (arXiv 1910.01007, appendix I). A
-row has a brush and a surface of its own; both are new in every episode, so that what a brush draws at random depends on the row's own
-strokes alone.
+Each stroke is laid as events of a pen, `EVENTS` for each Bézier piece and a tenth of a second apart (arXiv 1910.01007,
+appendix I). A row has a brush and a surface of its own; both are new in every episode, so that what a brush draws at random
+depends on the row's own strokes alone.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ from env.painting.brush import Brush
 from env.painting.ink import build
 from env.painting.mypaint_files import BrushFile, Library, read_brush, surface_library
 from env.painting.shares import LAY, share_kernel, shares
-from env.painting.strokes import Strokes
+from env.painting.strokes import RADIUS_AT_NO_PRESSURE, Strokes
 from maze_gen.errors import InputError
 
 EVENTS = 50
@@ -34,6 +34,7 @@ OPAQUE = 1 << 15
 """The largest value of a channel of a surface."""
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
+_HALF, _LEAST_RADIUS = np.float32(0.5), np.float32(RADIUS_AT_NO_PRESSURE)
 _DABS = np.float32(1.6)
 """Dabs are round, so that fewer of them overlap towards the edges of a stroke: with this exponent it holds as much ink in all."""
 
@@ -62,6 +63,7 @@ class MypaintWork(NamedTuple):
         scale: pixels of the surface for one of the canvas, each way.
         radius_offset: what is added to the logarithm of the radius in pixels, float32.
         opaque: of the brush, where pressure scales it here; below 0 where the brush does so itself, float32.
+        spacing: between two dabs, in radii, float32.
     """
 
     strokes: Strokes
@@ -72,6 +74,7 @@ class MypaintWork(NamedTuple):
     scale: Any
     radius_offset: Any
     opaque: Any
+    spacing: Any
 
 
 @intrinsic
@@ -117,10 +120,31 @@ def kernel() -> Any:
         set_value(brush, brightness, most)
 
     @inner
+    def lead(work, row, last):
+        """From the first point of a stroke away from the others, or from its last one: how far the pen moves before and after it.
+
+        A brush lays its first dab after it moved for a dab's distance, and the last one up to a distance before the end.
+        """
+        points, k = work.strokes.points, 3 * work.strokes.pieces[row] if last else 0
+        inwards = -1 if last else 1
+        x, y = points[row, k, 0], points[row, k, 1]
+        dx, dy, size = _ONE, _ZERO, _ZERO
+        for step in range(1, 4):
+            if size == 0:
+                u, v = x - points[row, k + inwards * step, 0], y - points[row, k + inwards * step, 1]
+                size = np.float32(math.sqrt(u * u + v * v))
+                if size > 0:
+                    dx, dy = u / size, v / size
+        pressure = work.strokes.pressure[row, 1 if last else 0]
+        radius = work.strokes.radius[row] * (_LEAST_RADIUS + (_ONE - _LEAST_RADIUS) * pressure)
+        far = radius * work.spacing * (_HALF if last else _ONE)
+        return x + dx * far, y + dy * far
+
+    @inner
     def event(work, row, piece, step, side):
-        """Moves the pen to a place of a piece, `step` of `EVENTS`."""
+        """Moves the pen to a place of a piece, `step` of `EVENTS`; -1 is before its start, and one more after its end."""
         points, k = work.strokes.points, 3 * piece
-        t = np.float32(step) / np.float32(EVENTS)
+        t = np.float32(min(max(step, 0), EVENTS)) / np.float32(EVENTS)
         x = along(points[row, k, 0], points[row, k + 1, 0], points[row, k + 2, 0], points[row, k + 3, 0], t) * side
         y = along(points[row, k, 1], points[row, k + 1, 1], points[row, k + 2, 1], points[row, k + 3, 1], t) * side
         low, high = work.strokes.pressure[row, 0], work.strokes.pressure[row, 1]
@@ -128,43 +152,51 @@ def kernel() -> Any:
         if work.opaque >= 0:
             clear = np.float32(math.pow(_ONE - opacity(pressure), _DABS))
             set_value(work.brushes[row], opaque_setting, work.opaque * (_ONE - clear))
-        # The first event after a reset only places the pen.
+        if step < 0 or step > EVENTS:
+            x, y = lead(work, row, step > 0)
+            x, y = x * side, y * side
         stroke_to(work.brushes[row], work.surfaces[row], x, y, pressure, _ZERO, _ZERO, SECONDS)
 
     @inner
-    def show(work, row):
-        """Writes the surface to the canvas, averaged over the surface's pixels in each of the canvas's."""
+    def show(work, row, changed):
+        """Writes what changed of the surface, (x, y, width, height), to the canvas, as means over the surface's pixels."""
         canvas, scale = work.canvas, work.scale
         side, channels = canvas.shape[1], canvas.shape[3]
         across = (side * scale + TILE - 1) // TILE
         whole = OPAQUE * scale * scale
-        for j in range(side):
-            for i in range(side):
+        left, top = max(changed[0] // scale, 0), max(changed[1] // scale, 0)
+        right = min((changed[0] + changed[2] + scale - 1) // scale, side)
+        bottom = min((changed[1] + changed[3] + scale - 1) // scale, side)
+        for j in range(top, bottom):
+            for i in range(left, right):
                 for channel in range(channels):
                     total = 0
                     for y in range(j * scale, (j + 1) * scale):
+                        line = (y // TILE * across * TILE + y % TILE) * TILE
                         for x in range(i * scale, (i + 1) * scale):
-                            at = (((y // TILE * across + x // TILE) * TILE + y % TILE) * TILE + x % TILE) * 4
+                            at = (line + x // TILE * TILE * TILE + x % TILE) * 4
                             # Premultiplied colour over white.
-                            colour, alpha = _halfword(work.tiles[row], at + channel), _halfword(work.tiles[row], at + 3)  # type: ignore[call-arg]
+                            colour, alpha = _halfword(work.tiles[row], at + channel), _halfword(work.tiles[row], at + 3)
                             total += np.int64(colour) + OPAQUE - np.int64(alpha)
                     canvas[row, j, i, channel] = np.uint8(min((total * 255 + whole // 2) // whole, 255))
 
     @inner
     def lay_row(work, buffer, row):
-        """Lays the stroke of a row."""
+        """Lays the stroke of a row; libmypaint writes what it changed to `buffer`, [4] int32."""
         strokes, brush = work.strokes, work.brushes[row]
         side = np.float32(work.canvas.shape[1] * work.scale)
         set_value(brush, radius_setting, np.float32(math.log(strokes.radius[row] * side)) + work.radius_offset)
         set_colour(brush, strokes.colour[row, 0], strokes.colour[row, 1], strokes.colour[row, 2])
         reset(brush)
         begin(work.surfaces[row])
-        event(work, row, 0, 0, side)
+        # The first event after a reset only places the pen.
+        event(work, row, 0, -1, side)
         for piece in range(strokes.pieces[row]):
-            for step in range(1, EVENTS + 1):
+            for step in range(EVENTS + 1):
                 event(work, row, piece, step, side)
-        end(work.surfaces[row], 0)
-        show(work, row)
+        event(work, row, strokes.pieces[row] - 1, EVENTS + 1, side)
+        end(work.surfaces[row], buffer.ctypes.data)
+        show(work, row, buffer)
 
     return share_kernel(lay_row)
 
@@ -197,9 +229,11 @@ class MypaintBrush(Brush):
             self._tiles[row] = first
             self._memory.append(memory)
         offset, opaque = np.float32(-self._file.radius_gain), np.float32(self._file.opaque)
-        work = MypaintWork(strokes, canvas, self._brushes, self._surfaces, self._tiles, scale, offset, opaque)
+        work = MypaintWork(
+            strokes, canvas, self._brushes, self._surfaces, self._tiles, scale, offset, opaque, np.float32(self._file.spacing)
+        )
         count = min(threads, N)
-        self._pool = ThreadPool(count, shares(kernel(), work, [np.zeros(1) for _ in range(count)]))
+        self._pool = ThreadPool(count, shares(kernel(), work, [np.zeros(4, np.int32) for _ in range(count)]))
         self._closed = False
         self.clear(np.ones(N, np.bool_))
 
@@ -237,4 +271,4 @@ class MypaintBrush(Brush):
         if found != [found[0] + 2 * size * index for index in range(across * across)] or not found[0]:
             raise InputError(f"libmypaint {self._library.path}: its surfaces don't lie in memory as version 1.6 has them")
         memory = (ctypes.c_uint16 * (size * across * across)).from_address(found[0])
-        return found[0], np.frombuffer(memory, np.uint16)
+        return found[0], np.ctypeslib.as_array(memory)

@@ -5,6 +5,7 @@ import ctypes.util
 import functools
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ HOW_TO_GET_IT = "install it with: apt install libmypaint-1.5-1 mypaint-brushes; 
 FOLDERS = ("/usr/share/mypaint-data", "/usr/local/share/mypaint-data")
 BRUSHES = (
     "classic/pen",
-    "classic/calligraphy",
     "classic/charcoal",
     "classic/dry_brush",
     "classic/ink_blot",
@@ -105,12 +105,14 @@ class BrushFile:
         text: the file, without what the pen's speed does to the radius.
         radius_gain: what full pressure adds to the logarithm of the radius.
         opaque: the brush's opacity where pressure doesn't change it, so that it is scaled as the embedded brush's is; else -1.
+        spacing: between two dabs, in radii.
     """
 
     path: Path
     text: bytes
     radius_gain: float
     opaque: float
+    spacing: float
 
 
 def read_brush(name: str) -> BrushFile:
@@ -132,6 +134,7 @@ def read_brush(name: str) -> BrushFile:
         dependence = abs(_curve(own, 1.0) - _curve(own, 0.1))
         steady = dependence <= _INDEPENDENT and not settings["opaque"]["inputs"].get("pressure")
         opaque = float(settings["opaque"]["base_value"]) if steady else -1.0
+        dabs = float(settings["dabs_per_actual_radius"]["base_value"]) + float(settings["dabs_per_basic_radius"]["base_value"])
         # A stroke is as wide as it says: how fast the pen moves depends on the size of the canvas.
         for speed in ("speed1", "speed2"):
             settings["radius_logarithmic"]["inputs"].pop(speed, None)
@@ -141,7 +144,7 @@ def read_brush(name: str) -> BrushFile:
         text = json.dumps(content).encode()
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"brush {path}: not a brush of libmypaint (version 3, JSON)") from error
-    return BrushFile(path, text, gain, opaque)
+    return BrushFile(path, text, gain, opaque, 1 / max(dabs, 1.0))
 
 
 def _named(name: str) -> Path:
@@ -160,7 +163,7 @@ def _named(name: str) -> Path:
 def _curve(setting: Any, pressure: float) -> float:
     """What a pressure adds to a setting: a line through points."""
     points = setting["inputs"].get("pressure") or [[0.0, 0.0], [1.0, 0.0]]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if x0 <= pressure <= x1 and x1 > x0:
             return float(y0 + (y1 - y0) * (pressure - x0) / (x1 - x0))
     return float(points[-1][1])

@@ -63,4 +63,4 @@ def decode_picture(content: bytes, origin: str, colour: bool) -> npt.NDArray[np.
         raise InputError(f"picture {origin}: not a picture that can be read")
     if image.shape[0] * image.shape[1] > MOST_PIXELS:
         raise InputError(f"picture {origin}: {image.shape[1]} x {image.shape[0]} pixels, expected {MOST_PIXELS} at most")
-    return np.ascontiguousarray(image[..., ::-1]) if colour else image[..., None]
+    return np.ascontiguousarray(image[..., ::-1] if colour else image[..., None], np.uint8)

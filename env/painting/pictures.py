@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -158,7 +158,7 @@ def to_bytes(images: npt.NDArray[np.floating]) -> Bytes:
     return np.clip(np.rint(images * 255), 0, 255).astype(np.uint8)
 
 
-def resample(images: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+def resample(images: npt.NDArray[Any], side: int) -> npt.NDArray[np.float32]:
     """[P, n, n, C] → [P, side, side, C]: cubic convolution (Catmull and Rom's kernel), widened where pictures shrink."""
     weights = _weights(images.shape[1], side)
     rows = np.tensordot(weights, images, (1, 1))

@@ -1,4 +1,4 @@
-"""Paintings as programs: the strokes of an episode as data, written as JSON or SVG, and painted again by any brush at any size."""
+"""Paintings as programs: the strokes of an episode as data, written as JSON or SVG, painted again by any brush at any size."""
 
 import json
 from collections.abc import Sequence

@@ -51,9 +51,9 @@ def record_painting(task: PaintingTask) -> tuple[dict[str, Any], dict[str, npt.N
     if pictures.source:
         return rules, {}
     if pictures.images.nbytes > MOST_RECORDED:
+        size, most = pictures.images.nbytes / 1e6, MOST_RECORDED / 1e6
         raise InputError(
-            f"pictures {pictures.name}: {pictures.images.nbytes / 1e6:.0f} MB, and a checkpoint holds {MOST_RECORDED / 1e6:.0f} MB of them:"
-            " take fewer or smaller ones"
+            f"pictures {pictures.name}: {size:.0f} MB, and a checkpoint holds {most:.0f} MB: take fewer or smaller ones"
         )
     return rules, {"images": pictures.images, "labels": pictures.labels}
 
@@ -67,8 +67,10 @@ def read_painting(rules: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any
     read = from_json(_Rules, dict(rules), f"{origin}: its task")
     try:
         pictures = _pictures(read, arrays, origin)
-        kept = {name: getattr(read, name) for name in _Rules.__dataclass_fields__ if name in PaintingTask.__dataclass_fields__}
-        return PaintingTask(**(kept | {"pictures": pictures}))
+        fields = PaintingTask.__dataclass_fields__
+        kept: dict[str, Any] = {name: getattr(read, name) for name in _Rules.__dataclass_fields__ if name in fields}
+        kept["pictures"] = pictures
+        return PaintingTask(**kept)
     except InputError as error:
         raise InputError(f"{origin}: its task: {error}") from error
 

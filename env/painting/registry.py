@@ -10,6 +10,7 @@ from env.painting.task import SIDES, SPLITS, PaintingTask
 from maze_gen.errors import InputError
 
 PAPER_SIDE = 64
+FAST_FORM = ActionForm()
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class PaintingRow:
     goal: Literal["doodle", "redraw", "parse"]
     side: int = 32
     steps: int = 8
-    action: ActionForm = ActionForm()
+    action: ActionForm = FAST_FORM
     stroke_penalty: float = 0.0
     length_penalty: float = 0.0
 

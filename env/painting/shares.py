@@ -14,8 +14,8 @@ def share_kernel(lay_row: Any) -> Any:
     """A kernel that lays the strokes of all rows; each thread begins with its own share, and helps the others then.
 
     Args:
-        lay_row: compiled, (work, buffer, row): lays the stroke of a row. `work` is a named tuple whose first entry is the strokes;
-            the buffer is the thread's own.
+        lay_row: compiled, (work, buffer, row): lays the stroke of a row. `work` is a named tuple whose first entry is the
+            strokes; the buffer is the thread's own.
     """
 
     def advance(work, buffer, sync, thread, generation):

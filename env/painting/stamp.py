@@ -1,4 +1,4 @@
-"""The embedded brush on the CPU: compiled, for many canvases at once; each row is computed by itself, on any number of threads."""
+"""The embedded brush on the CPU: compiled, for many canvases at once; each row is computed by itself, on any of the threads."""
 
 import functools
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """Programs of strokes as SVG, for browsers and vector editors."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from env.painting.program import Program, Stroke
@@ -14,7 +16,8 @@ def to_svg(program: Program, side: int = 512) -> str:
     strokes = "\n".join(_stroke(stroke) for stroke in program)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}" viewBox="0 0 1 1">\n'
-        f'<rect width="1" height="1" fill="#fff"/>\n<g fill="none" stroke-linecap="round" stroke-linejoin="round">\n{strokes}\n</g>\n</svg>\n'
+        '<rect width="1" height="1" fill="#fff"/>\n'
+        f'<g fill="none" stroke-linecap="round" stroke-linejoin="round">\n{strokes}\n</g>\n</svg>\n'
     )
 
 
@@ -30,7 +33,7 @@ def _stroke(stroke: Stroke) -> str:
         return f'{look}<path d="M{x:.6g} {y:.6g}C{numbers}" stroke-width="{_width(stroke, start):.5g}"/></g>'
     points = curve(np.array(stroke.points), _PARTS)
     parts = []
-    for index, ((x, y), (u, v)) in enumerate(zip(points, points[1:], strict=False)):
+    for index, ((x, y), (u, v)) in enumerate(pairwise(points)):
         pressure = start + (end - start) * (index + 0.5) / (len(points) - 1)
         parts.append(f'<path d="M{x:.6g} {y:.6g}L{u:.6g} {v:.6g}" stroke-width="{_width(stroke, pressure):.5g}"/>')
     return f"{look}{''.join(parts)}</g>"

@@ -15,8 +15,6 @@ MOST_STEPS = 10_000
 SIDES = (8, 512)
 NOISE = 10
 """Entries of the noise that an episode draws (arXiv 1910.01007, appendix I)."""
-STROKE_ENTRIES = 12
-"""Of `stroke` among the privileged arrays of simple strokes: four control points, radius, both pressures, and 1 where it painted."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,8 @@ class PaintingTask:
     Attributes:
         name: of the registry.
         pictures: what targets are drawn from, and what painters are to learn from.
-        goal: `doodle` has no target, and rewards nothing by itself; `redraw` draws a target for every episode, and rewards the fall of
-            the canvas's squared distance to it; `parse` is `redraw` with penalties.
+        goal: `doodle` has no target, and rewards nothing by itself; `redraw` draws a target for every episode, and rewards the
+            fall of the canvas's squared distance to it; `parse` is `redraw` with penalties.
         split: of `pictures`.
         steps: of an episode, which terminates then.
         action: which strokes an action can name.
