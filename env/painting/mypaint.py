@@ -77,7 +77,6 @@ class MypaintWork(NamedTuple):
     spacing: Any
 
 
-@intrinsic
 def _halfword(typing_context, address, index):
     """The uint16 at `index` of the memory at an address."""
 
@@ -86,6 +85,9 @@ def _halfword(typing_context, address, index):
         return builder.load(builder.gep(pointer, [arguments[1]]))
 
     return types.uint16(types.int64, types.int64), generate
+
+
+halfword: Any = intrinsic(_halfword)
 
 
 @functools.cache
@@ -176,7 +178,7 @@ def kernel() -> Any:
                         for x in range(i * scale, (i + 1) * scale):
                             at = (line + x // TILE * TILE * TILE + x % TILE) * 4
                             # Premultiplied colour over white.
-                            colour, alpha = _halfword(work.tiles[row], at + channel), _halfword(work.tiles[row], at + 3)
+                            colour, alpha = halfword(work.tiles[row], at + channel), halfword(work.tiles[row], at + 3)
                             total += np.int64(colour) + OPAQUE - np.int64(alpha)
                     canvas[row, j, i, channel] = np.uint8(min((total * 255 + whole // 2) // whole, 255))
 

@@ -94,7 +94,7 @@ def test_the_same_bytes_for_every_batch_size_and_thread_count(side, channels):
         brush.close()
         np.testing.assert_array_equal(canvas, together)
     for row in range(0, 29, 7):
-        alone, canvas = Strokes(*(part[row : row + 1].copy() for part in strokes)), white(1, side, channels)
+        alone, canvas = Strokes._make(part[row : row + 1].copy() for part in strokes), white(1, side, channels)
         StampBrush(alone, canvas).lay()
         np.testing.assert_array_equal(canvas[0], together[row])
 

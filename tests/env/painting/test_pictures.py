@@ -63,7 +63,7 @@ def test_a_folder_of_pictures(tmp_path):
     assert len(train) + len(heldout) == 40
     # The middle: nothing of the black margins.
     assert np.ptp(train.images, axis=(1, 2)).max() == 0
-    first = cv2.imread(str(tmp_path / "0.png"))[10, 15, ::-1]
+    first = np.asarray(cv2.imread(str(tmp_path / "0.png")))[10, 15, ::-1]
     assert any((image[0, 0] == first).all() for image in (*train.images, *heldout.images))
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
     with pytest.raises(InputError, match=r"broken\.jpg: not a picture"):
