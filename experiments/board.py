@@ -55,8 +55,8 @@ class TrainingBoard:
             self._tags[name] = tag_of(name, self._statistics)
         if unknown:
             table = markdown_table(tag_table(self._tags), left=3)
-            caption = "Every curve of the training; the step of all of them is frames of 1/60 s."
-            self._add(text(f"{OVERVIEW}/2 meaning of the curves", table, "meaning of the curves", caption), frames)
+            caption = "Every curve and picture of the training; the step of all of them is frames of 1/60 s."
+            self._add(text(f"{OVERVIEW}/2 meaning of the tags", table, "meaning of the tags", caption), frames)
         for name, value in entry.items():
             if math.isfinite(value):
                 tag = self._tags[name]

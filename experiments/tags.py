@@ -73,6 +73,27 @@ _SPEED = {
 }
 
 
+LIVE = "Live"
+LIVE_PATH = Tag(
+    f"{LIVE}/path of the best of 25 episodes, coloured by value",
+    "The first 20 s of the episode with the highest return: yellow where the value estimate is high, dark where it is low.",
+)
+LIVE_OCCUPANCY = Tag(
+    f"{LIVE}/occupancy of each cell in percent",
+    "Percentage of the steps of 25 episodes of 20 s spent in each cell; hatched cells were never visited.",
+)
+LIVE_ACCURACY = Tag(
+    f"{LIVE}/position accuracy in percent",
+    "For each true cell, how often the agent's own position decoder names it; hatched cells were never visited.",
+)
+LIVE_POSTERIOR = Tag(
+    f"{LIVE}/posterior over cells after 20 seconds",
+    "What the agent's own decoder believes at the end of the path above, in blue; the red arrow is where it is.",
+)
+PICTURES = (LIVE_PATH, LIVE_OCCUPANCY, LIVE_ACCURACY, LIVE_POSTERIOR)
+"""Pictures of a training, every two minutes (`experiments.analysis.during_training`); maps only where there is one maze."""
+
+
 def tag_of(entry: str, statistics: Mapping[str, str]) -> Tag:
     """The tag of an entry of `progress.jsonl`.
 
@@ -104,6 +125,6 @@ def tag_of(entry: str, statistics: Mapping[str, str]) -> Tag:
 
 
 def tag_table(entries: Mapping[str, Tag]) -> list[list[str]]:
-    """Rows of text: TensorBoard's tag, the entry's name in `progress.jsonl`, and what it means."""
+    """Rows of text: TensorBoard's tag, the entry's name in `progress.jsonl`, and what it means; pictures at the end."""
     rows = sorted(([tag.tag, name, tag.meaning] for name, tag in entries.items()), key=lambda row: row[0])
-    return [["curve", "in progress.jsonl", "meaning"], *rows]
+    return [["tag", "in progress.jsonl", "meaning"], *rows, *([tag.tag, "a picture", tag.meaning] for tag in PICTURES)]

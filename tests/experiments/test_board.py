@@ -60,7 +60,7 @@ def test_the_return_comes_first_of_all_curves_and_pictures(board: EventAccumulat
 
 
 def test_every_curve_carries_its_meaning_and_the_table_has_all_of_them(board: EventAccumulator) -> None:
-    tables = texts(board, "0 Read me first/2 meaning of the curves")
+    tables = texts(board, "0 Read me first/2 meaning of the tags")
     assert len(tables) == 2
     for tag in board.Tags()["tensors"]:
         metadata = board.SummaryMetadata(tag)
