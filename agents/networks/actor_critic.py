@@ -85,20 +85,21 @@ class AgentNetwork(nn.Module):
         return outputs
 
     def recall(self, outputs: Outputs, ago: Tensor) -> tuple[Tensor, Tensor]:
-        """Core features of a sequence, had the slot been written some steps before each.
+        """Core features of steps of a sequence, had the slot been written at others.
 
         Args:
             outputs: of `unroll`.
-            ago: [T, B] int64, how many steps before, 0 for none.
+            ago: [T, B] int64. k > 0: step t, with the slot written at t − k; k < 0: step t − |k|, with it written at t; 0: none.
 
         Returns:
-            [T, B, width], and [T, B] bool: whether there is such a step in the sequence.
+            [T, B, width], and [T, B] bool: whether both steps are in the sequence.
         """
         steps = torch.arange(len(ago), device=ago.device).unsqueeze(1)
-        there = (ago > 0) & (ago <= steps)
+        there = (ago != 0) & (ago.abs() <= steps)
         known = outputs.core if outputs.known is None else outputs.known
-        noted = known.gather(0, (steps - ago).clamp(min=0).unsqueeze(-1).expand_as(known))
-        return self.core.recall(known, noted), there
+        named = known.gather(0, (steps - ago.abs()).clamp(min=0).unsqueeze(-1).expand_as(known))
+        back = (ago > 0).unsqueeze(-1)
+        return self.core.recall(torch.where(back, known, named), torch.where(back, named, known)), there
 
     def distribution(self, outputs: Outputs) -> ActionDistribution:
         """The policy that `outputs` parametrise."""
