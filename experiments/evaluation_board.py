@@ -56,7 +56,7 @@ def write_evaluation(folder: Path, found: Evaluation, frames: int) -> None:
                     caption = f"{meaning} Task {result.task}."
                     file_writer.add_summary(scalar(f"{EVALUATION}/{title}", value, title, caption), frames)
         if who == "agent":
-            caption = "The evaluation: the agent, the random policy and the oracle in the same episodes."
+            caption = "The evaluation: the agent and the baselines in the same episodes."
             file_writer.add_summary(text(f"{OVERVIEW}/3 evaluation", markdown_table(table_of(found)), "evaluation", caption))
         writer.close()
 
