@@ -46,6 +46,7 @@ ORDER = (
     "confusion of cells as a matrix",
     "loop-closure F1",
     "loop-closure average precision",
+    "loop-closure correlation",
     "precision and recall",
     "loop closures on a path",
     "accuracy of D1",
