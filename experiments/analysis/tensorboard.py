@@ -14,6 +14,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from experiments.analysis.intervals import value_of
 from experiments.analysis.items import Curves, Detections, Film, Item, Number, Picture, Pixels, PointCloud, Table, png
+from experiments.analysis.statistics import Estimate
 from experiments.analysis.video import gif
 from experiments.summaries import image, scalar, text
 from experiments.tables import markdown_table
@@ -77,6 +78,10 @@ ORDER = (
 this list: the same one for every agent, so that the same items of two analyses share a chart."""
 
 
+ENDS = ("lower end of all intervals", "upper end of all intervals")
+"""Runs beside the agent's and the references'."""
+
+
 def tag(item: Item, suffix: str = "") -> str:
     """The tag under which TensorBoard sorts an item; its name is shown instead of the tag."""
     fitting = [start for start in ORDER if item.name.startswith(start)]
@@ -123,7 +128,7 @@ class BoardWriter:
                 case Film():
                     self._film(item)
                 case Number():
-                    for run, figure in {"agent": item.value, **item.beside}.items():
+                    for run, figure in {"agent": item.value, **item.beside, **ends_of(item)}.items():
                         self._scalar(item, value_of(figure), self.frames, run)
                 case Curves():
                     self._curves(item)
@@ -187,6 +192,20 @@ class BoardWriter:
                 label_img=pictures,
                 tag=cloud.name.replace(" ", "_"),
             )
+
+
+def ends_of(number: Number) -> dict[str, float]:
+    """The ends of the range that all intervals of a figure and its references span, under the names of `ENDS`.
+
+    Of three points or more TensorBoard takes the highest and the lowest for outliers, and scales a chart without them: with these
+    two every figure lies within its chart.
+    """
+    if not number.beside:
+        return {}
+    parts = [
+        (part.low, part.high) if isinstance(part, Estimate) else (part, part) for part in (number.value, *number.beside.values())
+    ]
+    return dict(zip(ENDS, (min(low for low, _ in parts), max(high for _, high in parts)), strict=True))
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:
