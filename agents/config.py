@@ -241,7 +241,8 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     }
 )
 """`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `memory`:
-for agents that remember, with rollouts of 20 s; `paper`: the published settings, the middle of each range (paper, section 5 and appendix)."""
+for agents that remember, with rollouts of 20 s; `paper`: the published settings, the middle of each range (paper, section 5
+and appendix)."""
 
 
 def agent_config(name: str) -> AgentConfig:
