@@ -131,9 +131,9 @@ def evaluate(checkpoint: Path, episodes: int = 16) -> float:
 
 
 def test_it_learns_the_toy_and_the_saved_agent_has_learned_it(tmp_path):
-    """A return of 26 untrained, of 52 to 61 with eight seeds. Much entropy and a short horizon make it sure and fast."""
+    """A return of 26 untrained, of 52 and 58 with two seeds. Much entropy and a short horizon make it sure and fast."""
     settings = TrainConfig(num_envs=16, unroll_length=20, learning_rate=1e-3, entropy_cost=0.03, discount=0.95)
-    chosen = options(tmp_path, agent="nav-d2", settings=settings, frames=100_000, seed=1)
+    chosen = options(tmp_path, agent="nav-d2", settings=settings, frames=60_000, seed=1)
     assert evaluate(train(chosen, TOY_TASK).checkpoint) > 40
 
 
