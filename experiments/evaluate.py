@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from agents.config import MOST_COUNT, check_range
+from env.painting.task import PaintingTask
 from env.registry import generated_counterpart
 from env.task import Task
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
@@ -184,9 +186,25 @@ def run(options: EvaluateOptions) -> None:
         raise InputError("which agent? give --checkpoint FILE, or --compare A B")
     erase = None if options.erase is None else parse_erasure(options.erase)
     checkpoint = load_checkpoint(options.checkpoint)
+    if isinstance(checkpoint.task, PaintingTask):
+        _evaluate_painter(options, checkpoint)
+        return
     tasks = tasks_to_evaluate(checkpoint, options.world)
     with ProgressLine() as progress:
         found = evaluate(checkpoint, options.playback(tasks[0], progress), tasks, erase=erase)
+    print(found.table())
+    if options.json is not None:
+        write_json(options.json, found.as_json())
+        print(f"\nfigures: {options.json}")
+
+
+def _evaluate_painter(options: EvaluateOptions, checkpoint: Checkpoint) -> None:
+    from experiments.painting.evaluation import evaluate_painter
+
+    if options.world.given or options.erase is not None or options.device != "cpu":
+        raise InputError(f"{checkpoint.origin} paints: --task, --maze-file, --erase and --device are for agents in mazes")
+    check_range("--episodes", options.episodes, 2, MOST_COUNT, whole=True)
+    found = evaluate_painter(checkpoint, options.episodes, options.seed)
     print(found.table())
     if options.json is not None:
         write_json(options.json, found.as_json())

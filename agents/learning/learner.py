@@ -145,9 +145,9 @@ class Learner:
             memory.load_state_dict(part(part(state, "memory"), name))
 
     def _make_targets(self, rollout: Rollout) -> Targets:
-        config = self.config
+        config, rewarder = self.config, self.model.rewarder
         advantage = generalised_advantages(
-            rollout.reward,
+            rewarder.rewards(rollout) if rewarder else rollout.reward,
             rollout.value,
             rollout.next_value,
             step_discounts(config.discount, rollout.terminated),
@@ -200,6 +200,10 @@ class Learner:
         )
         total, means = agent_loss(config, network.distribution(outputs), outputs.value, chosen)
         metrics: dict[Key, Tensor] = {}
+        if self.model.rewarder is not None:
+            loss, judged = self.model.rewarder.loss(rollout, rows)
+            total = total + loss
+            means |= judged
         for name, auxiliary in self.model.auxiliary.items():
             batch = self._auxiliary_batch(name, auxiliary, rollout, outputs, rows)
             if batch is None:
