@@ -81,7 +81,7 @@ def _run(plan: Plan, options: TrainOptions) -> RunResult:
     earlier = plan.training.earlier
     log = RunLog(plan.folder, earlier.frames if earlier else 0)
     try:
-        trainer = Trainer(plan.training, plan.budget, [saver, log, _shown(plan)])
+        trainer = Trainer(plan.training, plan.budget, [saver, log, *_others(plan)])
         with interruptible() as interrupted:
             trainer.train(lambda: bool(interrupted))
             summary = _summary(plan, trainer, log, saver.path, bool(interrupted))
@@ -91,15 +91,16 @@ def _run(plan: Plan, options: TrainOptions) -> RunResult:
         log.close()
 
 
-def _shown(plan: Plan) -> Callback:
-    """What writes pictures of the agent to TensorBoard while it trains."""
+def _others(plan: Plan) -> list[Callback]:
+    """What writes pictures of the agent to TensorBoard while it trains, and the averaged weights of painters."""
     if isinstance(plan.training.task, PaintingTask):
+        from agents.averaging import AVERAGED, AveragedWeights
         from experiments.painting.during_training import GalleryCallback
 
-        return GalleryCallback(plan.folder)
+        return [GalleryCallback(plan.folder), AveragedWeights(plan.folder / AVERAGED)]
     from experiments.analysis.during_training import AnalysisCallback
 
-    return AnalysisCallback(plan.folder)
+    return [AnalysisCallback(plan.folder)]
 
 
 def _summary(plan: Plan, trainer: Trainer, log: RunLog, checkpoint: Path, interrupted: bool) -> dict[str, Any]:
@@ -214,8 +215,11 @@ def analyse(result: RunResult, episodes: int) -> bool:
 
         checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
         if isinstance(checkpoint.task, PaintingTask):
+            from agents.averaging import AVERAGED
             from experiments.painting.during_training import write_gallery
 
+            # Training swings: what is shown is the averaged agent.
+            checkpoint = load_checkpoint(result.folder / AVERAGED)
             found = write_gallery(checkpoint, report, max(episodes, LEAST_PAINTINGS), 1)
             write_json(result.folder / "evaluation.json", found.as_json())
             say(f"{found.table()}\nreport: {report}")

@@ -68,10 +68,11 @@ class Discriminator(nn.Module):
         for layer in self.layers:
             assert isinstance(layer, nn.Conv2d | nn.Linear)
             weight = layer.weight
-            if self.spectral:
-                weight = weight / largest_singular_value(weight.flatten(1))
-            if isinstance(layer, nn.Linear):
-                return functional.linear(x.flatten(1), weight, layer.bias).squeeze(1).float()
+            with whole_precision(pictures.device):
+                if self.spectral:
+                    weight = weight / largest_singular_value(weight.flatten(1))
+                if isinstance(layer, nn.Linear):
+                    return functional.linear(x.flatten(1).to(weight.dtype), weight, layer.bias).squeeze(1)
             x = functional.leaky_relu(functional.conv2d(x, weight, layer.bias, layer.stride, layer.padding), SLOPE)
         raise AssertionError
 
@@ -129,11 +130,6 @@ class DiscriminatorReward(nn.Module):
         if not len(row):
             zero = torch.zeros((), device=rows.device)
             return zero, {"discriminator_loss": zero, "score_real": zero, "score_fake": zero}
-        with whole_precision(rows.device):
-            return self._loss(rollout, t, row)
-
-    def _loss(self, rollout: Rollout, t: Tensor, row: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss on the episodes that ended at steps t [M] of the worlds `row` [M]."""
         canvas = rollout.recorded["result"][t, row]
         if self.kind == "canvas":
             real, target = rollout.recorded["sample"][t, row], None

@@ -145,9 +145,12 @@ class Learner:
             memory.load_state_dict(part(part(state, "memory"), name))
 
     def _make_targets(self, rollout: Rollout) -> Targets:
-        config, rewarder = self.config, self.model.rewarder
+        config, reward = self.config, rollout.reward
+        if self.model.rewarder is not None:
+            with products_in(self.products, reward.device):
+                reward = self.model.rewarder.rewards(rollout)
         advantage = generalised_advantages(
-            rewarder.rewards(rollout) if rewarder else rollout.reward,
+            reward,
             rollout.value,
             rollout.next_value,
             step_discounts(config.discount, rollout.terminated),

@@ -11,7 +11,7 @@ from agents.networks.lstm import LSTM
 from agents.precision import product_dtype
 from maze_gen.errors import InputError
 
-KEY_CHANNELS = 16
+KEY_CHANNELS = 8
 """d, entries of the key of a place."""
 FEATURES = 256
 MEMORY = 128
