@@ -17,12 +17,16 @@ from tests.mutants import Mutant, assert_caught, by_name
 ROWS, COLS = 3, 4
 
 
-def masked(w, features, target, classes):
+def linear(w, x):
+    return reference.linear(w, "output", x)
+
+
+def masked(w, features, target, classes, head=reference.head):
     """Losses and correctness of the steps with a target, over the scores `classes` (a slice) of the head."""
     losses, right = [], []
     for x, label in zip(features, target, strict=True):
         if label >= 0:
-            scores = reference.head(w, x)[classes]
+            scores = head(w, x)[classes]
             losses.append(reference.cross_entropy(scores, label))
             right.append(np.argmax(scores) == label)
     return float(np.sum(losses)) / len(target), float(np.mean(right))
@@ -33,12 +37,16 @@ def goal_cell(w, features, target):
     return loss, {"accuracy": accuracy, "known rate": float(np.mean(target >= 0))}
 
 
-def goal_direction(w, features, target):
-    direction, right_direction = masked(w, features, target[:, 0], slice(12))
-    distance, right_distance = masked(w, features, target[:, 1], slice(12, None))
+def goal_direction(w, features, target, head=reference.head):
+    direction, right_direction = masked(w, features, target[:, 0], slice(12), head)
+    distance, right_distance = masked(w, features, target[:, 1], slice(12, None), head)
     known = float(np.mean(target[:, 0] >= 0))
     metrics = {"direction accuracy": right_direction, "distance accuracy": right_distance, "known rate": known}
     return (direction + distance) / 2, metrics
+
+
+def goal_path(w, features, target):
+    return goal_direction(w, features, target, linear)
 
 
 def check_cell_loss(module):
@@ -52,7 +60,7 @@ def check_direction_loss(module):
 
 def check_path_loss(module):
     target = np.array([[-1, -1], [0, 1], [11, 5], [5, 0], [-1, -1], [7, 2], [3, 3]])
-    compare(module.GoalPathLoss(CONTEXT), goal_direction, 7, target)
+    compare(module.GoalPathLoss(CONTEXT), goal_path, 7, target)
 
 
 def episodes(steps, num_envs):
