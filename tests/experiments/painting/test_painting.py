@@ -200,6 +200,7 @@ def test_galleries_and_sheets():
     task = make_painting("redraw-digits")
     gallery = paint_gallery(task, random_painter(5, 1), 5, 2)
     assert gallery.history.shape == (9, 5, 32, 32, 1)
+    assert gallery.target is not None
     assert gallery.distance == pytest.approx(
         np.square(gallery.canvas / 255 - gallery.target / 255).mean((1, 2, 3)) * 100, rel=1e-4
     )
