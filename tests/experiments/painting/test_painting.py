@@ -15,7 +15,7 @@ from agents.config import AGENTS, PRESETS
 from agents.trainer import Budget, Trainer, Training
 from env.painting.pictures import load_pictures
 from env.painting.registry import make_painting
-from experiments import decode, evaluate, paint, train
+from experiments import decode, evaluate, paint, quickstart, train
 from experiments.painting.during_training import GalleryCallback
 from experiments.painting.gallery import paint as paint_gallery
 from experiments.painting.gallery import painter, random_painter
@@ -54,7 +54,8 @@ def call(module, *arguments: str) -> int:
 
 
 @pytest.mark.parametrize(("task", "agent"), [("doodle-digits", "painter-canvas"), ("parse-digits", "painter")])
-def test_a_training_from_the_command_line(task, agent, tmp_path, capsys):
+def test_a_training_from_the_command_line(task, agent, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "LEAST_PAINTINGS", 40)
     arguments = [
         "--task",
         task,
@@ -84,6 +85,14 @@ def test_a_training_from_the_command_line(task, agent, tmp_path, capsys):
         == 0
     )
     assert load_checkpoint(tmp_path / "run").frames >= 256
+
+
+def test_all_steps_in_one_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "LEAST_PAINTINGS", 40)
+    arguments = ["--task", "doodle-digits", "--serial", "--workers", "1", "--num-envs", "4", "--frames", "64"]
+    assert call(quickstart, *arguments, "--run-dir", str(tmp_path / "run"), "--episodes", "2") == 0
+    assert (tmp_path / "run" / "report.html").exists()
+    assert "go on with" in capsys.readouterr().out
 
 
 def test_resuming_is_bit_identical(tmp_path):
