@@ -12,6 +12,7 @@ from experiments.analysis.report import write_report
 from experiments.painting import sheets
 from experiments.painting.evaluation import PaintingEvaluation, evaluate_painter
 from experiments.painting.gallery import Gallery, paint, painter, painting_task
+from experiments.provenance import provenance
 
 MINUTES = 1.0
 """Between two looks at the paintings; one takes about half a second."""
@@ -67,7 +68,7 @@ def write_gallery(checkpoint: Checkpoint, path: Path, count: int, seed: int) -> 
             items.append(Number(section, name, _CAPTIONS[value], getattr(mine, value), beside, key=True))
     for name, picture in pictures_of(found.gallery).items():
         items.append(Picture(section, name, _CAPTIONS[name], picture, key=True))
-    write_report(path, items, f"{checkpoint.agent_name} in {found.task}")
+    write_report(path, items, f"{checkpoint.agent_name} in {found.task}", provenance())
     return found
 
 
