@@ -73,6 +73,23 @@ def f1(detected: npt.NDArray[np.bool_], labels: npt.NDArray[np.bool_]) -> Measur
     return ratio(2 * hits, found + positive)
 
 
+def matthews_correlation(detected: npt.NDArray[np.bool_], labels: npt.NDArray[np.bool_]) -> Measured:
+    """Correlation of detections [R, T] with labels [R, T]: 0 without information, however frequent either is."""
+    hits, found, positive = (values.sum(axis=1).astype(np.float64) for values in (detected & labels, detected, labels))
+    steps = np.full(len(labels), float(labels.shape[1]))
+
+    def correlation(times: Array) -> float:
+        both, one, other, all_steps = (float(times @ values) for values in (hits, found, positive, steps))
+        spread = one * (all_steps - one) * other * (all_steps - other)
+        return (both * all_steps - one * other) / spread**0.5 if spread > 0 else 0.0
+
+    value = correlation(np.ones(len(labels)))
+    if len(labels) < 2:
+        return value
+    low, high = _middle(np.array([correlation(times) for times in draws(len(labels))]))
+    return Estimate(value, float(low), float(high))
+
+
 def average_precision(scores: npt.NDArray, labels: npt.NDArray[np.bool_]) -> Measured:
     """Area under the precision-recall curve of scores [R, T] for labels [R, T], as the sum of precision x increase of recall.
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from experiments.analysis.decoders import fit, probabilities, split_episodes, swap_episodes
 from experiments.analysis.head_outputs import LOOP, LOOP_LABEL, loop_labels
-from experiments.analysis.intervals import Measured, average_precision, f1, mean
+from experiments.analysis.intervals import Measured, average_precision, f1, matthews_correlation, mean
 from experiments.analysis.items import AGENT, CHANCE, Detections, Item, Number, Picture, figure, pixels_of
 from experiments.analysis.maps import plan_of
 from experiments.analysis.statistics import detection_curve, f1_score
@@ -28,6 +28,7 @@ class DetectorResult:
         labels: [R, T] bool.
         threshold: the one with the best F1 on other episodes.
         f1: at that threshold.
+        clock: [T] the share of labels at each time of the fitting episodes: what the time alone has to say.
     """
 
     name: str
@@ -36,6 +37,7 @@ class DetectorResult:
     labels: npt.NDArray[np.bool_]
     threshold: float
     f1: float
+    clock: npt.NDArray[np.float64]
 
     @property
     def detected(self) -> npt.NDArray[np.bool_]:
@@ -64,6 +66,21 @@ class DetectorResult:
     def average_precision(self) -> Measured:
         """Area under the precision-recall curve; chance has the frequency of loop closures."""
         return average_precision(self.scores, self.labels)
+
+    @property
+    def clock_average_precision(self) -> Measured:
+        """The same of the clock, which loops become more frequent with."""
+        return average_precision(np.broadcast_to(self.clock, self.labels.shape), self.labels)
+
+    @property
+    def correlation(self) -> Measured:
+        """Matthews' correlation of detections and labels."""
+        return matthews_correlation(self.detected, self.labels)
+
+    @property
+    def shuffled_correlation(self) -> Measured:
+        """The same of the detections in another episode at the same time."""
+        return matthews_correlation(swap_episodes(self.detected), self.labels)
 
 
 def detect_loops(trajectories: Trajectories) -> list[DetectorResult]:
@@ -126,6 +143,7 @@ def judge(
         labels=labels[testing],
         threshold=threshold,
         f1=f1_score(detected, labels[testing]),
+        clock=labels[fitting].mean(axis=0),
     )
 
 
@@ -153,9 +171,23 @@ def loop_items(trajectories: Trajectories, results: list[DetectorResult]) -> lis
         Number(
             SECTION,
             "loop-closure average precision",
-            "Area under the precision-recall curve; a detector without information has the frequency of loop closures.",
+            "Area under the precision-recall curve. Chance, a detector without information, has the frequency of loop closures; "
+            "the clock says how frequent they were at that time of other episodes.",
             best.average_precision,
-            {"chance": mean(best.labels)},
+            {
+                "chance": mean(best.labels),
+                "clock": best.clock_average_precision,
+                **{other.name: other.average_precision for other in results[1:]},
+            },
+            key=True,
+        ),
+        Number(
+            SECTION,
+            "loop-closure correlation",
+            "Matthews' correlation of detections and loop closures: 0 without information, however frequent loops are. The "
+            "shuffled control is the detector's output in another episode at the same time.",
+            best.correlation,
+            {"shuffled control": best.shuffled_correlation, **{other.name: other.correlation for other in results[1:]}},
         ),
         *(
             Detections(

@@ -150,6 +150,20 @@ def test_the_threshold_is_chosen_on_other_episodes() -> None:
     assert judge("turned", scores, labels).f1 == 0.0
 
 
+def test_a_clock_that_knows_all_leaves_a_detector_nothing() -> None:
+    """Labels that are the same in every episode at a time: the clock finds them, and a detector that does is no better."""
+    labels = np.zeros((10, 20), dtype=bool)
+    labels[:, 12:] = True
+    found = judge("late", labels.astype(np.float32), labels)
+    assert value_of(found.average_precision) == value_of(found.clock_average_precision) == 1.0
+    mixed = np.random.default_rng(1).random((10, 20)) < 0.4
+    found = judge("right", mixed.astype(np.float32), mixed)
+    assert value_of(found.average_precision) == 1.0
+    assert value_of(found.clock_average_precision) < 0.7
+    assert value_of(found.correlation) == pytest.approx(1.0)
+    assert abs(value_of(found.shuffled_correlation)) < 0.4
+
+
 def test_a_detector_is_fitted_on_agents_without_a_head() -> None:
     task = ring_task()
     cells = random_walks(EPISODES, STEPS, task.mazes[0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.analysis import intervals
-from experiments.analysis.intervals import average_precision, bounds, draws, f1, mean, ratio, value_of
+from experiments.analysis.intervals import average_precision, bounds, draws, f1, matthews_correlation, mean, ratio, value_of
 from experiments.analysis.measures import binned
 from experiments.analysis.statistics import Estimate, detection_curve, f1_score
 
@@ -93,3 +93,15 @@ def test_bins_have_the_interval_of_their_own_steps() -> None:
             (figure.value, figure.low, figure.high)
         )
     assert np.isnan([curve.mean[2], curve.low[2], curve.high[2]]).all()
+
+
+def test_matthews_correlation_is_that_of_the_two_columns() -> None:
+    random = np.random.default_rng(4)
+    labels = random.random((12, 40)) < 0.3
+    for share in (0.0, 0.2, 1.0):
+        detected = np.where(random.random(labels.shape) < share, random.random(labels.shape) < 0.5, labels)
+        figure = matthews_correlation(detected, labels)
+        assert isinstance(figure, Estimate)
+        assert figure.value == pytest.approx(np.corrcoef(detected.ravel(), labels.ravel())[0, 1])
+        assert figure.low <= figure.value <= figure.high
+    assert matthews_correlation(np.ones_like(labels), labels) == Estimate(0.0, 0.0, 0.0)
