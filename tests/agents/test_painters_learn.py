@@ -46,11 +46,12 @@ def distance(trainer: Trainer, task: PaintingTask) -> float:
         return float(found.mean() / np.square(255 - pictures).mean())
 
 
-@pytest.mark.parametrize(("serial", "workers"), [(True, 1), (False, 2)], ids=["serial", "processes"])
-def test_a_painter_redraws_the_target(serial, workers):
+@pytest.mark.parametrize(("serial", "workers", "frames"), [(True, 1, 8_000), (False, 2, 40_000)], ids=["serial", "processes"])
+def test_a_painter_redraws_the_target(serial, workers, frames):
+    """Processes get more: on a busy machine one of them may act for long with what the other has changed."""
     task = toy("redraw")
     training = Training("painter", AGENTS["painter"], CONFIG, "painter", task, "embedded", 1, workers, serial=serial)
-    trainer = Trainer(training, Budget(frames=8_000 * workers))
+    trainer = Trainer(training, Budget(frames=frames))
     before = distance(trainer, task)
     trainer.train()
     assert before > 0.8
