@@ -232,6 +232,15 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             decoder_learning_rate=3e-4,
             entropy_cost=0.02,
         ),
+        "memory": TrainConfig(
+            slow_units=0.5,
+            critic_sees=("goal_distance",),
+            num_envs=16,
+            unroll_length=300,
+            minibatches=8,
+            learning_rate=4e-4,
+            max_grad_norm=1.0,
+        ),
         "paper": TrainConfig(
             objective="actor-critic",
             observation_size=84,
@@ -254,7 +263,8 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     }
 )
 """`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `painter`:
-what agents that paint learn with; `paper`: the published settings, the middle of each range (paper, section 5 and appendix)."""
+what agents that paint learn with; `memory`: for agents that remember, with rollouts of 20 s; `paper`: the published settings, the
+middle of each range (paper, section 5 and appendix)."""
 
 
 def agent_config(name: str) -> AgentConfig:

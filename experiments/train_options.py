@@ -48,7 +48,8 @@ class TrainOptions:
         agent: a row of the table of agents; nav-d1d2l where it isn't given, and painter-canvas for doodles, painter for other
             paintings.
         preset: the settings to start from: fast (learns in minutes), gpu (the same in 1,024 worlds; what --device cuda starts
-            from where this isn't given), painter (what paintings start from) or paper (the paper's).
+            from where this isn't given), painter (what paintings start from), memory (for agents that remember, with rollouts of
+            20 s) or paper (the paper's).
         minutes: how long to train now; 10 where nothing else says how long.
         total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
