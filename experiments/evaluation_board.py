@@ -40,7 +40,8 @@ def write_evaluation(folder: Path, found: Evaluation, frames: int) -> None:
         folder: of the training.
         frames: that the agent was trained for, the step of all points.
     """
-    for who, results in {"agent": found.results, **found.baselines}.items():
+    everybody = {"agent": found.results, **found.baselines}
+    for who, figures in {**{who: _named(results) for who, results in everybody.items()}, **_ends(everybody)}.items():
         place = folder / EVALUATION_FOLDER / who
         for old in place.glob("events.out.tfevents.*"):
             # TensorBoard would show two evaluations after the same number of frames as one curve.
@@ -48,17 +49,34 @@ def write_evaluation(folder: Path, found: Evaluation, frames: int) -> None:
         writer = SummaryWriter(str(place))
         file_writer = writer._get_file_writer()
         assert file_writer is not None
-        for result in results:
-            mazes = HELD_OUT if result.split == "heldout" else OWN
-            for name, value, meaning in figures_of(result):
-                if value is not None:
-                    title = f"{name}, {mazes}"
-                    caption = f"{meaning} Task {result.task}."
-                    file_writer.add_summary(scalar(f"{EVALUATION}/{title}", value, title, caption), frames)
+        for title, (value, caption) in figures.items():
+            file_writer.add_summary(scalar(f"{EVALUATION}/{title}", value, title, caption), frames)
         if who == "agent":
-            caption = "The evaluation: the agent, the random policy and the oracle in the same episodes."
+            caption = "The evaluation: the agent and the baselines in the same episodes."
             file_writer.add_summary(text(f"{OVERVIEW}/3 evaluation", markdown_table(table_of(found)), "evaluation", caption))
         writer.close()
+
+
+Named = dict[str, tuple[float, str]]
+"""Title of a chart → (figure, caption)."""
+
+
+def _named(results: list[Result]) -> Named:
+    return {
+        f"{name}, {HELD_OUT if result.split == 'heldout' else OWN}": (value, f"{meaning} Task {result.task}.")
+        for result in results
+        for name, value, meaning in figures_of(result)
+        if value is not None
+    }
+
+
+def _ends(everybody: dict[str, list[Result]]) -> dict[str, Named]:
+    """`lowest` and `highest` of each chart: TensorBoard takes the outermost of a few points for outliers and would hide them."""
+    every = [_named(results) for results in everybody.values()]
+    charts = {title: caption for named in every for title, (_, caption) in named.items()}
+    values = {title: [named[title][0] for named in every if title in named] for title in charts}
+    ends = (("lowest", min), ("highest", max))
+    return {run: {title: (end(values[title]), caption) for title, caption in charts.items()} for run, end in ends}
 
 
 def table_of(found: Evaluation) -> list[list[str]]:

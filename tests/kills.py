@@ -1,7 +1,7 @@
 """Kills a training again and again, its workers, and in the middle of its saves; each time the next one resumes it.
 
 `python -m tests.kills --count 100` exits with 1 where a checkpoint was lost or went back, a process was left behind, a file that
-was half written stayed, or a resumed training refused to go on.
+was half written stayed, or a resumed training refused to go on or came no further.
 """
 
 import argparse
@@ -32,19 +32,21 @@ def start(folder: Path, log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=file, stderr=file, cwd=Path(__file__).parents[1])
 
 
-def wait_for_saves(folder: Path, process: subprocess.Popen[bytes], after: float) -> None:
-    """Waits until the training has written a checkpoint after the time `after`.
+def wait_for_saves(folder: Path, process: subprocess.Popen[bytes], before: int) -> None:
+    """Waits until the training has written a checkpoint of more than `before` frames: it has gone on from the last one.
 
     Raises:
         AssertionError: it ended, or took too long.
     """
-    deadline = time.monotonic() + START_SECONDS
+    deadline, seen = time.monotonic() + START_SECONDS, 0.0
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the training ended with exit code {process.returncode}"
-        if (folder / CHECKPOINT).exists() and (folder / CHECKPOINT).stat().st_mtime > after:
+        changed = (folder / CHECKPOINT).stat().st_mtime if (folder / CHECKPOINT).exists() else 0.0
+        if changed > seen and load_checkpoint(folder).frames > before:
             return
+        seen = changed
         time.sleep(0.05)
-    raise AssertionError(f"no checkpoint within {START_SECONDS:.0f} s")
+    raise AssertionError(f"no checkpoint of more than {before} frames within {START_SECONDS:.0f} s")
 
 
 def kill(target: str, folder: Path, process: subprocess.Popen[bytes], chance: random.Random) -> bool:
@@ -72,10 +74,9 @@ def one(number: int, folder: Path, log: Path, chance: random.Random) -> str:
     """
     target = TARGETS[number % len(TARGETS)]
     before = load_checkpoint(folder).frames if (folder / CHECKPOINT).exists() else 0
-    began = time.time()
     process = start(folder, log)
     try:
-        wait_for_saves(folder, process, began)
+        wait_for_saves(folder, process, before)
         parts = list(folder.glob("*.part"))
         everybody = psutil.Process(process.pid).children(recursive=True)
         # Python's own tracker of semaphores ends last, once it has cleaned up.
@@ -89,7 +90,7 @@ def one(number: int, folder: Path, log: Path, chance: random.Random) -> str:
     assert not alive, f"processes were left behind: {alive}"
     found = load_checkpoint(folder)
     found.model()
-    assert found.frames >= before, f"{found.frames} frames, there were {before}"
+    assert found.frames > before, f"{found.frames} frames, there were {before}"
     return "inside a save" if inside else target
 
 

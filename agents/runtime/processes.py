@@ -133,7 +133,7 @@ class ProcessRuntime:
             name=f"worker {spec.index}",
             daemon=True,
         )
-        with started_like_workers():
+        with started_like_workers(), _main_module_without_a_missing_file():
             process.start()
         theirs.close()
         return _Member(spec, process, ours)
@@ -286,6 +286,21 @@ def started_like_workers() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _main_module_without_a_missing_file() -> Iterator[None]:
+    """A child executes the main module's file again; a program that was read from standard input names one that isn't there."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or os.path.exists(file):
+        yield
+        return
+    main.__file__ = None
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 @contextmanager

@@ -148,8 +148,8 @@ def check_mazes(task: Task, pool: Pool) -> None:
         needed[maze, squares[: pool.goal_count[maze]]] = 1
         fruit = pool.fruit_squares[maze]
         needed[maze, fruit[fruit >= 0]] = 1
-    buffers = [np.zeros((3, rows * cols), dtype=np.uint16) for _ in range(2)]
-    check = MazeCheck(pool, needed, *buffers, np.full(1, -1, np.int64))
+    distance, queue = (np.zeros((3, rows * cols), dtype=np.uint16) for _ in range(2))
+    check = MazeCheck(pool, needed, distance, queue, np.full(1, -1, np.int64))
     packed = pack_arguments(check)
     fault = maze_checker(check)(packed.ctypes.data, rows, cols, task.spawn_distance, 0, len(task.mazes))
     if fault:

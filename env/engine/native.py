@@ -22,6 +22,16 @@ Native = Callable[..., int]
 
 _FORMAT = 1
 """Of the function that is stored: its name and how it takes its arguments."""
+_SETTINGS = (
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "NUMBA_ENABLE_AVX",
+    "NUMBA_OPT",
+    "NUMBA_LOOP_VECTORIZE",
+    "NUMBA_SLP_VECTORIZE",
+    "NUMBA_BOUNDSCHECK",
+)
+"""Environment variables by which Numba makes other code for the CPU."""
 _FAILED = -(2**62)
 """What a kernel returns that raised an error after all."""
 _kept: list[Any] = []
@@ -50,7 +60,7 @@ def native(name: str, arguments: int, define: Callable[[], Callable[..., Any]], 
 
 def _key(name: str, arguments: int, form: Hashable) -> str:
     llvm = _llvm()
-    settings = sorted((key, value) for key, value in os.environ.items() if key.startswith("NUMBA_"))
+    settings = [(name, os.environ[name]) for name in _SETTINGS if name in os.environ]
     machine = (llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
     return hashlib.sha256(repr((_FORMAT, name, arguments, form, machine, settings)).encode()).hexdigest()[:32]
 

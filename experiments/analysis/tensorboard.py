@@ -14,6 +14,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from experiments.analysis.intervals import value_of
 from experiments.analysis.items import Curves, Detections, Film, Item, Number, Picture, Pixels, PointCloud, Table, png
+from experiments.analysis.statistics import Estimate
 from experiments.analysis.video import gif
 from experiments.summaries import image, scalar, text
 from experiments.tables import markdown_table
@@ -46,6 +47,7 @@ ORDER = (
     "confusion of cells as a matrix",
     "loop-closure F1",
     "loop-closure average precision",
+    "loop-closure correlation",
     "precision and recall",
     "loop closures on a path",
     "accuracy of D1",
@@ -74,6 +76,10 @@ ORDER = (
 )
 """Beginnings of names, in the order in which the pages are read. TensorBoard sorts a page by tag, so tags begin with the index in
 this list: the same one for every agent, so that the same items of two analyses share a chart."""
+
+
+ENDS = ("lower end of all intervals", "upper end of all intervals")
+"""Runs beside the agent's and the references'."""
 
 
 def tag(item: Item, suffix: str = "") -> str:
@@ -122,7 +128,7 @@ class BoardWriter:
                 case Film():
                     self._film(item)
                 case Number():
-                    for run, figure in {"agent": item.value, **item.beside}.items():
+                    for run, figure in {"agent": item.value, **item.beside, **ends_of(item)}.items():
                         self._scalar(item, value_of(figure), self.frames, run)
                 case Curves():
                     self._curves(item)
@@ -186,6 +192,20 @@ class BoardWriter:
                 label_img=pictures,
                 tag=cloud.name.replace(" ", "_"),
             )
+
+
+def ends_of(number: Number) -> dict[str, float]:
+    """The ends of the range that all intervals of a figure and its references span, under the names of `ENDS`.
+
+    Of three points or more TensorBoard takes the highest and the lowest for outliers, and scales a chart without them: with these
+    two every figure lies within its chart.
+    """
+    if not number.beside:
+        return {}
+    parts = [
+        (part.low, part.high) if isinstance(part, Estimate) else (part, part) for part in (number.value, *number.beside.values())
+    ]
+    return dict(zip(ENDS, (min(low for low, _ in parts), max(high for _, high in parts)), strict=True))
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:

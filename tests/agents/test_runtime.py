@@ -248,6 +248,16 @@ def test_a_parent_that_is_killed_takes_its_workers_with_it(tmp_path):
     assert all(worker.status() == psutil.STATUS_ZOMBIE for worker in alive)
 
 
+def test_a_program_from_standard_input_has_workers(started, monkeypatch):
+    """`python - < program`: there is no file that a worker could execute again."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", None)
+    monkeypatch.setattr(main, "__file__", "<stdin>")
+    runtime, _ = started(1)
+    assert collect(runtime, 1)[0].steps == 20
+    assert main.__file__ == "<stdin>"
+
+
 def test_factories_can_be_sent_to_a_worker(started):
     runtime, _ = started(1, make_env=functools.partial(CountingEnv, shorter=3))
     assert collect(runtime, 1)[0].steps == 20

@@ -9,16 +9,18 @@ import pytest
 import torch
 
 from agents.config import TrainConfig
+from experiments import benchmark
 from experiments.benchmarks import drawing, painting
 from experiments.benchmarks.engine import OBSERVED, measure
 from experiments.benchmarks.measurement import rate
 from experiments.benchmarks.options import BenchmarkOptions
 from experiments.benchmarks.train_cuda import training_rates
+from experiments.options import command
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "experiments.benchmark", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    started = [sys.executable, "-m", "experiments.benchmark", *arguments]
+    return subprocess.run(started, capture_output=True, text=True, check=False)
 
 
 def test_engine_json(tmp_path: Path) -> None:
@@ -66,10 +68,10 @@ def test_a_gpu_that_is_not_there_is_told() -> None:
 
 
 @pytest.mark.parametrize("arguments", [("engine", "--device", "tpu"), ("unknown",), ("engine", "--sizes", "5by10")])
-def test_wrong_options(arguments: tuple[str, ...]) -> None:
-    result = run(*arguments)
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
+def test_wrong_options(arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmark", *arguments])
+    assert command(BenchmarkOptions, benchmark.run)() == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_rate_counts() -> None:

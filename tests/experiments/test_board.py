@@ -129,6 +129,9 @@ def test_an_evaluation_is_one_point_per_figure_and_a_second_one_replaces_it(tmp_
     assert not any("seconds to the first goal" in tag for tag in found.Tags()["tensors"])
     (table,) = texts(found, "0 Read me first/3 evaluation")
     assert "| mean return, its own mazes" in table
+    for run, value in (("lowest", 4.0), ("highest", 9.0)):
+        ends = events(tmp_path / EVALUATION_FOLDER / run)
+        assert [make_ndarray(event.tensor_proto).item() for event in ends.Tensors(OWN_RETURN)] == [value]
     oracle_tags = events(tmp_path / EVALUATION_FOLDER / "oracle").Tags()["tensors"]
     assert set(oracle_tags) < set(found.Tags()["tensors"])
     assert not any("position accuracy" in tag for tag in oracle_tags)

@@ -14,7 +14,8 @@ from experiments import decode
 from experiments.analysis import decoders
 from experiments.analysis.items import Curves, Detections, Film, Number, Picture, PointCloud, Table
 from experiments.analysis.report import page
-from experiments.analysis.tensorboard import ORDER, BoardWriter
+from experiments.analysis.statistics import Estimate
+from experiments.analysis.tensorboard import ENDS, ORDER, BoardWriter, ends_of
 from experiments.provenance import Provenance
 from tests.experiments.synthetic import ring_task, untrained
 
@@ -84,6 +85,16 @@ def test_controls_stand_beside_the_agent(decoded: Path, control: str, figures: l
     assert set(theirs) <= set(ours)
     for figure in figures:
         assert any(figure in tag for tag in theirs), figure
+
+
+def test_no_figure_lies_outside_of_its_chart() -> None:
+    """TensorBoard scales a chart from the second lowest to the second highest of a few points."""
+    number = Number("1 A", "a share", "words", Estimate(0.9, 0.8, 0.95), {"chance": 0.1, "control": Estimate(0.05, 0.04, 0.06)})
+    shown = {"agent": 0.9, "chance": 0.1, "control": 0.05}
+    points = sorted([*shown.values(), *ends_of(number).values()])
+    assert all(points[1] <= value <= points[-2] for value in shown.values())
+    assert ends_of(number) == dict(zip(ENDS, (0.04, 0.95), strict=True))
+    assert ends_of(Number("1 A", "alone", "words", 0.5)) == {}
 
 
 def test_the_report_needs_nothing_else(decoded: Path) -> None:

@@ -58,9 +58,8 @@ def test_every_option_has_a_text() -> None:
     assert [line.name for line in lines_of(BenchmarkOptions) if not line.text] == []
 
 
-@pytest.mark.parametrize("name", ["it's here", "two words", 'a "quoted" one', "100 %"])
-def test_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / name
+def test_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / """it's "100 %" here"""
     for package in ("maze_gen", "env", "auxiliary", "agents", "experiments"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
     for arguments, code in (
