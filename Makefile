@@ -1,10 +1,11 @@
 # The commands of the project; everything they install stays in .venv.
 #   make train                                                    ten minutes of training, evaluation and decoding
 #   make train ARGS="--minutes 2 --task random-goal-small"        any option of experiments.quickstart
+#   make paint                                                    the same for an agent that paints digits
 #   make test                                                     ruff, pyright and pytest
 #   make setup                                                    the environment alone
 
-.PHONY: setup train test
+.PHONY: setup train paint test
 PYTHON ?=
 export PYTHON
 
@@ -13,6 +14,9 @@ setup:
 
 train: setup
 	@.venv/bin/python -m experiments.quickstart $(ARGS)
+
+paint: setup
+	@.venv/bin/python -m experiments.quickstart --task doodle-digits $(ARGS)
 
 test:
 	@.ci/setup test

@@ -39,9 +39,11 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "slow_steps": 400.0,
                 "critic_sees": (),
                 "loop_closure_labels": "episode",
+                "credit": "steps",
+                "regulariser": "spectral",
             },
         ),
-        AgentConfig: History(),
+        AgentConfig: History(added={"reward": ""}),
     }
 )
 """By the dataclass. A setting that is added or renamed gets an entry; a published file of every format is kept in the tests."""

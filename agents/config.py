@@ -24,11 +24,14 @@ class AgentConfig:
             nothing, `lstm` one LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
         losses: names of auxiliary losses (`auxiliary.registry.loss_factory`), the position decoder among them.
         depth_input: whether the depth byte is the fourth channel of the picture.
+        reward: what pays the agent instead of the worlds: a discriminator of the `canvas`, of the canvas beside the `target`, or
+            of their halves, the `complement` (`agents.learning.discriminator`); nothing where it is empty.
     """
 
     core: str
     losses: tuple[str, ...] = (DECODER,)
     depth_input: bool = False
+    reward: str = ""
 
     def perceives(self, spec: WorldSpec) -> frozenset[str]:
         """Names of the arrays that the agent sees of worlds of a specification."""
@@ -59,6 +62,10 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "nav-rgbd": AgentConfig("nav", depth_input=True),
         "nav-r": AgentConfig("nav", ("reward-prediction", DECODER)),
         "nav-rd2": AgentConfig("nav", ("reward-prediction", "depth-core", DECODER)),
+        "painter": AgentConfig("painter", ()),
+        "painter-canvas": AgentConfig("painter", (), reward="canvas"),
+        "painter-target": AgentConfig("painter", (), reward="target"),
+        "painter-complement": AgentConfig("painter", (), reward="complement"),
     }
 )
 """A new agent is a new row."""
@@ -97,7 +104,8 @@ class TrainConfig:
     Attributes:
         objective: `actor-critic` (n-step returns, one gradient a rollout) or `clipped` (clipped surrogate, several a rollout).
         observation_size: height and width of the picture in pixels, 84 or 42.
-        encoder: what encodes a picture: `convolutional` (the paper's two convolutions) or `deep` (twelve shaped layers).
+        encoder: what encodes a picture: `convolutional` (the paper's two convolutions), `deep` (twelve shaped layers), or
+            `painter` (a map over the grid of the actions).
         slow_units: fraction of the last LSTM's units that start as slow ones: their forget gates begin open and their input gates
             closed, over time scales drawn at random (`agents.networks.slow_units`).
         slow_steps: the longest of these time scales, in agent steps.
@@ -118,7 +126,9 @@ class TrainConfig:
         optimizer_eps: added to the root of the mean square.
         locked_updates: whether one worker at a time applies its gradient.
         max_grad_norm: longer gradients are scaled down to this; 0 leaves them.
-        decoder_learning_rate: of the position decoder, which reads detached features.
+        decoder_learning_rate: of the position decoder, which reads detached features, and of the discriminator.
+        credit: rewards of a discriminator: what each of the `steps` adds to its score, or the `final` score.
+        regulariser: of the discriminator: `spectral` normalisation, or `gradient-penalty` with Wasserstein's loss.
         entropy_cost: weight of the policy's entropy.
         value_cost: weight of half the squared error of the value.
         sum_over_time: whether losses are summed over a rollout, as A3C does, or averaged.
@@ -159,6 +169,8 @@ class TrainConfig:
     precision: Precision = "auto"
     loop_closure_labels: Literal["episode", "trip"] = "episode"
     depth_form: Literal["classes", "regression"] = "classes"
+    credit: Literal["steps", "final"] = "steps"
+    regulariser: Literal["spectral", "gradient-penalty"] = "spectral"
 
     def __post_init__(self) -> None:
         """Raises InputError for a number out of its range, named with the range."""
@@ -210,6 +222,16 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "fast": TrainConfig(),
         "gpu": TrainConfig(num_envs=1024, minibatches=16),
+        "painter": TrainConfig(
+            encoder="painter",
+            num_envs=128,
+            unroll_length=8,
+            discount=0.95,
+            gae_lambda=0.95,
+            learning_rate=1e-3,
+            decoder_learning_rate=3e-4,
+            entropy_cost=0.02,
+        ),
         "memory": TrainConfig(
             slow_units=0.5,
             critic_sees=("goal_distance",),
@@ -240,9 +262,9 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
     }
 )
-"""`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `memory`:
-for agents that remember, with rollouts of 20 s; `paper`: the published settings, the middle of each range (paper, section 5
-and appendix)."""
+"""`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `painter`:
+what agents that paint learn with; `memory`: for agents that remember, with rollouts of 20 s; `paper`: the published settings, the
+middle of each range (paper, section 5 and appendix)."""
 
 
 def agent_config(name: str) -> AgentConfig:

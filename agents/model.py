@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.config import AgentConfig, TrainConfig
+from agents.learning.rewarder import make_rewarder
 from agents.networks.actor_critic import AgentNetwork
 from auxiliary.loss import AuxiliaryLoss, HeadContext
 from auxiliary.registry import loss_factory
@@ -11,10 +12,11 @@ from env.batch import WorldSpec
 
 
 class AgentModel(nn.Module):
-    """The network and its auxiliary heads.
+    """The network, its auxiliary heads, and what pays it.
 
     Attributes:
         network: encoder, core, policy and value.
+        rewarder: what pays the agent beside the worlds, or instead of them; None where the worlds alone do.
         losses: auxiliary losses by name, in the order of the agent's row.
     """
 
@@ -30,6 +32,7 @@ class AgentModel(nn.Module):
         self.spec = spec
         self.network = network = AgentNetwork(agent, spec, config.network)
         context = HeadContext(spec, network.encoder.features, network.core.width, config.depth_form, config.loop_closure_labels)
+        self.rewarder = make_rewarder(agent, spec, config)
         self.losses = nn.ModuleDict({name: make(context) for name, make in factories.items()})
 
     @property
@@ -45,7 +48,7 @@ class AgentModel(nn.Module):
 class FlatParameters:
     """The parameters of a model as views of one vector, so that copying and updating them is one operation.
 
-    The parameters of losses that only read (the decoder's) lie at the end: `agent_size` of the others come first.
+    The parameters of what only reads (the decoder, a discriminator) lie at the end: `agent_size` of the others come first.
 
     Attributes:
         values: [P], the parameters.
@@ -54,7 +57,7 @@ class FlatParameters:
     """
 
     def __init__(self, model: AgentModel) -> None:
-        readers = {f"losses.{name}." for name, loss in model.auxiliary.items() if loss.detached}
+        readers = {f"losses.{name}." for name, loss in model.auxiliary.items() if loss.detached} | {"rewarder."}
         named = list(model.named_parameters())
         self.parts = sorted(named, key=lambda item: any(item[0].startswith(prefix) for prefix in readers))
         sizes = [part.numel() for _, part in self.parts]

@@ -1,7 +1,7 @@
 """Rollouts: a worker acts in a batch of worlds and records everything that the losses need to know about it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ class Rollout:
         terminated: [T, N] bool, the episode ended with the step, and nothing follows.
         ended: [T, N] bool, the episode ended with the step, terminated or truncated.
         targets: [T, N, ...] by auxiliary loss.
+        recorded: [T, N, ...] by name, privileged arrays as they were after each step, which what pays the agent reads.
     """
 
     inputs: Inputs
@@ -55,6 +56,7 @@ class Rollout:
     terminated: Tensor
     ended: Tensor
     targets: dict[str, Tensor]
+    recorded: dict[str, Tensor] = field(default_factory=dict)
 
 
 def allocate(
@@ -123,6 +125,9 @@ class Actor:
         self.recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
         self.state = model.network.initial_state(N)
         self.rollout = allocate(T, model.network, self.state, self.recorders, device, N)
+        for name in model.rewarder.recorded if model.rewarder else ():
+            values = worlds.privileged[name]
+            self.rollout.recorded[name] = torch.zeros(T, *values.shape, dtype=values.dtype, device=device)
         self.terminates = spec.terminates
         # Both stay where they are; what has no entries is left out.
         pairs = zip(self.rollout.inputs.parts(), self.acting.present.parts(), strict=True)
@@ -232,6 +237,8 @@ class Actor:
                 rollout.next_value[t - 1] = torch.where(rollout.ended[t - 1], rollout.next_value[t - 1], value)
             worlds.step(decision.action)
             rollout.reward[t] = worlds.reward
+            for name, place in rollout.recorded.items():
+                place[t] = worlds.privileged[name]
             if self.terminates:
                 rollout.terminated[t] = worlds.terminated
             acting.remember(decision.action)

@@ -44,11 +44,19 @@ class ArraySpec:
 
 @dataclass(frozen=True)
 class ActionPart:
-    """One choice among `size` alternatives; `labels` name them where they have names."""
+    """One choice among `size` alternatives.
+
+    Attributes:
+        labels: of the alternatives, where they have names.
+        grid: (rows, columns), where the alternatives are the cells of a grid over the pictures, row after row.
+        only_if: (an earlier part's index, its choice) without which this part has no effect, or None.
+    """
 
     name: str
     size: int
     labels: tuple[str, ...] = ()
+    grid: tuple[int, int] | None = None
+    only_if: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

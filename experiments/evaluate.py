@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from agents.config import MOST_COUNT, check_range
+from env.painting.task import PaintingTask
 from env.registry import generated_counterpart
 from env.task import Task
 from experiments.options import ProgressLine, TaskOptions, check_folder, check_writable, command, write_file, write_json
@@ -195,6 +197,9 @@ def run(options: EvaluateOptions) -> None:
         raise InputError("which agent? give --checkpoint FILE, or --compare A B")
     erase = None if options.erase is None else parse_erasure(options.erase)
     checkpoint = load_checkpoint(options.checkpoint)
+    if isinstance(checkpoint.task, PaintingTask):
+        _evaluate_painter(options, checkpoint)
+        return
     tasks = tasks_to_evaluate(checkpoint, options.world)
     with ProgressLine() as progress:
         found = evaluate(checkpoint, options.playback(tasks[0], progress), tasks, erase=erase)
@@ -210,6 +215,19 @@ def run(options: EvaluateOptions) -> None:
         say(f"\nfigures: {options.json}")
     if options.logdir is not None:
         say(f"curves: tensorboard --logdir {shlex.quote(str(options.logdir))}")
+
+
+def _evaluate_painter(options: EvaluateOptions, checkpoint: Checkpoint) -> None:
+    from experiments.painting.evaluation import evaluate_painter
+
+    if options.world.given or options.erase is not None or options.device != "cpu":
+        raise InputError(f"{checkpoint.origin} paints: --task, --maze-file, --erase and --device are for agents in mazes")
+    check_range("--episodes", options.episodes, 2, MOST_COUNT, whole=True)
+    found = evaluate_painter(checkpoint, options.episodes, options.seed)
+    print(found.table())
+    if options.json is not None:
+        write_json(options.json, found.as_json())
+        print(f"\nfigures: {options.json}")
 
 
 main = command(EvaluateOptions, run)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from env.batch import BatchEnv
+from env.batch import BatchEnv, TaskLike
 from env.registry import TASK_NAMES, make_task, task_from_file
 from env.task import MOST, Task
 from maze_gen.cli import Options, parse_options
@@ -67,12 +67,14 @@ class TaskOptions:
         task = make_task(self.task, split=self.split, observation_size=observation_size)
         return task if self.spawn_distance is None else replace(task, spawn_distance=self.spawn_distance)
 
-    def task_or(self, own: Task) -> Task:
+    def task_or(self, own: TaskLike) -> Task:
         """The task that the options name, or a checkpoint's own task where they name none.
 
         Raises:
-            InputError: as `make`, or a split of a checkpoint's own task is asked for.
+            InputError: the checkpoint's task has no maze; as `make`; or a split of a checkpoint's own task is asked for.
         """
+        if not isinstance(own, Task):
+            raise InputError(f"an agent of {own.name!r} paints: `experiments.paint` and `experiments.evaluate` are for it")
         if self.given:
             return self.make(own.observation_size)
         self.check()

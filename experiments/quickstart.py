@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 import tyro
 
 from agents.config import MOST_COUNT
+from env.painting.task import PaintingTask
 from experiments.options import ProgressLine, write_json
-from experiments.train import TrainOptions, analysis_interruptible, say_how_to_go_on
+from experiments.train import TrainOptions, analyse, analysis_interruptible, say_how_to_go_on
 from experiments.train_options import train_arguments
 from maze_gen.cli import parse_options
 from maze_gen.console import say
@@ -58,8 +59,12 @@ def main() -> int:
         say_how_to_go_on(run)
         return 130
     report = run.folder / "report.html"
+    checkpoint = load_checkpoint(run.checkpoint)
+    if isinstance(checkpoint.task, PaintingTask):
+        finished = analyse(run, options.episodes)
+        say_how_to_go_on(run)
+        return 0 if finished else 130
     with analysis_interruptible(run) as interrupted:
-        checkpoint = load_checkpoint(run.checkpoint)
         with ProgressLine() as progress:
             playback = Playback(checkpoint.task, options.episodes, 0, checkpoint.backend, progress=progress)
             found = evaluate(checkpoint, playback, tasks_to_evaluate(checkpoint))

@@ -52,6 +52,9 @@ _LOSSES = {
     "entropy": "Entropy of the policy in nats, mean over steps: ln n where n actions are equally likely, 0 where one is certain.",
     "clip_fraction": "Fraction of steps whose probability ratio, policy to acting policy, lies outside of 1 ± clip range.",
     "approx_kl": "Divergence of the policy from the acting policy, in nats: the mean of r - 1 - ln r, r being that ratio.",
+    "discriminator_loss": "Loss of the discriminator, of finished canvases and as many pictures; 1.39 where it can't tell.",
+    "score_real": "Mean score that the discriminator gives to pictures; above 0 it takes them for real.",
+    "score_fake": "Mean score that the discriminator gives to finished canvases.",
     "grad_norm": "Norm of the agent's gradient before it is scaled down to max-grad-norm; the position decoder's isn't in it.",
 }
 _METRICS = {

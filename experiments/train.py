@@ -20,6 +20,7 @@ import tyro
 
 from agents.config import MOST_COUNT
 from env.batch import TaskLike
+from env.painting.task import PaintingTask
 from experiments.options import ProgressLine, write_json
 from experiments.train_options import Plan, TrainOptions, make_plan, train_arguments, write_config
 from maze_gen.cli import parse_options
@@ -28,8 +29,12 @@ from maze_gen.errors import InputError, one_line_errors
 from maze_gen.help_page import option_field
 
 if TYPE_CHECKING:
-    from agents.trainer import Trainer
+    from agents.trainer import Callback, Trainer
     from experiments.run_log import RunLog
+
+
+LEAST_PAINTINGS = 1000
+"""Of which Fréchet distances are; a painting takes a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,6 @@ def _run(plan: Plan, options: TrainOptions) -> RunResult:
     from agents.checkpoint import CHECKPOINT
     from agents.checkpoint_saver import CheckpointSaver
     from agents.trainer import Trainer
-    from experiments.analysis.during_training import AnalysisCallback
     from experiments.run_log import RunLog
 
     saver = CheckpointSaver(plan.folder / CHECKPOINT, options.checkpoint_minutes)
@@ -77,7 +81,7 @@ def _run(plan: Plan, options: TrainOptions) -> RunResult:
     earlier = plan.training.earlier
     log = RunLog(plan.folder, earlier.frames if earlier else 0)
     try:
-        trainer = Trainer(plan.training, plan.budget, [saver, log, AnalysisCallback(plan.folder)])
+        trainer = Trainer(plan.training, plan.budget, [saver, log, *_others(plan)])
         with interruptible() as interrupted:
             trainer.train(lambda: bool(interrupted))
             summary = _summary(plan, trainer, log, saver.path, bool(interrupted))
@@ -85,6 +89,18 @@ def _run(plan: Plan, options: TrainOptions) -> RunResult:
         return RunResult(plan.folder, saver.path, summary, bool(interrupted))
     finally:
         log.close()
+
+
+def _others(plan: Plan) -> list[Callback]:
+    """What writes pictures of the agent to TensorBoard while it trains, and the averaged weights of painters."""
+    if isinstance(plan.training.task, PaintingTask):
+        from agents.averaging import AVERAGED, AveragedWeights
+        from experiments.painting.during_training import GalleryCallback
+
+        return [GalleryCallback(plan.folder), AveragedWeights(plan.folder / AVERAGED)]
+    from experiments.analysis.during_training import AnalysisCallback
+
+    return [AnalysisCallback(plan.folder)]
 
 
 def _summary(plan: Plan, trainer: Trainer, log: RunLog, checkpoint: Path, interrupted: bool) -> dict[str, Any]:
@@ -179,7 +195,7 @@ def main() -> int:
         return 1
     interrupted = result.interrupted
     if options.analysis_episodes and not interrupted:
-        interrupted = not _analyse(result, options.analysis_episodes)
+        interrupted = not analyse(result, options.analysis_episodes)
     say_how_to_go_on(result)
     return 130 if interrupted else 0
 
@@ -190,7 +206,7 @@ def say_how_to_go_on(result: RunResult) -> None:
     say(f"go on with: {resume_command(result.folder)}")
 
 
-def _analyse(result: RunResult, episodes: int) -> bool:
+def analyse(result: RunResult, episodes: int) -> bool:
     """Analyses the trained agent and prints the key numbers; False where Ctrl-C came before the end."""
     with analysis_interruptible(result) as interrupted:
         from agents.checkpoint import load_checkpoint
@@ -198,6 +214,16 @@ def _analyse(result: RunResult, episodes: int) -> bool:
         from experiments.decode import ANALYSIS, decode, summary_of
 
         checkpoint, report = load_checkpoint(result.checkpoint), result.folder / "report.html"
+        if isinstance(checkpoint.task, PaintingTask):
+            from agents.averaging import AVERAGED
+            from experiments.painting.during_training import write_gallery
+
+            # Training swings: what is shown is the averaged agent.
+            checkpoint = load_checkpoint(result.folder / AVERAGED)
+            found = write_gallery(checkpoint, report, max(episodes, LEAST_PAINTINGS), 1)
+            write_json(result.folder / "evaluation.json", found.as_json())
+            say(f"{found.table()}\nreport: {report}")
+            return not interrupted
         with ProgressLine() as progress:
             playback = Playback(checkpoint.task, episodes, 1, checkpoint.backend, progress=progress)
             items = decode(checkpoint, playback, result.folder / ANALYSIS, report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,7 @@ import tyro
 from agents.config import AGENTS, PRESETS, LossWeights, TrainConfig, agent_config, check_range, preset
 from env.batch import TaskLike
 from env.memory import check_memory
+from env.painting.registry import PAINTING_TASKS, make_painting
 from env.registry import TASK_NAMES
 from experiments.options import TaskOptions, renamed_options, write_json
 from experiments.run_folder import FolderLock, lock_folder, new_folder
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TASK = "static-small"
 DEFAULT_AGENT = "nav-d1d2l"
+PAINTERS = {"doodle": "painter-canvas", "redraw": "painter", "parse": "painter"}
+"""The agent of a painting task, by its goal, where none is named."""
 DEFAULT_MINUTES = 10.0
 DEFAULT_WORKERS = {"cpu": 2, "cuda": 1}
 
@@ -42,9 +45,11 @@ class TrainOptions:
         geometry: how the maze file's walls are read: thin (on the edges between cells) or block (solid characters).
         spawn_distance: least cells of path between a spawn and the goal; 5, or fewer in a small maze file, where it isn't given.
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
-        agent: a row of the table of agents; nav-d1d2l where it isn't given.
+        agent: a row of the table of agents; nav-d1d2l where it isn't given, and painter-canvas for doodles, painter for other
+            paintings.
         preset: the settings to start from: fast (learns in minutes), gpu (the same in 1,024 worlds; what --device cuda starts
-            from where this isn't given), memory (for agents that remember, with rollouts of 20 s) or paper (the paper's).
+            from where this isn't given), painter (what paintings start from), memory (for agents that remember, with rollouts of
+            20 s) or paper (the paper's).
         minutes: how long to train now; 10 where nothing else says how long.
         total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
@@ -59,7 +64,7 @@ class TrainOptions:
         settings: of the preset, one option each.
     """
 
-    task: str | None = option_field(None, shown=DEFAULT_TASK, choices=TASK_NAMES, group="What is trained")
+    task: str | None = option_field(None, shown=DEFAULT_TASK, choices=(*TASK_NAMES, *PAINTING_TASKS), group="What is trained")
     maze_file: Path | None = None
     geometry: Geometry = "thin"
     spawn_distance: int | None = None
@@ -129,7 +134,7 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         folder = options.run_dir or checkpoint_path(earlier.origin).parent
         resumed = checkpoint_path(earlier.origin)
     else:
-        name = options.agent or DEFAULT_AGENT
+        name = options.agent or _default_agent(options)
         agent = agent_config(name)
         played = _named_task(options) if task is None else task
         backend, seed = options.backend or "embedded", 1 if options.seed is None else options.seed
@@ -165,7 +170,17 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     return Plan(training, _budget(options), folder, lock_folder(folder, CHECKPOINT, resumed))
 
 
+def _default_agent(options: TrainOptions) -> str:
+    row = PAINTING_TASKS.get(options.task or "")
+    return DEFAULT_AGENT if row is None else PAINTERS[row.goal]
+
+
 def _named_task(options: TrainOptions) -> TaskLike:
+    if options.task in PAINTING_TASKS:
+        for option, given in (("--maze-file", options.maze_file), ("--spawn-distance", options.spawn_distance)):
+            if given is not None:
+                raise InputError(f"{option} {given}: task {options.task} has no maze; leave the option out")
+        return make_painting(options.task)
     world = TaskOptions(
         task=DEFAULT_TASK if options.task is None and options.maze_file is None else options.task,
         maze_file=options.maze_file,
@@ -330,7 +345,7 @@ def _loss_weights_rule(
 
 def default_options(arguments: list[str]) -> TrainOptions:
     """The options' defaults: the settings are the preset's, or those of the checkpoint to go on with."""
-    found = {name: option_values(arguments, name)[0] for name in ("--preset", "--resume", "--device")}
+    found = {name: option_values(arguments, name)[0] for name in ("--preset", "--resume", "--device", "--task")}
     values = {name: given[-1] for name, given in found.items() if given}
     if values.get("--resume"):
         from agents.checkpoint import load_checkpoint
@@ -341,5 +356,11 @@ def default_options(arguments: list[str]) -> TrainOptions:
                 f"--preset {values['--preset']}: {earlier.origin} was trained with {earlier.preset}; leave the option out"
             )
         return TrainOptions(settings=earlier.config, preset=earlier.preset)
-    name = values.get("--preset", "gpu" if values.get("--device") == "cuda" else "fast")
-    return TrainOptions(settings=preset(name), preset=name) if name in PRESETS else TrainOptions()
+    row = PAINTING_TASKS.get(values.get("--task", ""))
+    usual = "painter" if row else "gpu" if values.get("--device") == "cuda" else "fast"
+    name = values.get("--preset", usual)
+    if name not in PRESETS:
+        return TrainOptions()
+    # A rollout is an episode: what is painted is judged when it is finished.
+    settings = replace(preset(name), unroll_length=row.steps) if row and name == "painter" else preset(name)
+    return TrainOptions(settings=settings, preset=name)

@@ -145,9 +145,12 @@ class Learner:
             memory.load_state_dict(part(part(state, "memory"), name))
 
     def _make_targets(self, rollout: Rollout) -> Targets:
-        config = self.config
+        config, reward = self.config, rollout.reward
+        if self.model.rewarder is not None:
+            with products_in(self.products, reward.device):
+                reward = self.model.rewarder.rewards(rollout)
         advantage = generalised_advantages(
-            rollout.reward,
+            reward,
             rollout.value,
             rollout.next_value,
             step_discounts(config.discount, rollout.terminated),
@@ -200,6 +203,10 @@ class Learner:
         )
         total, means = agent_loss(config, network.distribution(outputs), outputs.value, chosen)
         metrics: dict[Key, Tensor] = {}
+        if self.model.rewarder is not None:
+            loss, judged = self.model.rewarder.loss(rollout, rows)
+            total = total + loss
+            means |= judged
         for name, auxiliary in self.model.auxiliary.items():
             batch = self._auxiliary_batch(name, auxiliary, rollout, outputs, rows)
             if batch is None:

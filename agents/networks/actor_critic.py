@@ -58,8 +58,8 @@ class AgentNetwork(nn.Module):
         self.perception = Perception(agent, spec, self.critic.inputs if self.critic else 0)
         self.encoder = make_encoder(settings.encoder, self.perception)
         self.core = core(CoreInput(self.encoder.features, self.perception))
-        self.policy: PolicyHead = make_policy_head(spec.action, self.core.width)
-        self.value = nn.Linear(self.core.width, 1)
+        self.policy: PolicyHead = make_policy_head(spec.action, self.core.width, self.core.key_width)
+        self.value = nn.Linear(self.core.width - self.core.key_width, 1)
         # Drawn last, so that a seed gives the same parameters as ever.
         self.policy.initialise()
         if settings.slow_units:
@@ -118,7 +118,8 @@ class AgentNetwork(nn.Module):
         with whole_precision(core.device):
             whole = core.to(self.value.weight.dtype)
             # In this order: the backward adds gradients in the reverse of it, and their last bits depend on that.
-            policy, value = self.policy(whole), self.value(whole).squeeze(-1)
+            narrow = whole[..., : self.value.in_features] if self.core.key_width else whole
+            policy, value = self.policy(whole), self.value(narrow).squeeze(-1)
             if self.critic is not None:
                 value = value + self.critic(inputs.privileged)
             return Outputs(policy, value, features, core)

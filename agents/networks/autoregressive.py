@@ -5,6 +5,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +19,32 @@ WIDTH = 128
 """Width of the carry of `AutoregressivePolicyHead`."""
 
 
+Condition = tuple[int, int] | None
+"""(an earlier part's index, its choice) without which a part has no effect."""
+
+
+class Decisions(Protocol):
+    """Decides part after part; `SequentialPolicyHead` says what the methods do."""
+
+    sizes: tuple[int, ...]
+    conditions: tuple[Condition, ...]
+
+    def part_logits(self, k: int, carry: Tensor) -> Tensor: ...
+
+    def advance(self, k: int, carry: Tensor, choice: Tensor) -> Tensor: ...
+
+
 class SequentialPolicyHead(PolicyHead):
     """A policy head that decides part after part.
 
     A carry [..., P] goes from part to part; the parameters that `forward` returns are the carry before the first part. A
     subclass brings its own networks for `part_logits` and `advance`.
+
+    Attributes:
+        conditions: of each part; none of them has any where this is empty.
     """
+
+    conditions: tuple[Condition, ...] = ()
 
     @abstractmethod
     def part_logits(self, k: int, carry: Tensor) -> Tensor:
@@ -45,10 +66,13 @@ class AutoregressiveDistribution(ActionDistribution):
     entropy and the divergence (chain rule), with less variance than −log π(a) and log π(a) − log π'(a). Their gradients take the
     path as given; how the probability of the path itself depends on the parameters is left out.
 
+    What counts of an action is what has an effect: parts whose condition the action doesn't meet are left out of log-probability,
+    entropy and divergence. So these are those of the actions' effects.
+
     Actions must not be changed in place between two calls: the conditional distributions along the last path are kept.
     """
 
-    def __init__(self, head: SequentialPolicyHead, parameters: Tensor) -> None:
+    def __init__(self, head: Decisions, parameters: Tensor) -> None:
         self.head = head
         self.parameters = parameters
         self._path: Tensor | None = None
@@ -67,15 +91,16 @@ class AutoregressiveDistribution(ActionDistribution):
         return action
 
     def log_prob(self, action: Tensor) -> Tensor:
-        return add([part.log_prob(action[..., k]) for k, part in enumerate(self.conditionals(action))])
+        return self._sum([part.log_prob(action[..., k]) for k, part in enumerate(self.conditionals(action))], action)
 
     def entropy(self, path: Tensor | None = None) -> Tensor:
-        return add([part.entropy() for part in self.conditionals(_given(path))])
+        path = _given(path)
+        return self._sum([part.entropy() for part in self.conditionals(path)], path)
 
     def kl(self, other: ActionDistribution, path: Tensor | None = None) -> Tensor:
         assert isinstance(other, AutoregressiveDistribution)
         mine, theirs = self.conditionals(_given(path)), other.conditionals(_given(path))
-        return add([one.kl(another) for one, another in zip(mine, theirs, strict=True)])
+        return self._sum([one.kl(another) for one, another in zip(mine, theirs, strict=True)], _given(path))
 
     def conditionals(self, path: Tensor) -> list[Categorical]:
         """The K conditional distributions along `path` [..., K] int64."""
@@ -83,6 +108,13 @@ class AutoregressiveDistribution(ActionDistribution):
             self._conditionals = list(self._walk(lambda k, _: path[..., k]))
             self._path = path
         return self._conditionals
+
+    def _sum(self, parts: list[Tensor], path: Tensor) -> Tensor:
+        """The sum of parts [...] of those whose condition the path [..., K] meets."""
+        for k, condition in enumerate(self.head.conditions):
+            if condition is not None:
+                parts[k] = parts[k] * (path[..., condition[0]] == condition[1])
+        return add(parts)
 
     def _walk(self, choose: Callable[[int, Categorical], Tensor]) -> Iterator[Categorical]:
         """The conditional distributions along a path whose part k is what `choose` returns."""
@@ -104,11 +136,13 @@ class AutoregressivePolicyHead(SequentialPolicyHead):
         sizes: number of choices of each of the K parts.
         features: F, the width of the input.
         width: of the carry.
+        conditions: of the parts.
     """
 
-    def __init__(self, sizes: tuple[int, ...], features: int, width: int = WIDTH) -> None:
+    def __init__(self, sizes: tuple[int, ...], features: int, width: int = WIDTH, conditions: tuple[Condition, ...] = ()) -> None:
         super().__init__()
         self.sizes = sizes
+        self.conditions = conditions
         self.input = nn.Linear(features, width)
         self.outputs = nn.ModuleList(nn.Linear(width, size) for size in sizes)
         self.updates = nn.ModuleList(nn.Linear(width, width) for _ in sizes[1:])

@@ -91,7 +91,15 @@ def _deep(perception: Perception) -> Encoder:
     return deep_encoder(perception)
 
 
-ENCODERS: Mapping[str, Callable[[Perception], Encoder]] = MappingProxyType({"convolutional": _convolutional, "deep": _deep})
+def _painter(perception: Perception) -> Encoder:
+    from agents.networks.painter import canvas_encoder
+
+    return canvas_encoder(perception)
+
+
+ENCODERS: Mapping[str, Callable[[Perception], Encoder]] = MappingProxyType(
+    {"convolutional": _convolutional, "deep": _deep, "painter": _painter}
+)
 """By the name in `TrainConfig.encoder`. A new one is a subclass of `Encoder` and a row."""
 
 

@@ -47,6 +47,7 @@ class Perception:
         image_shape: (height, width, channels) of the joined pictures; (0, 0, 0) without any.
         vector_scale: a typical size of each entry of the joined vector, by which networks divide.
         action_sizes: number of choices of each part of an action.
+        grid: (rows, columns) of the parts of an action that are places; (0, 0) without any.
     """
 
     def __init__(self, agent: AgentConfig, spec: WorldSpec, privileged_width: int = 0) -> None:
@@ -74,6 +75,7 @@ class Perception:
             scales += array.scale or (1.0,) * width
         self.vector_scale = tuple(scales)
         self.action_sizes = spec.action.sizes
+        self.grid = next((part.grid for part in spec.action.parts if part.grid is not None), (0, 0))
         self.privileged_width = privileged_width
 
     def allocate(self, leading: Sequence[int], device: torch.device | str = "cpu") -> Inputs:

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from agents.networks.autoregressive import AutoregressivePolicyHead
 from agents.networks.distributions import INITIAL_GAIN, ActionDistribution, Categorical, IndependentCategoricals, PolicyHead
+from agents.networks.pointer import PointerPolicyHead
 from env.batch import ActionSpec
 from maze_gen.errors import InputError
 
@@ -28,14 +29,19 @@ class LinearPolicyHead(nn.Linear, PolicyHead):
         nn.init.zeros_(self.bias)
 
 
-def make_policy_head(spec: ActionSpec, features: int) -> PolicyHead:
+def make_policy_head(spec: ActionSpec, features: int, key_width: int = 0) -> PolicyHead:
     """A fresh policy head for actions of a specification, reading features of width `features`.
+
+    Args:
+        key_width: entries at the end of the features that are keys of places; see `agents.networks.cores.Core`.
 
     Raises:
         InputError: the specification has no part, or a part without a choice.
     """
     if not spec.sizes or min(spec.sizes) < 1:
         raise InputError(f"action sizes {spec.sizes}: expected at least one part, each with at least one choice")
+    if key_width:
+        return PointerPolicyHead(spec, features, key_width)
     if spec.autoregressive and len(spec.sizes) > 1:
-        return AutoregressivePolicyHead(spec.sizes, features)
+        return AutoregressivePolicyHead(spec.sizes, features, conditions=tuple(part.only_if for part in spec.parts))
     return LinearPolicyHead(spec.sizes, features)

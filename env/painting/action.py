@@ -76,11 +76,13 @@ class ActionForm:
         """The parts of an action, to be chosen one after the other."""
         places = self.grid * self.grid
         flags = ("go on", "end") if self.compound else ("move", "paint")
-        parts = [ActionPart("flag", 2, flags), ActionPart("end", places)]
+        grid, painted = (self.grid, self.grid), None if self.compound else (FLAG, PAINT)
+        parts = [ActionPart("flag", 2, flags), ActionPart("end", places, grid=grid)]
         if not self.compound:
-            parts.append(ActionPart("control", places))
-        parts += [ActionPart("size", len(self.radii)), ActionPart("pressure", len(self.pressures))]
-        parts += [ActionPart(name, self.colours) for name in ("red", "green", "blue") if self.colours]
+            parts.append(ActionPart("control", places, grid=grid, only_if=painted))
+        looks = {"size": len(self.radii), "pressure": len(self.pressures)}
+        looks |= {name: self.colours for name in ("red", "green", "blue") if self.colours}
+        parts += [ActionPart(name, size, only_if=painted) for name, size in looks.items()]
         return ActionSpec(tuple(parts), autoregressive=True)
 
     @property

@@ -134,10 +134,11 @@ class PaintingBatch(BatchEnv):
         self.outcome.terminated[rows] = False
         self._pen.begin(rows, self.strokes)
         identity = self._seeds[rows], self._streams[rows], self._episodes[rows]
-        arrays["noise"][rows] = draws.noise(*identity, NOISE)
+        arrays["noise"][rows] = draws.noise(identity, NOISE)
+        arrays["sample"][rows] = task.pictures.images[draws.pictures(identity, len(task.pictures), draws.SAMPLE)]
         arrays["picture"][rows] = arrays["label"][rows] = -1
         if task.has_target:
-            drawn = draws.pictures(*identity, len(task.pictures))
+            drawn = draws.pictures(identity, len(task.pictures))
             arrays["picture"][rows] = drawn
             arrays["label"][rows] = task.pictures.labels[drawn]
             arrays["target"][rows] = task.pictures.images[drawn]

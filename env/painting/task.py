@@ -101,6 +101,7 @@ class PaintingTask:
         privileged = {
             "picture": ArraySpec((), "int32", "index of the target into the task's pictures, -1 without one", -1),
             "label": ArraySpec((), "int32", "class of the target, -1 without one", -1),
+            "sample": ArraySpec(picture, "uint8", "a picture of the set, drawn for the episode", 0, 255),
             "distance": ArraySpec((), "float32", "mean squared distance of canvas and target, per cent of the largest", 0, 100),
             "result": ArraySpec(picture, "uint8", "the canvas after the last step, also where a new episode has begun", 0, 255),
             "pieces": ArraySpec(

@@ -1,9 +1,14 @@
-"""Speed of painting: strokes of each brush, and steps of a batch of canvases."""
+"""Speed of painting: strokes of each brush, steps of a batch of canvases, and the training of agents that paint."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 
+from agents.config import AGENTS, PRESETS
+from agents.learning.parameter_store import ParameterStore
+from agents.model import FlatParameters
+from agents.runtime.worker import Worker, WorkerSpec, initial_model
 from env.backends import make_batch
 from env.painting.action import ActionForm
 from env.painting.program import open_brush
@@ -34,6 +39,10 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
         best, median = rate(_stepper(name, options.threads), options.seconds)
         settings = {"num_envs": CANVASES, "threads": options.threads, "median": median}
         yield Measurement(f"painting/steps/{name}", best, "agent_steps/s", settings)
+    for name, agent in (("redraw-digits", "painter"), ("doodle-digits", "painter-canvas")):
+        best, median = rate(_training_round(name, agent), options.seconds, repetitions=3)
+        settings = {"agent": agent, "num_envs": PRESETS["painter"].num_envs, "median": median}
+        yield Measurement(f"painting/train/{name}", best, "agent_steps/s", settings)
 
 
 def _measured(brush: str, side: int, channels: int, options: BenchmarkOptions) -> Measurement:
@@ -64,6 +73,16 @@ def random_strokes(rows: int) -> Strokes:
     strokes.radius[:] = chosen.radius
     strokes.pressure[:] = chosen.pressure[:, None]
     return strokes
+
+
+def _training_round(name: str, agent: str) -> Callable[[], int]:
+    """A round of one worker in this process, acting and learning, on one thread of torch."""
+    torch.set_num_threads(1)
+    config, task = PRESETS["painter"], make_painting(name)
+    model = initial_model(AGENTS[agent], task.spec(), config, 1)
+    worker = Worker(WorkerSpec(AGENTS[agent], config, task, make_batch, 1, 0), ParameterStore(config, FlatParameters(model)))
+    worker.run_round()
+    return lambda: worker.run_round().steps
 
 
 def _stepper(name: str, threads: int) -> Callable[[], int]:

@@ -12,14 +12,14 @@ import safetensors.torch
 import torch
 
 from agents.checkpoint import Checkpoint, checksum, library_versions, load_checkpoint, save_checkpoint
-from agents.config import AGENTS, PRESETS, agent_config
+from agents.config import PRESETS, agent_config
 from agents.inference import Policy
 from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
 from agents.runtime.worker import initial_model
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
-from tests.agents.worlds import CountingEnv, counting_task
+from tests.agents.worlds import WALKERS, CountingEnv, counting_task
 
 MAZE = """
 *********
@@ -56,8 +56,8 @@ def make_checkpoint(agent="nav-d1d2l", preset="fast") -> Checkpoint:
     )
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "painter"])
+@pytest.mark.parametrize("agent", WALKERS)
 def test_what_is_saved_is_loaded(tmp_path, agent, preset):
     saved = make_checkpoint(agent, preset)
     save_checkpoint(tmp_path / "a", saved)

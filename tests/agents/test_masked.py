@@ -22,7 +22,7 @@ from agents.runtime.worker import Worker, WorkerSpec
 from env.backends import make_batch
 from env.batch import Arrays, BatchEnv, Outcome
 from env.registry import make_task
-from tests.agents.worlds import CountingEnv, counting_task
+from tests.agents.worlds import WALKERS, CountingEnv, counting_task
 
 N = 4
 SHORTER = np.array([0, 3, 7, 14])
@@ -256,7 +256,7 @@ class NothingCrosses(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("agent", WALKERS)
 @pytest.mark.parametrize(
     "changes",
     [{}, {"objective": "actor-critic", "optimizer": "rmsprop", "sum_over_time": True, "depth_form": "regression", "epochs": 1}],

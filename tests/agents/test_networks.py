@@ -9,7 +9,7 @@ from agents.networks.cores import keep_state
 from agents.networks.encoders import ConvolutionalEncoder
 from agents.networks.inputs import Inputs
 from agents.networks.lstm import LSTM
-from tests.agents.worlds import counting_task
+from tests.agents.worlds import WALKERS, counting_task
 
 T, B = 12, 4
 
@@ -116,7 +116,7 @@ def test_the_encoder_has_the_papers_shapes(size, flat):
     assert network.encoder.linear.out_features == 256
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", WALKERS)
 def test_every_agent_acts_and_unrolls(name):
     network = AgentNetwork(AGENTS[name], spec(42))
     inputs = random_inputs(42, 4 if AGENTS[name].depth_input else 3, torch.float32)

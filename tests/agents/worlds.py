@@ -5,10 +5,14 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
+from agents.config import AGENTS
 from env.batch import Arrays, BatchEnv, Outcome
 from env.task import Task
 from maze_gen.maze import Maze
 from maze_gen.text import read_maze
+
+WALKERS = [name for name, agent in AGENTS.items() if agent.core != "painter"]
+"""Agents of mazes; those that paint have tests of their own."""
 
 CORRIDOR = """
 ***********

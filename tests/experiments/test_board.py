@@ -21,6 +21,7 @@ from experiments.board import TrainingBoard, settings_of
 from experiments.evaluation_board import write_evaluation
 from experiments.tags import EVALUATION_FOLDER, HELD_OUT_RETURN, MEAN_RETURN, OWN_RETURN, tag_of
 from maze_gen.errors import InputError
+from tests.agents.worlds import WALKERS
 from tests.experiments.synthetic import ring_task
 
 DATA: Any = plugin_data_pb2
@@ -98,7 +99,7 @@ def test_hyperparameters_are_those_of_the_run(board: EventAccumulator) -> None:
     assert metrics == {MEAN_RETURN.tag: "", OWN_RETURN: folder, HELD_OUT_RETURN: folder}
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", WALKERS)
 def test_every_metric_of_every_agent_has_a_meaning(name: str) -> None:
     for form in ("classes", "regression"):
         settings = replace(preset("fast"), depth_form=form)

@@ -43,6 +43,11 @@ def test_a_spline_of_fewer_points_is_the_spline_of_those(count):
     np.testing.assert_array_equal(long[:, : short.shape[1]], short)
 
 
+def test_two_points_are_a_line_along_which_the_pen_is_as_fast_everywhere():
+    pieces = spline(np.array([[[0.1, 0.2], [0.7, 0.8]]]), np.array([2]))
+    np.testing.assert_allclose(pieces[0], [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]])
+
+
 def test_a_single_point_has_no_length():
     pieces = spline(np.full((1, 3, 2), 0.4, np.float32), np.array([1]))
     assert pieces[0, :4].tolist() == [[np.float32(0.4)] * 2] * 4

@@ -1,0 +1,1 @@
+"""Paintings of trained agents: made, measured and shown."""

@@ -1,0 +1,82 @@
+"""Paintings in the course of a training, as pictures in TensorBoard, and the page that a training leaves behind."""
+
+import time
+from pathlib import Path
+
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from agents.checkpoint import Checkpoint
+from agents.trainer import Callback, Trainer
+from experiments.analysis.items import Item, Number, Picture
+from experiments.analysis.report import write_report
+from experiments.painting import sheets
+from experiments.painting.evaluation import PaintingEvaluation, evaluate_painter
+from experiments.painting.gallery import Gallery, paint, painter, painting_task
+from experiments.provenance import provenance
+
+MINUTES = 1.0
+"""Between two looks at the paintings; one takes about half a second."""
+SHOWN = 64
+FOLDER = "live"
+
+
+def pictures_of(gallery: Gallery) -> dict[str, sheets.Pixels]:
+    """Name → picture."""
+    found = {"paintings": sheets.samples(gallery), "canvases step by step": sheets.sequences(gallery)}
+    if gallery.target is not None:
+        found["targets over paintings"] = sheets.targets_over_reconstructions(gallery)
+    return found
+
+
+class GalleryCallback(Callback):
+    """Paints with the agent as it is now and then, and writes the pictures to TensorBoard's run `live`."""
+
+    def __init__(self, folder: Path, minutes: float = MINUTES) -> None:
+        self.folder = folder / FOLDER
+        self._minutes = minutes
+        self._next = time.monotonic() + 60 * minutes
+
+    def tick(self, trainer: Trainer) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + 60 * self._minutes
+            self.show(trainer.checkpoint())
+
+    def show(self, checkpoint: Checkpoint) -> None:
+        """Writes the pictures of a checkpoint."""
+        gallery = paint(painting_task(checkpoint), painter(checkpoint, SHOWN, 1), SHOWN, 1)
+        with SummaryWriter(str(self.folder)) as writer:
+            for name, picture in pictures_of(gallery).items():
+                writer.add_image(f"Paintings/{name}", picture, checkpoint.frames, dataformats="HWC")
+            if gallery.target is not None:
+                for step, distance in enumerate(sheets.distance_along(gallery)):
+                    writer.add_scalar(f"Paintings/distance after {checkpoint.frames} steps of training", distance, step)
+
+
+def write_gallery(checkpoint: Checkpoint, path: Path, count: int, seed: int) -> PaintingEvaluation:
+    """Evaluates a painter, and writes the page about it.
+
+    Raises:
+        InputError: the agent doesn't paint, or the file can't be written.
+    """
+    found = evaluate_painter(checkpoint, count, seed)
+    mine, others = next(iter(found.rows.values())), dict(list(found.rows.items())[1:])
+    section = "1 Paintings"
+    items: list[Item] = []
+    for name, value in (("Fréchet distance", "frechet"), ("distance to the target", "distance"), ("spread", "spread")):
+        if getattr(mine, value) is not None:
+            beside = {label: getattr(other, value) for label, other in others.items() if getattr(other, value) is not None}
+            items.append(Number(section, name, _CAPTIONS[value], getattr(mine, value), beside, key=True))
+    for name, picture in pictures_of(found.gallery).items():
+        items.append(Picture(section, name, _CAPTIONS[name], picture, key=True))
+    write_report(path, items, f"{checkpoint.agent_name} in {found.task}", provenance())
+    return found
+
+
+_CAPTIONS = {
+    "frechet": "Squared Fréchet distance to real pictures, in their first 32 principal components.",
+    "distance": "Mean squared difference of canvas and target, in per cent of the largest possible.",
+    "spread": "How much paintings differ from each other, as a fraction of what real pictures do.",
+    "paintings": "Strokes of whole episodes, painted again at 64 x 64 by the embedded brush.",
+    "canvases step by step": "A row for each painting: the canvas after each step.",
+    "targets over paintings": "Above the targets, below what was painted.",
+}

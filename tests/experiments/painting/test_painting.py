@@ -1,0 +1,221 @@
+"""Painters from the command line: trained, evaluated, painted with, and shown; and the measures against definitions."""
+
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from agents.checkpoint import load_checkpoint, save_checkpoint
+from agents.config import AGENTS, PRESETS
+from agents.trainer import Budget, Trainer, Training
+from env.painting.pictures import load_pictures
+from env.painting.registry import make_painting
+from experiments import decode, evaluate, paint, quickstart, train
+from experiments.painting.during_training import GalleryCallback
+from experiments.painting.gallery import paint as paint_gallery
+from experiments.painting.gallery import painter, random_painter
+from experiments.painting.measures import COMPONENTS, Ruler, frechet_distance
+from experiments.painting.sheets import distance_along, grid, sequences
+from maze_gen.errors import InputError
+
+CONFIG = dataclasses.replace(PRESETS["painter"], num_envs=8, epochs=1, minibatches=1)
+
+
+def trained(name: str, agent: str, frames: int = 64) -> Trainer:
+    task = make_painting(name)
+    config = dataclasses.replace(CONFIG, unroll_length=task.steps)
+    training = Training(agent, AGENTS[agent], config, "painter", task, "embedded", 1, 1, serial=True)
+    trainer = Trainer(training, Budget(frames=frames))
+    trainer.train()
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def painters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("painters")
+    paths = {}
+    for name, agent in (("doodle-digits", "painter-canvas"), ("redraw-digits", "painter"), ("redraw-views", "painter")):
+        paths[name] = folder / f"{name}.safetensors"
+        save_checkpoint(paths[name], trained(name, agent).checkpoint())
+    return paths
+
+
+def call(module, *arguments: str) -> int:
+    before, sys.argv = sys.argv, [module.__name__, *arguments]
+    try:
+        return module.main()
+    finally:
+        sys.argv = before
+
+
+@pytest.mark.parametrize(("task", "agent"), [("doodle-digits", "painter-canvas"), ("parse-digits", "painter")])
+def test_a_training_from_the_command_line(task, agent, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "LEAST_PAINTINGS", 40)
+    arguments = [
+        "--task",
+        task,
+        "--serial",
+        "--workers",
+        "1",
+        "--num-envs",
+        "4",
+        "--frames",
+        "128",
+        "--run-dir",
+        str(tmp_path / "run"),
+    ]
+    assert call(train, *arguments, "--analysis-episodes", "2") == 0
+    content = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert list(content["figures"])[:2] == [agent, "random"]
+    assert content["split"] == "heldout"
+    assert "data:image/png" in (tmp_path / "run" / "report.html").read_text()
+    assert "painted by" in capsys.readouterr().out
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint.agent_name == agent
+    assert checkpoint.config.unroll_length == checkpoint.task.steps
+    assert (
+        call(
+            train, "--resume", str(tmp_path / "run"), "--serial", "--workers", "1", "--frames", "256", "--analysis-episodes", "0"
+        )
+        == 0
+    )
+    assert load_checkpoint(tmp_path / "run").frames >= 256
+
+
+def test_all_steps_in_one_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "LEAST_PAINTINGS", 40)
+    arguments = ["--task", "doodle-digits", "--serial", "--workers", "1", "--num-envs", "4", "--frames", "64"]
+    assert call(quickstart, *arguments, "--run-dir", str(tmp_path / "run"), "--episodes", "2") == 0
+    assert (tmp_path / "run" / "report.html").exists()
+    assert "go on with" in capsys.readouterr().out
+
+
+def test_resuming_is_bit_identical(tmp_path):
+    whole = trained("doodle-digits", "painter-canvas", 256).checkpoint()
+    half = trained("doodle-digits", "painter-canvas", 128)
+    save_checkpoint(tmp_path / "half", half.checkpoint(with_workers=True))
+    earlier = load_checkpoint(tmp_path / "half")
+    going_on = Trainer(dataclasses.replace(half.training, earlier=earlier), Budget(frames=256))
+    going_on.train()
+    for name, part in going_on.checkpoint().parameters.items():
+        assert (part == whole.parameters[name]).all(), name
+
+
+@pytest.mark.parametrize("name", ["doodle-digits", "redraw-views"])
+def test_an_evaluation(name, painters, tmp_path, capsys):
+    assert call(evaluate, "--checkpoint", str(painters[name]), "--episodes", "40", "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())["figures"]
+    assert figures["real pictures"]["frechet"] < figures["random"]["frechet"]
+    assert ("blank" in figures) == (name == "redraw-views")
+    assert (figures["random"]["covered"] is None) == (name == "redraw-views")
+    assert "Fréchet distance" in capsys.readouterr().out
+
+
+def test_paintings_of_any_size_and_kind(painters, tmp_path, capsys):
+    files = {ending: tmp_path / f"out.{ending}" for ending in ("png", "svg", "json", "gif")}
+    options = [f"--{'video' if ending == 'gif' else ending}={path}" for ending, path in files.items()]
+    assert call(paint, "--checkpoint", str(painters["doodle-digits"]), "--count", "3", "--size", "40", *options) == 0
+    sheet = cv2.imread(str(files["png"]))
+    assert sheet is not None
+    assert sheet.shape == (44, 128, 3)
+    assert files["svg"].read_text().startswith("<svg")
+    assert files["gif"].stat().st_size > 100
+    again = tmp_path / "again.png"
+    assert call(paint, "--program", str(files["json"]), "--size", "40", "--png", str(again)) == 0
+    picture = cv2.imread(str(again))
+    assert picture is not None
+    np.testing.assert_array_equal(picture, sheet[2:42, 2:42])
+
+
+def test_a_picture_of_ones_own_is_the_target(painters, tmp_path, capsys):
+    photo, out = tmp_path / "photo.jpg", tmp_path / "out.png"
+    cv2.imwrite(str(photo), np.full((90, 120, 3), 40, np.uint8))
+    arguments = ["--checkpoint", str(painters["redraw-views"]), "--target", str(photo), "--count", "4", "--png", str(out)]
+    assert call(paint, *arguments, "--size", "64") == 0
+    assert "distance to the target" in capsys.readouterr().out
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give --checkpoint PAINTER, or --program"),
+        (["--checkpoint", "DOODLE"], "where to?"),
+        (["--checkpoint", "DOODLE", "--png", "a.jpg"], r"a\.jpg: expected a name that ends in \.png"),
+        (["--checkpoint", "DOODLE", "--target", "a.png", "--png", "b.png"], "paints after no target"),
+        (["--checkpoint", "DOODLE", "--png", "b.png", "--size", "4"], "--size 4"),
+        (["--checkpoint", "DOODLE", "--png", "b.png", "--brush", "crayon"], "brush 'crayon'"),
+        (["--program", "none.json", "--png", "b.png"], r"none\.json: cannot be read"),
+    ],
+)
+def test_what_can_not_be_painted(arguments, message, painters, tmp_path, capsys):
+    os.chdir(tmp_path)
+    named = [str(painters["doodle-digits"]) if word == "DOODLE" else word for word in arguments]
+    assert call(paint, *named) == 2
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1
+    import re
+
+    assert re.search(message, error)
+
+
+def test_commands_for_mazes_say_so(painters, capsys):
+    assert call(decode, "--checkpoint", str(painters["doodle-digits"])) == 2
+    assert "experiments.paint" in capsys.readouterr().err
+    assert call(train, "--task", "doodle-digits", "--spawn-distance", "3") == 2
+    assert "has no maze" in capsys.readouterr().err
+    published = Path(__file__).parents[3] / "experiments" / "pretrained" / "static-small.safetensors"
+    assert call(paint, "--checkpoint", str(published), "--png", "out.png") == 2
+    assert "doesn't paint" in capsys.readouterr().err
+
+
+def test_pictures_during_a_training(tmp_path):
+    trainer = trained("redraw-digits", "painter")
+    callback = GalleryCallback(tmp_path, minutes=0)
+    callback.tick(trainer)
+    assert list((tmp_path / "live").glob("events*"))
+
+
+def test_frechet_distances_of_known_gaussians():
+    first, second = (np.zeros(3), np.diag([1.0, 4.0, 9.0])), (np.array([1.0, 2.0, 2.0]), np.diag([4.0, 4.0, 1.0]))
+    # (σ₁ − σ₂)² for each axis, and the squared distance of the means.
+    assert frechet_distance(first, second) == pytest.approx(9 + 1 + 0 + 4)
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    turned = [(turn @ mean, turn @ covariance @ turn.T) for mean, covariance in (first, second)]
+    assert frechet_distance(*turned) == pytest.approx(14)
+
+
+def test_measures_know_real_pictures_from_others():
+    train_split, heldout = (load_pictures("digits", split, 32, False) for split in ("train", "heldout"))
+    ruler = Ruler(train_split)
+    real = ruler.measure(heldout.images)
+    one = ruler.measure(np.repeat(train_split.images[:1], 100, 0))
+    rolled = ruler.measure(np.roll(heldout.images, 8, 2))
+    assert real.frechet < 0.2 * min(one.frechet, rolled.frechet)
+    assert real.covered == 10
+    assert one.covered == 1
+    assert one.spread < 1e-6 < 0.5 < real.spread
+    assert (ruler.nearest(heldout.images) == heldout.labels).mean() > 0.8
+    with pytest.raises(InputError, match=f"more than {COMPONENTS}"):
+        Ruler(dataclasses.replace(train_split, images=train_split.images[:8].copy(), labels=train_split.labels[:8].copy()))
+
+
+def test_galleries_and_sheets():
+    task = make_painting("redraw-digits")
+    gallery = paint_gallery(task, random_painter(5, 1), 5, 2)
+    assert gallery.history.shape == (9, 5, 32, 32, 1)
+    assert gallery.target is not None
+    assert gallery.distance == pytest.approx(
+        np.square(gallery.canvas / 255 - gallery.target / 255).mean((1, 2, 3)) * 100, rel=1e-4
+    )
+    assert distance_along(gallery)[-1] == pytest.approx(gallery.distance.mean(), rel=1e-4)
+    sheet = sequences(gallery, count=3, scale=1)
+    np.testing.assert_array_equal(sheet[2:34, -34:-2], gallery.canvas[0].repeat(3, 2))
+    assert grid(gallery.canvas, 4).shape == (70, 138, 3)
+    again = paint_gallery(task, painter(trained("redraw-digits", "painter").checkpoint(), 5, 3), 5, 2)
+    np.testing.assert_array_equal(again.target, gallery.target)
