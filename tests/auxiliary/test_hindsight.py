@@ -11,6 +11,7 @@ from agents.learning.learner import Learner
 from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
 from agents.networks.inputs import Inputs
+from agents.networks.reward_memory import RewardMemoryCore
 from agents.rng import NumpyStream
 from agents.rollout import Actor, ActorSettings
 from auxiliary import hindsight
@@ -124,8 +125,10 @@ def test_features_are_those_of_a_slot_that_was_written_then():
     torch.manual_seed(2)
     model = AgentModel(AGENTS["nav-mh"], counting_task().spec(), TrainConfig())
     network, T, B = model.network, 12, 2
+    core = network.core
+    assert isinstance(core, RewardMemoryCore)
     with torch.no_grad():
-        network.core.gate[1] = -30.0
+        core.gate[1] = -30.0
     inputs = network.perception.allocate((T, B), "cpu")
     inputs.vector.normal_()
     inputs.image.random_(0, 255)
@@ -141,7 +144,7 @@ def test_features_are_those_of_a_slot_that_was_written_then():
                 at, noted = (t, t - k) if k > 0 else (t + k, t)
                 _, written = stepped(network, inputs, noted)
                 # No reward opens the gate: what the slot holds before a step it holds after it.
-                outputs, _ = stepped(network, inputs, at, network.core.write(written[2]))
+                outputs, _ = stepped(network, inputs, at, core.write(written[2]))
                 torch.testing.assert_close(features[t, row], outputs.core[row], rtol=1e-3, atol=1e-5)
 
 
@@ -171,5 +174,7 @@ def test_bodies_without_a_slot_and_tasks_of_many_mazes_are_refused():
     task = SimpleNamespace(mazes=(1, 2))
     with pytest.raises(InputError, match="a task of one maze, not of 2"):
         hindsight.HindsightRecorder(2, 3, 4).record(
-            SimpleNamespace(env=SimpleNamespace(task=task)), torch.ones(2).bool(), torch.zeros(2, 3)
-        )  # type: ignore[arg-type]
+            SimpleNamespace(env=SimpleNamespace(task=task)),  # type: ignore[arg-type]
+            torch.ones(2).bool(),
+            torch.zeros(2, 3),
+        )

@@ -74,7 +74,9 @@ def test_an_error_is_noticed(name, tmp_path):
 def test_gradients_are_those_of_the_recurrence():
     first, written, logits, starts = (torch.tensor(part) for part in sequence(7))
     parts = [part.double().requires_grad_() for part in (first, written, logits)]
-    assert torch.autograd.gradcheck(lambda *parts: reward_memory.noted_over_time(*parts, starts), parts)
+    assert torch.autograd.gradcheck(
+        lambda first, written, logits: reward_memory.noted_over_time(first, written, logits, starts), parts
+    )
 
 
 def test_a_long_rollout_keeps_what_was_noted_at_its_begin():
