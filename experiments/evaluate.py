@@ -19,11 +19,13 @@ import tyro
 
 from env.registry import generated_counterpart
 from env.task import Task
+from experiments.cluster.episodes import episodes_on
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
 from maze_gen.errors import InputError
 
 if TYPE_CHECKING:
     from agents.checkpoint import Checkpoint
+    from agents.cluster.jobs import ClusterJobs
     from experiments.analysis.comparison import AgentRuns, Comparison
     from experiments.analysis.evaluation import Evaluation
     from experiments.analysis.metrics import Result
@@ -48,6 +50,7 @@ class EvaluateOptions:
         device: where the worlds are stepped and the agent acts: cpu or cuda.
         json: where to write the figures.
         threads: blocks of episodes at the same time; one per processor core by default.
+        cluster: the Ray cluster whose processors play blocks of episodes: local, HOST:PORT of its head, or auto.
     """
 
     checkpoint: Path | None = None
@@ -60,12 +63,13 @@ class EvaluateOptions:
     device: Literal["cpu", "cuda"] = "cpu"
     json: Path | None = None
     threads: int | None = None
+    cluster: str | None = None
 
-    def playback(self, task: Task, progress: Progress) -> Playback:
+    def playback(self, task: Task, progress: Progress, jobs: ClusterJobs | None) -> Playback:
         """The episodes that the options name, of one task."""
         from experiments.analysis.playback import Playback
 
-        return Playback(task, self.episodes, self.seed, self.world.backend, self.device, self.threads, progress)
+        return Playback(task, self.episodes, self.seed, self.world.backend, self.device, self.threads, progress, jobs)
 
 
 def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()) -> list[Task]:  # noqa: B008 - frozen
@@ -157,12 +161,12 @@ def _compare(options: EvaluateOptions, groups: dict[str, list[Checkpoint]], task
 
     agents: list[AgentRuns] = []
     baselines: dict[str, list[Result]] = {}
-    with ProgressLine() as progress:
+    with episodes_on(options.cluster, options.device, options.threads) as jobs, ProgressLine() as progress:
         for name, checkpoints in groups.items():
             found: list[Evaluation] = []
             for checkpoint in checkpoints:
                 own = [replace(task, observation_size=checkpoint.task.observation_size) for task in tasks]
-                found.append(evaluate(checkpoint, options.playback(own[0], progress), own, baselines=not baselines))
+                found.append(evaluate(checkpoint, options.playback(own[0], progress, jobs), own, baselines=not baselines))
                 baselines = baselines or found[0].baselines
             by_task = [[run.results[task] for run in found] for task in range(len(tasks))]
             agents.append(AgentRuns(name, [checkpoint.origin for checkpoint in checkpoints], by_task))
@@ -185,8 +189,8 @@ def run(options: EvaluateOptions) -> None:
     erase = None if options.erase is None else parse_erasure(options.erase)
     checkpoint = load_checkpoint(options.checkpoint)
     tasks = tasks_to_evaluate(checkpoint, options.world)
-    with ProgressLine() as progress:
-        found = evaluate(checkpoint, options.playback(tasks[0], progress), tasks, erase=erase)
+    with episodes_on(options.cluster, options.device, options.threads) as jobs, ProgressLine() as progress:
+        found = evaluate(checkpoint, options.playback(tasks[0], progress, jobs), tasks, erase=erase)
     print(found.table())
     if options.json is not None:
         write_json(options.json, found.as_json())

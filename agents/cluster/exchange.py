@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from agents.learning.parameter_store import ParameterStore
 from agents.runtime.worker import Report

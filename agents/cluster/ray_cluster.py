@@ -22,6 +22,7 @@ LEFT_OUT = ["/experiments/pretrained", "__pycache__"]
 """What nodes don't need of the packages, as patterns of a .gitignore."""
 CHECK_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 ANSWER_SECONDS = 5.0
+TOKEN_PLACES = "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"
 INSECURE = (
     "the cluster at {address} has no token authentication: whoever reaches its ports can run commands on all of its nodes "
     "(CVE-2023-48022); start it with RAY_AUTH_MODE=token, in a network of its own"
@@ -65,12 +66,28 @@ def _started(processors: int) -> Iterator[None]:
     folder = tempfile.mkdtemp(prefix="knossos-ray-")
     try:
         ray.init(
-            address="local", num_cpus=processors, include_dashboard=False, log_to_driver=True, _temp_dir=folder, _node_ip_address="127.0.0.1"
+            address="local",
+            num_cpus=processors,
+            include_dashboard=False,
+            log_to_driver=True,
+            _temp_dir=folder,
+            _node_ip_address="127.0.0.1",
         )
         yield
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def available() -> dict[str, int]:
+    """Free processors by the id of their node."""
+    free = ray._private.state.available_resources_per_node()
+    return {node: int(resources.get("CPU", 0)) for node, resources in free.items()}
+
+
+def free_processors() -> int:
+    """Of all nodes."""
+    return sum(available().values())
 
 
 def _code() -> dict[str, Any]:
@@ -90,9 +107,9 @@ def _authenticate(address: str) -> list[str]:
         return [INSECURE.format(address=address)]
     token = _token()
     if token is None:
-        raise InputError(f"--cluster {address}: it wants a token: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, or copy ~/.ray/auth_token")
+        raise InputError(f"--cluster {address}: it wants a token, and this machine has none in {TOKEN_PLACES}")
     if not _admits(address, token):
-        raise InputError(f"--cluster {address}: it refuses this machine's token (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token)")
+        raise InputError(f"--cluster {address}: it refuses this machine's token, from {TOKEN_PLACES}")
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     return []
 

@@ -11,6 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from agents.cluster.coordinator import NodeLostError, Place
 from agents.cluster.exchange import Reply, Vector
 from agents.cluster.node import Node, NodeStart
+from agents.cluster.ray_cluster import available
 from agents.runtime.errors import WorkerError
 
 LOOK_SECONDS = 0.5
@@ -102,9 +103,9 @@ class RayNodes:
                 continue
 
     def _look(self) -> None:
-        free = ray._private.state.available_resources_per_node()
+        free = available()
         self._places = {
-            node["NodeID"]: Place(node["NodeManagerAddress"], int(free.get(node["NodeID"], {}).get("CPU", 0)))
+            node["NodeID"]: Place(node["NodeManagerAddress"], free.get(node["NodeID"], 0))
             for node in ray.nodes()
             if node["Alive"]
         }

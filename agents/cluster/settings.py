@@ -9,6 +9,8 @@ from maze_gen.errors import InputError
 
 LOCAL, AUTO = "local", "auto"
 MOST_WORKERS = 4096
+MOST_EXCHANGE_SECONDS = 5.0
+"""A training that is stopped waits for the exchanges that are under way."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class ClusterSettings:
     def __post_init__(self) -> None:
         """Raises InputError where a value makes no sense."""
         check_address(self.address)
-        check_range("--exchange-seconds", self.exchange_seconds, 0.05, 3600)
+        check_range("--exchange-seconds", self.exchange_seconds, 0.05, MOST_EXCHANGE_SECONDS)
         check_range("--in-flight", self.in_flight, 1, 10**6, whole=True)
         check_range("--cluster-patience", self.patience, 0, 1e7)
 
@@ -50,4 +52,4 @@ def check_address(address: str) -> None:
         return
     found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", address)
     if not found or not 0 < int(found[2]) < 65536:
-        raise InputError(f"--cluster {address}: expected {LOCAL}, {AUTO} or HOST:PORT, as {'10.0.0.1:6379'}")
+        raise InputError(f"--cluster {address}: expected {LOCAL}, {AUTO} or HOST:PORT, as 10.0.0.1:6379")

@@ -107,7 +107,7 @@ class FakeNodes:
         node, parameters = self._tickets.pop(ticket)
         if node.place not in self.processors:
             raise NodeLostError("its host is gone")
-        if node.place in self.errors and self.errors[node.place]:
+        if self.errors.get(node.place):
             raise self.errors[node.place].pop()
         return node.round(parameters)
 

@@ -1,4 +1,4 @@
-"""What nodes exchange, without any cluster: nodes in one process are one store of summed changes; nothing is added twice or lost."""
+"""What nodes exchange, without a cluster: nodes in one process are one store of summed changes; none is lost or added twice."""
 
 import multiprocessing
 
@@ -10,6 +10,7 @@ from agents.cluster.exchange import Ledger, NodeExchange, Reply, weight_of
 from agents.cluster.node import Node, NodeStart
 from agents.runtime.serial import SerialRuntime
 from tests.agents.cluster.fakes import new_store, reports, specs
+
 
 def steps(random, size):
     """What workers have done: whole numbers up to 8."""
@@ -123,7 +124,9 @@ def test_weights():
 
 def start_of(store, worker=0):
     parameters, statistics = store.snapshot()
-    return NodeStart("serial", [specs(2)[worker]], parameters.numpy(), {name: part.numpy() for name, part in statistics.items()}, 0.0)
+    return NodeStart(
+        "serial", [specs(2)[worker]], parameters.numpy(), {name: part.numpy() for name, part in statistics.items()}, 0.0
+    )
 
 
 def exchange(ledger, node, member, number):
@@ -156,7 +159,9 @@ def test_two_nodes_share_what_they_learn():
     first = driver.parameters.clone()
     ledger = Ledger(driver, in_flight=32)
     nodes = [Node(start_of(driver, worker)) for worker in (0, 1)]
-    found = [report for number in (1, 2) for worker, node in enumerate(nodes) for report in exchange(ledger, node, worker, number)]
+    found = [
+        report for number in (1, 2) for worker, node in enumerate(nodes) for report in exchange(ledger, node, worker, number)
+    ]
     assert {report.worker for report in found} == {0, 1}
     assert ledger.updates == sum(report.metrics.gradients for report in found)
     assert not torch.equal(driver.parameters, first)

@@ -1,0 +1,46 @@
+"""What the child process of a training does on the cluster."""
+
+import traceback
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+
+from agents.cluster.coordinator import Coordinator
+from agents.cluster.link import apart, connecting
+from agents.cluster.messages import Changes, Failed
+from agents.cluster.seats import Seats
+from agents.cluster.settings import ClusterSettings
+from agents.learning.parameter_store import ParameterStore
+from agents.runtime.errors import WorkerError
+from agents.runtime.worker import WorkerSpec
+
+STEP_SECONDS = 0.05
+
+
+def train_on_nodes(
+    settings: ClusterSettings,
+    pipe: Connection,
+    parent: int,
+    specs: Sequence[WorkerSpec],
+    store: ParameterStore,
+    changes: Changes,
+) -> None:
+    """Runs nodes until the trainer sends anything; tells it what they answer (`agents.cluster.messages`)."""
+    apart(settings.log, parent)
+
+    def work() -> None:
+        from agents.cluster.ray_nodes import RayNodes
+
+        nodes = RayNodes()
+        coordinator = Coordinator(nodes, Seats(specs), store, changes, settings, pipe.send)
+        try:
+            while not pipe.poll(0):
+                coordinator.step(STEP_SECONDS)
+        except WorkerError as error:
+            pipe.send(Failed(str(error)))
+        except Exception as error:
+            first = f"talking to the cluster failed with {type(error).__name__}: {' '.join(str(error).split())}"
+            pipe.send(Failed("\n".join([first, traceback.format_exc()])))
+        coordinator.finish()
+        nodes.close()
+
+    connecting(settings, pipe, work)
