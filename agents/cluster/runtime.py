@@ -3,7 +3,7 @@
 import multiprocessing
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agents.cluster.exchange import Ledger, Receipt
@@ -24,11 +24,23 @@ STOP_SECONDS = 10.0
 class ClusterRuntime:
     """Starts the process that talks to the cluster, and adds what its nodes answer to the store.
 
+    Args:
+        target: what the process runs, a function like `agents.cluster.training_link.train_on_nodes`.
+
+    Attributes:
+        processors: of the cluster, that were free when it was reached.
+
     Raises:
         InputError: Ray isn't installed, no cluster answers, or none of its processors is free.
     """
 
-    def __init__(self, specs: Sequence[WorkerSpec], store: ParameterStore, settings: ClusterSettings) -> None:
+    def __init__(
+        self,
+        specs: Sequence[WorkerSpec],
+        store: ParameterStore,
+        settings: ClusterSettings,
+        target: Callable[..., None] = train_on_nodes,
+    ) -> None:
         store.share(multiprocessing.get_context("spawn"))
         self.settings = settings
         self._ledger = Ledger(store, settings.in_flight)
@@ -37,7 +49,8 @@ class ClusterRuntime:
         self._failure: str | None = None
         self._finished = self._stopped = False
         self._figures = Figures(len(store.parameters))
-        self._link = Link(settings, train_on_nodes, (list(specs), store, self._changes))
+        self._link = Link(settings, target, (list(specs), store, self._changes))
+        self.processors = self._link.processors
 
     def poll(self, timeout: float) -> list[Report]:
         """Reports that arrive within `timeout` seconds, after what their nodes have changed was added.

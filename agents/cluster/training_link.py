@@ -3,8 +3,9 @@
 import traceback
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from typing import Protocol
 
-from agents.cluster.coordinator import Coordinator
+from agents.cluster.coordinator import Coordinator, Nodes
 from agents.cluster.link import apart, connecting
 from agents.cluster.messages import Changes, Failed
 from agents.cluster.seats import Seats
@@ -14,6 +15,12 @@ from agents.runtime.errors import WorkerError
 from agents.runtime.worker import WorkerSpec
 
 STEP_SECONDS = 0.05
+
+
+class ClosableNodes(Nodes, Protocol):
+    """Nodes that are let go at the end."""
+
+    def close(self) -> None: ...
 
 
 def train_on_nodes(
@@ -30,17 +37,28 @@ def train_on_nodes(
     def work() -> None:
         from agents.cluster.ray_nodes import RayNodes
 
-        nodes = RayNodes()
-        coordinator = Coordinator(nodes, Seats(specs), store, changes, settings, pipe.send)
-        try:
-            while not pipe.poll(0):
-                coordinator.step(STEP_SECONDS)
-        except WorkerError as error:
-            pipe.send(Failed(str(error)))
-        except Exception as error:
-            first = f"talking to the cluster failed with {type(error).__name__}: {' '.join(str(error).split())}"
-            pipe.send(Failed("\n".join([first, traceback.format_exc()])))
-        coordinator.finish()
-        nodes.close()
+        coordinate(RayNodes(), settings, pipe, specs, store, changes)
 
     connecting(settings, pipe, work)
+
+
+def coordinate(
+    nodes: ClosableNodes,
+    settings: ClusterSettings,
+    pipe: Connection,
+    specs: Sequence[WorkerSpec],
+    store: ParameterStore,
+    changes: Changes,
+) -> None:
+    """Runs nodes as `train_on_nodes` says, on a cluster that is connected."""
+    coordinator = Coordinator(nodes, Seats(specs), store, changes, settings, pipe.send)
+    try:
+        while not pipe.poll(0):
+            coordinator.step(STEP_SECONDS)
+    except WorkerError as error:
+        pipe.send(Failed(str(error)))
+    except Exception as error:
+        first = f"talking to the cluster failed with {type(error).__name__}: {' '.join(str(error).split())}"
+        pipe.send(Failed("\n".join([first, traceback.format_exc()])))
+    coordinator.finish()
+    nodes.close()

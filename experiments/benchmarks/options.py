@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-Part = Literal["engine", "train", "drawing"]
+Part = Literal["engine", "train", "drawing", "cluster"]
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Measures speed: of the engine alone, of acting, learning and both, and of drawing scenes and films.
+    """Measures speed: of the engine alone, of acting, learning and both, of drawing scenes and films, and of a cluster's driver.
 
     Attributes:
-        parts: what to measure: engine, train, drawing; all where none is named.
+        parts: what to measure: engine, train, drawing; all three where none is named. cluster needs Ray (pip install '.[ray]').
         json: a file for the measurements.
         device: where the engine, or the whole training, is computed: cpu or cuda.
         num_envs: worlds in the engine's batch; on the GPU several batch sizes are measured instead.

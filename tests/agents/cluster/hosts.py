@@ -1,0 +1,111 @@
+"""A Ray cluster of hosts that are processes of this machine, each of which can be killed; Ray isn't imported here."""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[3]
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def wait_for(condition: Callable[[], object], seconds: float, what: str = "it never happened") -> float:
+    """Seconds until `condition` held."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, what
+        time.sleep(0.02)
+    return time.monotonic() - begin
+
+
+def kill_all(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
+class Host:
+    """What `ray start --block` starts, which ends with it."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1", *arguments]
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=file, stderr=file, stdin=subprocess.DEVNULL, cwd=ROOT, start_new_session=True
+            )
+
+    @property
+    def up(self) -> bool:
+        return "Ray runtime started" in self.log.read_text(errors="replace")
+
+    def processes(self, name: str = "") -> list[psutil.Process]:
+        """All of it, or those whose command line contains `name`."""
+        found = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own = psutil.Process(self.process.pid)
+            for process in [*own.children(recursive=True), own]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if name in " ".join(process.cmdline()):
+                        found.append(process)
+        return found
+
+    def kill(self) -> None:
+        """At once, with all that runs on it."""
+        kill_all(self.processes())
+        self.process.wait(10)
+
+
+class Hosts:
+    """A head without processors, and nodes of one processor each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = f"127.0.0.1:{free_port()}"
+        self.environment = {
+            **os.environ,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(16),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_DISABLE_IMPORT_WARNING": "1",
+            # How long what is left of a cluster waits for its head; 60 without it.
+            "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+            "PYTHONPATH": str(ROOT),
+        }
+        self.nodes: list[Host] = []
+        port = self.address.rpartition(":")[2]
+        where = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}"]
+        self.head = self._start([*where, "--num-cpus=0", f"--object-store-memory={100 << 20}"], "head")
+        wait_for(lambda: self.head.up, START_SECONDS, f"no head: {self.head.log}")
+
+    def add(self) -> Host:
+        """Begins to start a node."""
+        arguments = [f"--address={self.address}", "--num-cpus=1", f"--object-store-memory={100 << 20}"]
+        self.nodes.append(self._start(arguments, f"node{len(self.nodes)}"))
+        return self.nodes[-1]
+
+    def _start(self, arguments: list[str], name: str) -> Host:
+        return Host(arguments, self.environment, self.folder / f"{name}.log")
+
+    def close(self) -> None:
+        for host in [*self.nodes, self.head]:
+            if host.process.poll() is None:
+                host.process.send_signal(signal.SIGTERM)
+        for host in [*self.nodes, self.head]:
+            kill_all(host.processes())
+            host.process.wait(10)
