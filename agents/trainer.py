@@ -178,6 +178,7 @@ class Trainer:
         """
         # Before anything is saved: a cluster that can't be used leaves no run behind.
         ahead = self._start() if self.training.cluster and not self._update() else None
+        self.progress.begin = time.monotonic()
         try:
             self._each("start")
             try:

@@ -36,7 +36,12 @@ class ClusterJobs:
         # It stays where something goes wrong: the message names the log in it.
         self._folder = Path(tempfile.mkdtemp(prefix="knossos-jobs-"))
         self._keep = False
-        self._link = Link(ClusterSettings(address, log=self._folder / "ray.log", processors=processors), do_jobs)
+        try:
+            self._link = Link(ClusterSettings(address, log=self._folder / "ray.log", processors=processors), do_jobs)
+        except InputError:
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()
+            raise
         self.processors = self._link.processors
 
     def __enter__(self) -> "ClusterJobs":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.cluster.address import check_installed, resolve
+from agents.cluster.authentication import prepare
 from agents.cluster.messages import Connected, Refused
 from agents.cluster.settings import ClusterSettings
 from agents.runtime.processes import end_with, started_like_workers
@@ -122,11 +123,12 @@ def apart(log: Path, parent: int) -> None:
 
 def connecting(settings: ClusterSettings, pipe: Connection, work: Callable[[], None]) -> None:
     """Connects, tells the parent so, and does `work` on the cluster; tells the parent where it can't connect."""
-    # Not before it is known where Ray's output goes.
-    from agents.cluster.ray_cluster import connected, free_processors
-
     try:
-        with connected(settings.address, settings.processors) as notes:
+        notes = prepare(settings.address)
+        # Not before it is known where Ray's output goes, and which authentication it wants.
+        from agents.cluster.ray_cluster import connected, free_processors
+
+        with connected(settings.address, settings.processors):
             free = free_processors()
             if not free:
                 raise InputError(f"--cluster {settings.address}: no processor of the cluster is free")

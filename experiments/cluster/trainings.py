@@ -55,7 +55,12 @@ class ClusterTrainings:
     def __init__(self, address: str, processors: int, at_once: int | None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="knossos-grid-"))
         settings = ClusterSettings(address, log=self._folder / "ray.log", processors=processors)
-        self._link = Link(settings, do_trainings)
+        try:
+            self._link = Link(settings, do_trainings)
+        except InputError:
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()
+            raise
         self._at_once = at_once
         self._lost = False
 
