@@ -3,10 +3,12 @@
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -74,33 +76,40 @@ class Host:
 class Hosts:
     """A head without processors, and nodes of one processor each."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        # Short: names of sockets are made of it.
+        self.folder = Path(tempfile.mkdtemp(prefix="hosts-"))
         self.address = f"127.0.0.1:{free_port()}"
         self.environment = {
             **os.environ,
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(16),
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_DISABLE_IMPORT_WARNING": "1",
+            "RAY_prestart_worker_first_driver": "0",
             # How long what is left of a cluster waits for its head; 60 without it.
             "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
             "PYTHONPATH": str(ROOT),
         }
         self.nodes: list[Host] = []
         port = self.address.rpartition(":")[2]
-        where = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}"]
-        self.head = self._start([*where, "--num-cpus=0", f"--object-store-memory={100 << 20}"], "head")
-        wait_for(lambda: self.head.up, START_SECONDS, f"no head: {self.head.log}")
+        where = ["--head", f"--port={port}", "--include-dashboard=false", "--no-monitor", f"--temp-dir={self.folder}"]
+        self.head = self._start([*where, "--num-cpus=0"], "head")
 
     def add(self) -> Host:
-        """Begins to start a node."""
-        arguments = [f"--address={self.address}", "--num-cpus=1", f"--object-store-memory={100 << 20}"]
-        self.nodes.append(self._start(arguments, f"node{len(self.nodes)}"))
+        """Starts a node of one processor."""
+        self.nodes.append(self._start([f"--address={self.address}", "--num-cpus=1"], f"node{len(self.nodes)}"))
         return self.nodes[-1]
 
     def _start(self, arguments: list[str], name: str) -> Host:
-        return Host(arguments, self.environment, self.folder / f"{name}.log")
+        """Where the machine is so busy that Ray gives up after 30 s, once more."""
+        arguments = [*arguments, f"--object-store-memory={100 << 20}", "--include-log-monitor=false"]
+        for attempt in range(3):
+            host = Host(arguments, self.environment, self.folder / f"{name}-{attempt}.log")
+            wait_for(lambda host=host: host.up or host.process.poll() is not None, START_SECONDS, f"{host.log} says why")
+            if host.up:
+                return host
+            host.kill()
+        raise AssertionError(f"{name} did not start: {self.folder}")
 
     def close(self) -> None:
         for host in [*self.nodes, self.head]:
@@ -109,3 +118,4 @@ class Hosts:
         for host in [*self.nodes, self.head]:
             kill_all(host.processes())
             host.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -107,10 +107,12 @@ def test_a_change_weighs_less_the_more_updates_were_in_flight():
     second = Member(driver, 2)
     ones = np.ones(len(driver.parameters), np.float32)
     first_receipt = ledger.take(1, 1, 0, Reply(ones, reports(16)))
+    assert first_receipt is not None
     assert (first_receipt.in_flight, first_receipt.weight) == (0, 1.0)
     # The second read before those 16 updates came: the root of 4 / 16 is a half.
     second.store.parameters.add_(8)
     receipt = ledger.take(2, 1, 0, Reply(second.exchange.change(), reports(1)))
+    assert receipt is not None
     assert (receipt.in_flight, receipt.weight) == (16, 0.5)
     assert (driver.parameters == 5).all()
     # And the node gives back what wasn't added: it learns on where the driver is.

@@ -1,0 +1,195 @@
+"""A training on a Ray cluster of processes of this machine, of which everything that can die is killed with signal 9.
+
+Limits are the ones that hold on a machine whose processors are free; `KNOSSOS_SLOW` multiplies those of time on a busy one.
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from agents.checkpoint import load_checkpoint
+from tests.agents.cluster.driver import EXCHANGE_SECONDS
+from tests.agents.cluster.hosts import ROOT, Hosts, wait_for
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray: pip install '.[ray]'"),
+]
+
+SLOW = float(os.environ.get("KNOSSOS_SLOW", "1"))
+ACTOR, WORKER = "ray::NodeActor", "multiprocessing.spawn"
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Hosts]:
+    found = Hosts()
+    yield found
+    found.close()
+
+
+class Driver:
+    """The process of `tests.agents.cluster.driver`, and what it told so far."""
+
+    def __init__(self, hosts: Hosts, workers: int, log: Path) -> None:
+        command = [sys.executable, "-m", "tests.agents.cluster.driver", hosts.address, str(workers), str(log)]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=hosts.environment, stdout=subprocess.PIPE, text=True)
+        self.events: list[dict[str, Any]] = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def since(self, begin: float, kind: str) -> list[dict[str, Any]]:
+        return [event for event in [*self.events] if event["at"] >= begin and kind in event]
+
+    def wait(self, condition: Callable[[], object], seconds: float) -> None:
+        wait_for(condition, seconds * SLOW, f"{[event for event in self.events if 'report' not in event][-5:]}")
+
+    def reports_of(self, worker: int, begin: float) -> list[float]:
+        return [event["at"] for event in self.since(begin, "report") if event["report"] == worker]
+
+    def noticed(self, begin: float, words: str) -> float:
+        """Seconds from `begin` to the note with these words; not there yet: infinite."""
+        return min((event["at"] - begin for event in self.since(begin, "note") if words in event["note"]), default=float("inf"))
+
+    def longest_pause(self, worker: int, begin: float) -> float:
+        times = [begin, *self.reports_of(worker, begin)]
+        return max(later - earlier for earlier, later in pairwise(times))
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        self._thread.join(5)
+
+
+@pytest.fixture
+def driver(hosts: Hosts, tmp_path: Path) -> Iterator[Driver]:
+    hosts.add()
+    hosts.add()
+    found = Driver(hosts, 3, tmp_path / "ray.log")
+    yield found
+    found.close()
+
+
+def kill(process: psutil.Process) -> float:
+    process.kill()
+    return time.monotonic()
+
+
+def test_what_is_killed_is_noticed_and_replaced_and_the_others_go_on(hosts: Hosts, driver: Driver, capsys: Any) -> None:
+    told: dict[str, float] = {}
+    driver.wait(lambda: driver.reports_of(0, 0) and driver.reports_of(1, 0), 30)
+    assert driver.events[0]["processors"] == 2
+    # Which host has which worker: each has one.
+    first, second = hosts.nodes
+
+    # A worker's process.
+    victim = first.processes(WORKER)[0]
+    begin = kill(victim)
+    driver.wait(lambda: driver.noticed(begin, "SIGKILL; it is replaced") < 60, 10)
+    told["worker noticed"] = driver.noticed(begin, "SIGKILL; it is replaced")
+    name = next(event["note"] for event in driver.since(begin, "note"))
+    worker = int(name.split("worker ")[1].split(" ")[0])
+    noticed = begin + told["worker noticed"]
+    driver.wait(lambda: driver.reports_of(worker, noticed), 30)
+    told["worker reports again"] = driver.reports_of(worker, noticed)[0] - begin
+    told["pause of the other"] = driver.longest_pause(1 - worker, begin)
+
+    # A node's actor: its workers end with it.
+    children = second.processes(WORKER)
+    begin = kill(second.processes(ACTOR)[0])
+    driver.wait(lambda: driver.noticed(begin, "is lost") < 60, 10)
+    told["actor noticed"] = driver.noticed(begin, "is lost")
+    wait_for(lambda: not any(child.is_running() for child in children), 5 * SLOW)
+    noticed = begin + told["actor noticed"]
+    driver.wait(lambda: driver.reports_of(1 - worker, noticed), 30)
+    told["actor reports again"] = driver.reports_of(1 - worker, noticed)[0] - begin
+
+    # A node comes: the third worker has waited for it.
+    third = hosts.add()
+    begin = time.monotonic()
+    wait_for(lambda: third.processes(ACTOR), 10 * SLOW)
+    told["a new node has an actor"] = time.monotonic() - begin
+    driver.wait(lambda: driver.reports_of(2, begin), 30)
+
+    # A whole node, at once.
+    begin = time.monotonic()
+    second.kill()
+    driver.wait(lambda: driver.noticed(begin, "is lost") < 60, 20)
+    told["node noticed"] = driver.noticed(begin, "is lost")
+    told["pause while a node dies"] = max(driver.longest_pause(each, begin) for each in (worker, 2))
+    figures = driver.since(0, "figures")[-1]["figures"]
+    assert figures["cluster/nodes"] == 2
+
+    # The driver: nothing of it stays on any node.
+    begin = time.monotonic()
+    driver.process.kill()
+    alive = hosts.head, first, third
+    told["nothing is left"] = wait_for(
+        lambda: not any(host.processes(ACTOR) or host.processes(WORKER) for host in alive), 30 * SLOW
+    )
+    with capsys.disabled():
+        print("\n" + ", ".join(f"{what} {seconds:.1f} s" for what, seconds in told.items()))
+    limits = {
+        "worker noticed": 1,
+        "worker reports again": 15,
+        "pause of the other": 3 * EXCHANGE_SECONDS,
+        "actor noticed": 1,
+        "actor reports again": 15,
+        "a new node has an actor": 3,
+        "node noticed": 10,
+        "pause while a node dies": 3 * EXCHANGE_SECONDS,
+        "nothing is left": 5,
+    }
+    assert {what: seconds for what, seconds in told.items() if seconds > limits[what] * SLOW} == {}
+
+
+def test_the_heads_death_leaves_a_checkpoint_and_says_how_to_go_on(hosts: Hosts, tmp_path: Path, capsys: Any) -> None:
+    if not any(node.process.poll() is None for node in hosts.nodes):
+        hosts.add()
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "experiments.train", "--cluster", hosts.address, "--workers", "1", "--run-dir", str(run)]
+    command += ["--agent", "ff", "--num-envs", "4", "--unroll-length", "20", "--minutes", "10", "--analysis-episodes", "0"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=hosts.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(lambda: (run / "progress.jsonl").exists(), 60 * SLOW, "no training")
+        begin = time.monotonic()
+        hosts.head.kill()
+        out, err = process.communicate(timeout=70 * SLOW)
+        seconds = time.monotonic() - begin
+    finally:
+        process.kill()
+        process.wait(10)
+    with capsys.disabled():
+        print(f"\nhead killed: the training saved and ended after {seconds:.1f} s")
+    assert process.returncode == 1
+    lines = err.splitlines()
+    assert any(line.startswith(f"error: the Ray cluster at {hosts.address} was lost") for line in lines), err
+    again = f"go on with: python -m experiments.train --resume {run} --cluster {hosts.address}"
+    assert again in lines, err
+    assert "Traceback" not in err
+    assert (run / "ray.log").stat().st_size > 0
+    assert not [line for line in out.splitlines() if "raylet" in line]
+    written = [json.loads(line)["frames"] for line in (run / "progress.jsonl").read_text().splitlines()]
+    assert load_checkpoint(run).frames >= written[-1] > 0
+    # Nobody of it is left; and it goes on, here without a cluster.
+    wait_for(lambda: not any(node.processes(ACTOR) for node in hosts.nodes), 30 * SLOW)
+    onward = [sys.executable, "-m", "experiments.train", "--resume", str(run), "--workers", "1", "--minutes", "0"]
+    done = subprocess.run([*onward, "--analysis-episodes", "0"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
