@@ -204,6 +204,8 @@ class Coordinator:
         workers = [spec.index for spec in specs]
         node = self.nodes.start(place, start)
         self.members.append(Member(self._started, place, found.name, node, workers, time.monotonic()))
+        if self._shared is not None:
+            self.send(Remark(f"node {found.name} gets {len(workers)} worker{'s' if len(workers) > 1 else ''}"))
 
     def _wait_for_nodes(self, now: float) -> None:
         if self.members:

@@ -15,8 +15,8 @@ from maze_gen.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("maze_gen", "env", "auxiliary", "agents", "experiments")
-LEFT_OUT = ["/experiments/pretrained", "__pycache__"]
-"""What nodes don't need of the packages, as patterns of a .gitignore."""
+LEFT_OUT = ["/pretrained", "__pycache__"]
+"""What nodes don't need of each package, as patterns of a .gitignore."""
 
 
 @contextmanager

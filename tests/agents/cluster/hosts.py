@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[3]
 START_SECONDS = 60.0
 
 
+def slowness() -> float:
+    """By which limits of time are multiplied: 1 where processors are free, more on a busy machine."""
+    return max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1) - 1)
+
+
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -42,7 +47,13 @@ def kill_all(processes: list[psutil.Process]) -> None:
 
 
 class Host:
-    """What `ray start --block` starts, which ends with it."""
+    """What `ray start --block` starts, which ends with it.
+
+    Attributes:
+        came: when it said that it was up, by the monotonic clock; it had been registered a moment before.
+    """
+
+    came = 0.0
 
     def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
@@ -105,8 +116,10 @@ class Hosts:
         arguments = [*arguments, f"--object-store-memory={100 << 20}", "--include-log-monitor=false"]
         for attempt in range(3):
             host = Host(arguments, self.environment, self.folder / f"{name}-{attempt}.log")
-            wait_for(lambda host=host: host.up or host.process.poll() is not None, START_SECONDS, f"{host.log} says why")
+            seconds = START_SECONDS * slowness()
+            wait_for(lambda host=host: host.up or host.process.poll() is not None, seconds, f"{host.log} says why")
             if host.up:
+                host.came = time.monotonic()
                 return host
             host.kill()
         raise AssertionError(f"{name} did not start: {self.folder}")

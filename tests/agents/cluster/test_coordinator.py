@@ -84,8 +84,10 @@ def test_a_node_that_comes_later_gets_workers_and_one_that_goes_gives_them_back(
     coordinator, trainer = make(nodes, 2)
     run(coordinator, lambda: len(trainer.of(Delivery)) >= 2)
     assert workers_of(nodes) == [0]
+    assert not trainer.of(Remark)
     nodes.processors["b"] = 1
     run(coordinator, lambda: workers_of(nodes) == [0, 1])
+    assert [remark.note for remark in trainer.of(Remark)] == ["node 10.0.0.b gets 1 worker"]
     run(coordinator, lambda: trainer.of(Delivery)[-1].members == 2)
     # b goes: its worker waits for a place, and begins other episodes there.
     del nodes.processors["b"]
