@@ -19,6 +19,7 @@ refuse_hidden("env")
 
 # Imported after the check, whose error says more than the one that this would end in.
 from env.navigation import FRAMES_PER_SECOND  # noqa: E402
+from env.painting.registry import PAINTING_TASKS  # noqa: E402
 from env.registry import TASKS  # noqa: E402
 from env.task import Task  # noqa: E402
 
@@ -29,7 +30,10 @@ def gymnasium_id(task: str) -> str:
 
 
 IDS = {gymnasium_id(name): name for name in TASKS}
-"""Gymnasium id → name of the task."""
+"""Gymnasium id → name of the task, in mazes."""
+
+PAINTING_IDS = {gymnasium_id(name): name for name in PAINTING_TASKS}
+"""Gymnasium id → name of the painting task."""
 
 
 def register_environments() -> None:
@@ -41,6 +45,15 @@ def register_environments() -> None:
             entry_point="env.single:KnossosEnv",
             vector_entry_point="env.vector:KnossosVectorEnv",
             max_episode_steps=-(-TASKS[name].episode_seconds * FRAMES_PER_SECOND // Task.action_repeat),
+            kwargs={"task": name},
+        )
+    for identifier, name in PAINTING_IDS.items():
+        gymnasium.registry.pop(identifier, None)
+        gymnasium.register(
+            identifier,
+            entry_point="env.painting.face:PaintingEnv",
+            vector_entry_point="env.painting.face:PaintingVectorEnv",
+            # Episodes terminate, after as many steps as the settings say.
             kwargs={"task": name},
         )
 

@@ -83,6 +83,7 @@ setup(
         **{package: ["py.typed"] for package in PACKAGES},
         "maze_gen": ["py.typed", "layouts/*.txt", "pools/*.npz"],
         "env.lab": ["*.lua"],
+        "env.painting": ["data/digits.npz", "data/LICENSE"],
         "experiments": ["py.typed", "pretrained/*.safetensors"],
     },
     install_requires=ENVIRONMENTS,

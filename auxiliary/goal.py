@@ -216,10 +216,20 @@ class GoalDirectionLoss(AuxiliaryLoss):
 class GoalPathLoss(GoalDirectionLoss):
     """The same for the way: direction of the next cell on a shortest path to the goal, and the path's length.
 
-    Of all that the memory of a goal is good for, this is what a policy acts on.
+    Of all that the memory of a goal is good for, this is what a policy acts on. The head is linear because the policy is: what it
+    reads, the policy can act on.
     """
 
     distances = LENGTHS
+
+    def __init__(self, context: HeadContext) -> None:
+        super().__init__(context)
+        del self.hidden
+        self.output = nn.Linear(context.core_features, SECTORS + LENGTHS)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[M, F] → logits [M, SECTORS + LENGTHS], of the direction's classes first."""
+        return self.output(features)
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
         return GoalPathRecorder(num_envs, *self.extent, device)

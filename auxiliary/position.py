@@ -1,4 +1,4 @@
-"""The position decoder: predicts the cell that the agent is in from detached features (paper, section 3.3)."""
+"""Which cell is the agent in? The position decoder asks it of detached features (paper, section 3.3), a loss with a gradient."""
 
 from collections.abc import Mapping
 
@@ -47,3 +47,16 @@ class PositionLoss(AuxiliaryLoss):
     @staticmethod
     def metrics(sums: Mapping[str, float]) -> dict[str, float]:
         return {"accuracy": ratio(sums["correct"], sums["steps"])}
+
+
+class OwnCellLoss(PositionLoss):
+    """The decoder's question with a gradient: the agent learns to know where it is, in mazes that don't change.
+
+    A goal's place can only be remembered, and gone to, by an agent that knows its own.
+    """
+
+    detached = False
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[M, F] → logits [M, cells]."""
+        return self.output(features)

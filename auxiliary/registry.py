@@ -6,7 +6,7 @@ from auxiliary.depth import make_depth
 from auxiliary.goal import GoalCellLoss, GoalDirectionLoss, GoalPathLoss
 from auxiliary.loop_closure import LoopClosureLoss
 from auxiliary.loss import AuxiliaryLoss, HeadContext
-from auxiliary.position import PositionLoss
+from auxiliary.position import OwnCellLoss, PositionLoss
 from auxiliary.reward_prediction import RewardPredictionLoss
 from maze_gen.errors import InputError
 from maze_gen.plugins import plugin
@@ -22,6 +22,7 @@ LOSSES: dict[str, LossFactory] = {
     "goal-cell": GoalCellLoss,
     "goal-direction": GoalDirectionLoss,
     "goal-path": GoalPathLoss,
+    "own-cell": OwnCellLoss,
     "position": PositionLoss,
 }
 

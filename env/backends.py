@@ -8,6 +8,8 @@ import numpy as np
 from env.batch import BatchEnv, TaskLike
 from env.domain import Domain, domain_of, register_domain
 from env.memory import check_memory, row_bytes
+from env.painting.records import read_painting, record_painting
+from env.painting.task import PaintingTask
 from env.task import Task
 from env.task_io import read_task, record_task
 from maze_gen.errors import InputError
@@ -69,5 +71,15 @@ def _lab(task: Any, num_envs: int, *, observe: frozenset[str], device: str, thre
     return LabBatch(task, num_envs, observe=observe)
 
 
+def _canvases(task: Any, num_envs: int, *, observe: frozenset[str], device: str, threads: int) -> BatchEnv:
+    from env.painting.batch import PaintingBatch
+
+    if device != "cpu":
+        raise InputError(f"device {device!r}: canvases are painted on the CPU only")
+    return PaintingBatch(task, num_envs, observe, threads)
+
+
 NAVIGATION = Domain("navigation", Task, {"embedded": _embedded, "lab": _lab}, record_task, read_task)
 register_domain(NAVIGATION)
+PAINTING = Domain("painting", PaintingTask, {"embedded": _canvases}, record_painting, read_painting)
+register_domain(PAINTING)

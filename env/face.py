@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -172,6 +173,26 @@ def open_worlds(task: str | Task | None, num_envs: int, threads: int, **settings
     observe = chosen.spec().perceived | ({"depth"} if settings.get("depth") else set())
     batch = make_batch(chosen, num_envs, observe=observe, backend=settings.get("backend"), threads=threads)
     return batch, Form(batch, bool(settings.get("normalize")))
+
+
+@dataclass(frozen=True)
+class FaceKind:
+    """What the faces of a domain differ in.
+
+    Attributes:
+        open: (task, num_envs, threads, settings) -> the worlds and the form of what they observe; see `open_worlds`.
+        facts: names of the privileged arrays that infos hold.
+        picture: the observation that `render` shows.
+        options: of `reset`.
+    """
+
+    open: Callable[..., tuple[BatchEnv, Form]]
+    facts: tuple[str, ...]
+    picture: str
+    options: tuple[str, ...]
+
+
+NAVIGATION_FACE = FaceKind(open_worlds, ("position", "heading", "cell", "goal_cell", "maze"), "rgb", ("maze",))
 
 
 class Clonable:

@@ -117,7 +117,7 @@ def navigation_spec(sizes: NavigationSizes) -> WorldSpec:
         "next_cell": ArraySpec(
             (),
             "int32",
-            "the cell after the agent's on a shortest path to the goal, the goal's own once it is reached, -1 where there is none",
+            "the cell after the agent's on a shortest path to the goal, the goal's own once reached, -1 where there is none",
             -1,
             cells - 1,
         ),

@@ -14,22 +14,26 @@ MOST = 4096
 class Painter:
     """Draws what the rows of a batch see."""
 
-    def __init__(self, batch: BatchEnv, mode: str | None, size: int | None) -> None:
-        """Raises InputError for a mode other than `rgb_array`, or a size below 1 or above 4096 pixels."""
+    def __init__(self, batch: BatchEnv, mode: str | None, size: int | None, picture: str = "rgb") -> None:
+        """Names the observation that is shown.
+
+        Raises:
+            InputError: a mode other than `rgb_array`, or a size below 1 or above 4096 pixels.
+        """
         if mode not in (None, "rgb_array"):
             raise InputError(f"render_mode {mode!r}: expected None or 'rgb_array'; `experiments.play` opens a window")
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST):
             raise InputError(f"render_size {size!r}: expected a whole number of pixels from 1 to {MOST}")
-        self._batch, self._mode, self._size = batch, mode, size
+        self._batch, self._mode, self._size, self._picture = batch, mode, size, picture
 
     def pictures(self) -> npt.NDArray[np.uint8] | None:
         """[N, size, size, 3] uint8; None without a render mode."""
         if self._mode is None:
             return None
-        seen = self._batch.observation["rgb"]
+        seen = self._batch.observation[self._picture]
         size = self._size or seen.shape[1]
         if size == seen.shape[1]:
-            return seen.copy()
+            return np.array(np.broadcast_to(seen, (*seen.shape[:3], 3)))
         drawn = min(max(size + size % 2, SMALLEST), LARGEST)
         return resized(self._batch.pictures(drawn), size)
 

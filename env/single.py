@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from env.episode_choice import EpisodeChoice, checked_mazes, checked_seed
-from env.face import Clonable, FaceSettings, Observation, open_worlds, refuse_unknown
+from env.face import NAVIGATION_FACE, Clonable, FaceKind, FaceSettings, Observation, refuse_unknown
 from env.facts import Facts
 from env.navigation import FRAMES_PER_SECOND
 from env.pictures import Painter
@@ -31,6 +31,7 @@ class KnossosEnv(Clonable, gymnasium.Env[Observation, np.int64]):
     state by itself, and a pickled world goes on where it was.
     """
 
+    kind: FaceKind = NAVIGATION_FACE
     metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_PER_SECOND // 4}  # noqa: RUF012 - Gymnasium's own form
 
     def __init__(
@@ -51,14 +52,14 @@ class KnossosEnv(Clonable, gymnasium.Env[Observation, np.int64]):
             InputError: an unknown task, setting or value.
         """
         render_size = settings.pop("render_size", None)
-        self.batch, self._form = open_worlds(task, 1, 1, **settings)
+        self.batch, self._form = self.kind.open(task, 1, 1, **settings)
         self.task = self.batch.task
-        self._painter = Painter(self.batch, render_mode, render_size)
+        self._painter = Painter(self.batch, render_mode, render_size, self.kind.picture)
         self.render_mode = render_mode
         self.observation_space = self._form.observations  # type: ignore[assignment]
         self.action_space = self._form.actions  # type: ignore[assignment]
         self._choice = EpisodeChoice(self.batch)
-        self._facts = Facts(self.batch)
+        self._facts = Facts(self.batch, self.kind.facts)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode: with a seed the first one of that seed, else the next one.
@@ -70,7 +71,7 @@ class KnossosEnv(Clonable, gymnasium.Env[Observation, np.int64]):
             InputError: an unknown option, or a seed or maze that can't be.
         """
         options = options or {}
-        refuse_unknown(options, ("maze",), "option of reset")
+        refuse_unknown(options, self.kind.options, "option of reset")
         super().reset(seed=None if seed is None else checked_seed(seed))
         mazes = None if options.get("maze") is None else checked_mazes(options["maze"], self.batch)
         self._choice.start(ONE_ROW, seed, mazes, lambda: int(self.np_random.integers(2**63)))
@@ -80,11 +81,13 @@ class KnossosEnv(Clonable, gymnasium.Env[Observation, np.int64]):
         """Holds the action for the task's action repeat.
 
         Raises:
-            InputError: an action that isn't one of the eight; a step before `reset`, after `close` or past the episode's end.
+            InputError: an action that isn't one of the task's; a step before `reset`, after `close` or past the episode's end.
         """
         # Python counts True as 1.
         if isinstance(action, bool) or not self.action_space.contains(action):
-            raise InputError(f"action {action!r}: expected an integer from 0 to {self.batch.spec.action.sizes[0] - 1}")
+            sizes = self.batch.spec.action.sizes
+            expected = f"an integer from 0 to {sizes[0] - 1}" if len(sizes) == 1 else f"{len(sizes)} integers, each below {sizes}"
+            raise InputError(f"action {action!r}: expected {expected}")
         self.batch.step(np.array([action]))
         outcome = self.batch.outcome
         facts = self._facts.of_row(0) | {name: int(counted[0]) for name, counted in outcome.statistics.items()}

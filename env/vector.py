@@ -10,7 +10,7 @@ from gymnasium.vector.utils import batch_space
 
 from env.batch import as_array
 from env.episode_choice import EpisodeChoice, Seeds, checked_mazes
-from env.face import Clonable, FaceSettings, Observation, open_worlds, refuse_unknown
+from env.face import NAVIGATION_FACE, Clonable, FaceKind, FaceSettings, Observation, refuse_unknown
 from env.facts import Facts, with_masks
 from env.navigation import FRAMES_PER_SECOND
 from env.pictures import Painter
@@ -34,6 +34,7 @@ class KnossosVectorEnv(Clonable, gymnasium.vector.VectorEnv):
     Nothing terminates: bootstrap from the value of an episode's last observation.
     """
 
+    kind: FaceKind = NAVIGATION_FACE
     metadata = {  # noqa: RUF012 - Gymnasium's own form
         "render_modes": ["rgb_array"],
         "render_fps": FRAMES_PER_SECOND // 4,
@@ -75,17 +76,17 @@ class KnossosVectorEnv(Clonable, gymnasium.vector.VectorEnv):
         if isinstance(limit, bool) or not isinstance(limit, int) or (limit < 1 and limit != -1):
             raise InputError(f"max_episode_steps {max_episode_steps!r}: expected a whole number from 1, or None or -1 for none")
         render_size = settings.pop("render_size", None)
-        self.batch, self._form = open_worlds(task, num_envs, threads, **settings)
+        self.batch, self._form = self.kind.open(task, num_envs, threads, **settings)
         self.task = self.batch.task
         self.num_envs = num_envs
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self._painter = Painter(self.batch, render_mode, render_size)
+        self._painter = Painter(self.batch, render_mode, render_size, self.kind.picture)
         self.render_mode = render_mode
         self.single_observation_space, self.single_action_space = self._form.observations, self._form.actions
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._choice = EpisodeChoice(self.batch)
-        self._facts = Facts(self.batch)
+        self._facts = Facts(self.batch, self.kind.facts)
         self._limit = limit
         self._steps = np.zeros(num_envs, np.int64)
         self._ended = np.zeros(num_envs, np.bool_)
@@ -105,7 +106,7 @@ class KnossosVectorEnv(Clonable, gymnasium.vector.VectorEnv):
             InputError: an unknown option, or a seed, mask or maze that can't be.
         """
         options = options or {}
-        refuse_unknown(options, ("reset_mask", "maze"), "option of reset")
+        refuse_unknown(options, ("reset_mask", *self.kind.options), "option of reset")
         rows = np.ones(self.num_envs, np.bool_)
         if options.get("reset_mask") is not None:
             rows = as_array("reset_mask", options["reset_mask"])
@@ -160,7 +161,8 @@ class KnossosVectorEnv(Clonable, gymnasium.vector.VectorEnv):
         """Steps the worlds that play, and starts the next episodes of the others."""
         if not begins.all():
             # Rows that a limit of steps ended are still able to play, so their actions have to be good ones.
-            self.batch.step(np.where(begins, 0, actions) if actions.shape == begins.shape else actions, hold_ended=True)
+            unused = begins.reshape(-1, *[1] * (actions.ndim - 1))
+            self.batch.step(np.where(unused, 0, actions) if actions.shape[:1] == begins.shape else actions, hold_ended=True)
         self._choice.go_on(begins)
         self._steps[begins] = 0
 

@@ -13,7 +13,7 @@ from experiments.benchmarks.options import BenchmarkOptions
 from experiments.options import check_writable, command, write_json
 from maze_gen.generator import parse_size
 
-PARTS = ("engine", "train", "drawing")
+PARTS = ("engine", "train", "drawing", "painting")
 
 
 def run(options: BenchmarkOptions) -> int:

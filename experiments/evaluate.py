@@ -4,7 +4,8 @@
     python -m experiments.evaluate --checkpoint runs/NAME --erase respawn
     python -m experiments.evaluate --compare runs/A runs/B --figure comparison.png
 
-A random policy and an oracle on shortest paths play the same episodes, which gives every task its scale.
+A random policy, three searchers that see what an agent sees (`experiments.informed`) and an oracle on shortest paths play the
+same episodes, which gives every task its scale.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Plays whole episodes with a checkpoint, a random policy and a shortest-path oracle, and prints their figures.
+    """Plays whole episodes with a checkpoint, a random policy, informed searchers and an oracle, and prints their figures.
 
     Attributes:
         world: the task; by default the checkpoint's own mazes, and held-out mazes under the same rules.

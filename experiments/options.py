@@ -103,7 +103,7 @@ class TaskOptions:
 def command(options: type[Options], body: Callable[[Options], int | None]) -> Callable[[], int]:
     """The `main` of a command: parses its options, runs `body`, shows an `InputError` as one line with exit code 2.
 
-    `one_line_errors` says what else is shown as one line.
+    `one_line_errors` lists the other errors that are shown as one line.
     """
     return one_line_errors(lambda: body(parse_options(options)))
 

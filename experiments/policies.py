@@ -11,6 +11,7 @@ from agents.inference import Policy
 from env.batch import BatchEnv
 from env.engine import oracle
 from env.navigation import NUM_ACTIONS
+from experiments.informed.policies import INFORMED
 
 
 class Player(Protocol):
@@ -111,5 +112,7 @@ def player_of(checkpoint: Checkpoint) -> PolicyFactory:
     return lambda num_envs: AgentPlayer(checkpoint, num_envs)
 
 
-BASELINES: dict[str, PolicyFactory] = {"random": RandomPlayer, "oracle": OraclePlayer}
+SCALE: dict[str, PolicyFactory] = {"random": RandomPlayer, "oracle": OraclePlayer}
 """What gives every task its scale."""
+BASELINES: dict[str, PolicyFactory] = {"random": RandomPlayer, **INFORMED, "oracle": OraclePlayer}
+"""What an evaluation plays beside an agent."""

@@ -93,6 +93,7 @@ class Ledger:
         self.store = store
         self.in_flight = in_flight
         self._rounds: dict[int, int] = {}
+        self._own: dict[int, tuple[int, int]] = {}
 
     @property
     def updates(self) -> int:
@@ -110,7 +111,11 @@ class Ledger:
         if number <= self._rounds.get(member, 0):
             return None
         self._rounds[member] = number
-        others = max(0, self.updates - read)
+        # A node that stops answers twice to what it read once: its own first answer isn't another's.
+        before, own = self._own.get(member, (read, 0))
+        own = own if before == read else 0
+        others = self.updates - read - own
+        self._own[member] = read, own + reply.gradients
         weight = weight_of(others, self.in_flight)
         change = torch.from_numpy(reply.change)
         self.store.add(change if weight == 1 else change * weight, updates=reply.gradients)
@@ -121,6 +126,7 @@ class Ledger:
     def drop(self, member: int) -> None:
         """Takes nothing more of a member: its workers were given to others, or are about to be."""
         self._rounds[member] = 2**62
+        self._own.pop(member, None)
 
     def _keep(self, statistics: dict[str, npt.NDArray[Any]]) -> None:
         """Takes over a node's statistics; the count of updates stays the driver's own."""

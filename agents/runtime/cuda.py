@@ -188,7 +188,7 @@ def _seconds(begin: Mark, end: Mark) -> float:
 
 @contextlib.contextmanager
 def _explained(specs: Sequence[WorkerSpec]) -> Iterator[None]:
-    """Turns a full GPU memory, or a missing part of NVIDIA's compiler, into a `WorkerError` that says what to do."""
+    """Turns a full GPU memory, or a missing part of NVIDIA's compiler, into a `WorkerError` that names the remedy."""
     try:
         yield
     except torch.OutOfMemoryError as error:

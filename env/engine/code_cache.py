@@ -88,11 +88,11 @@ class KernelCache(_Cache):
         folder = _code_folder()
         if folder is None:
             return None
-        code = self._function.__code__
         captured = [cell.cell_contents for cell in self._function.__closure__ or ()]
         constants = [value for value in captured if isinstance(value, (int, float, str, np.generic))]
         # The folder's name stands for the engine's sources only, and kernels of other modules are cached too.
-        key = (signature, codegen.magic_tuple(), constants, self._function.__qualname__, _source_digest(code.co_filename))
+        sources = [_source_digest(file) for file in sorted(_files_of(self._function))]
+        key = (signature, codegen.magic_tuple(), constants, self._function.__qualname__, sources)
         return folder / f"{self._function.__name__}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.nbc"
 
 
@@ -106,6 +106,16 @@ def _write(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def _files_of(function: Any) -> set[str]:
+    """The source files of a function and of the compiled functions that it captures, and they in turn."""
+    files = {function.__code__.co_filename}
+    for cell in function.__closure__ or ():
+        captured = getattr(cell.cell_contents, "py_func", None)
+        if captured is not None:
+            files |= _files_of(captured)
+    return files
 
 
 @functools.cache

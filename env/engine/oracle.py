@@ -206,6 +206,15 @@ def field_value(fields, index, x, y):
 
 
 @cpu
+def pose_of(agents, row):
+    """The present `Pose` of an agent."""
+    angle = agents.heading[row]
+    cos, sin = np.float32(math.cos(angle * _DEGREE)), np.float32(math.sin(angle * _DEGREE))
+    forward, left = agents.velocity[row, 0], agents.velocity[row, 1]
+    return Pose(agents.position[row, 0], agents.position[row, 1], forward * cos - left * sin, forward * sin + left * cos, angle)
+
+
+@cpu
 def repeat_action(walls, action, frames, pose, goal_x, goal_y):
     """The pose after an action was repeated, and the frame that touched the goal, -1 for none."""
     x, y, vx, vy, heading = pose
@@ -237,12 +246,7 @@ def plan(actions, walls, fields, agents, repeat):
     for row in range(len(actions)):
         own = Walls(walls, agents.maze[row], rows, cols)
         index = agents.field[row]
-        angle = agents.heading[row]
-        cos, sin = np.float32(math.cos(angle * _DEGREE)), np.float32(math.sin(angle * _DEGREE))
-        forward, left = agents.velocity[row, 0], agents.velocity[row, 1]
-        start = Pose(
-            agents.position[row, 0], agents.position[row, 1], forward * cos - left * sin, forward * sin + left * cos, angle
-        )
+        start = pose_of(agents, row)
         goal_x, goal_y = agents.goal[row, 0], agents.goal[row, 1]
         best = FAR * np.float32(2.0)
         chosen = 2

@@ -329,10 +329,12 @@ def build(jit: Jit) -> SimpleNamespace:
         facts.position[row, 1] = y
         facts.heading[row] = np.float32(heading) * _DEGREES
         cell = (top - int(y / _CELL)) * cols + int(x / _CELL)
-        facts.cell[row] = cell
-        distance = int(state.distance[row, cell])
-        facts.goal_distance[row] = -1 if distance == UNREACHABLE else distance
-        facts.next_cell[row] = next_cell(pool, state, rules, row, cell, distance)
+        if frames == 0 or facts.cell[row] != cell:
+            # Within an episode the goal stays, and so does the path from a cell.
+            facts.cell[row] = cell
+            distance = int(state.distance[row, cell])
+            facts.goal_distance[row] = -1 if distance == UNREACHABLE else distance
+            facts.next_cell[row] = next_cell(pool, state, rules, row, cell, distance)
         goal = int(state.goal[row])
         facts.goal_cell[row] = (top - goal // cols) * cols + goal % cols
         facts.seconds[row] = np.float32(state.frame[row]) / _FRAMES_PER_SECOND

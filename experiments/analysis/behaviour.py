@@ -12,7 +12,7 @@ from experiments.analysis.playback import Playback
 from experiments.analysis.recorder import record
 from experiments.analysis.trajectories import Trajectories
 from experiments.analysis.trips import Trips, cap_of, first_trip_spl, latencies, path_efficiency, trip_times, trips_of
-from experiments.policies import BASELINES
+from experiments.policies import SCALE
 from experiments.tables import MISSING, interval
 
 SECTION = "4 Behaviour"
@@ -22,7 +22,7 @@ Played = tuple[Trajectories, Trips]
 
 def play_baselines(playback: Playback) -> dict[str, Trajectories]:
     """The same episodes played by the random policy and the oracle, on the CPU."""
-    return {name: record(playback.on_cpu, make_policy) for name, make_policy in BASELINES.items()}
+    return {name: record(playback.on_cpu, make_policy) for name, make_policy in SCALE.items()}
 
 
 def behaviour_items(

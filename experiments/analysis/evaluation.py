@@ -1,4 +1,4 @@
-"""Evaluation of an agent on several tasks, beside the random policy and the oracle in the same episodes."""
+"""Evaluation of an agent on several tasks, beside random, searching and all-knowing policies in the same episodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def evaluate(
         checkpoint: the agent; its observation size must be that of the tasks.
         playback: episodes, seed, backend and device.
         tasks: what is played; the playback's own task where none is given.
-        baselines: whether the random policy and the oracle play too.
+        baselines: whether `BASELINES` play too.
         erase: when the agent's state is erased, in place of the agent as it is; the worth of memory isn't measured then.
     """
     played = [playback.on(task) for task in tasks or (playback.task,)]
@@ -87,7 +87,7 @@ def has_state(checkpoint: Checkpoint) -> bool:
 
 
 def evaluate_baseline(name: str, playback: Playback) -> Result:
-    """Figures of the random policy or the oracle, which play on the CPU on any device: the episodes are the same."""
+    """Figures of one of `BASELINES`, which play on the CPU on any device: the episodes are the same."""
     return result_of(record(_named(playback.on_cpu, name), BASELINES[name]))
 
 

@@ -115,11 +115,15 @@ def result_of(trajectories: Trajectories, worth: MemoryWorth | None = None) -> R
     )
 
 
+SEARCHER = "remembering searcher"
+"""The baseline that an agent's return is shown as a fraction of: it explores and remembers as well as it sees."""
+
 COLUMNS: tuple[str, ...] = (
     "",
     "task",
     "mazes",
     "return",
+    "of searcher",
     "95 % of IQM",
     "goals",
     "with a goal",
@@ -130,8 +134,9 @@ COLUMNS: tuple[str, ...] = (
 
 
 def table(rows: list[tuple[str, Result]]) -> str:
-    """A text table with one line per (name, result)."""
+    """A text table with one line per (name, result); returns also as fractions of the remembering searcher's."""
     lines: list[list[str]] = [list(COLUMNS)]
+    whole = {(result.task, result.split): float(result.returns.mean()) for name, result in rows if name == SEARCHER}
     for name, result in rows:
         spread = result.as_json()["return"]
         worth = result.memory_worth
@@ -141,6 +146,7 @@ def table(rows: list[tuple[str, Result]]) -> str:
                 result.task,
                 result.split,
                 f"{spread['mean']:.1f}",
+                _fraction(spread["mean"], whole.get((result.task, result.split))),
                 f"{spread['low']:.1f} to {spread['high']:.1f}",
                 f"{result.goals:.2f}",
                 percent(result.goal_episodes),
@@ -150,6 +156,10 @@ def table(rows: list[tuple[str, Result]]) -> str:
             ]
         )
     return text_table(lines)
+
+
+def _fraction(mean: float, whole: float | None) -> str:
+    return percent(mean / whole) if whole is not None and whole > 0 else MISSING
 
 
 def worth_text(worth: MemoryWorth) -> str:

@@ -11,7 +11,7 @@ from experiments.analysis.scene import Camera, Progress
 from experiments.analysis.video import SUFFIXES, FilmWriter
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions
-from experiments.policies import BASELINES
+from experiments.policies import SCALE
 from maze_gen.raster import Pixels
 
 TASKS = ("static-small", "random-goal-large")
@@ -41,7 +41,7 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
 
 def _scenes(engine: Engine, view: int) -> Iterator[Callable[[], Pixels]]:
     """What draws the scene after each of STEPS steps of the oracle, with the trail that leads to it."""
-    camera, progress, oracle = Camera(view), Progress("oracle"), BASELINES["oracle"](1)
+    camera, progress, oracle = Camera(view), Progress("oracle"), SCALE["oracle"](1)
     engine.reset(0)
     for step in range(STEPS):
         engine.step(oracle.act(engine, uniforms(0, [0], step)))

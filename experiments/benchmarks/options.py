@@ -6,19 +6,20 @@ from typing import Annotated, Literal
 
 import tyro
 
-Part = Literal["engine", "train", "drawing", "cluster"]
+Part = Literal["engine", "train", "drawing", "painting", "cluster"]
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Measures speed: of the engine alone, of acting, learning and both, of drawing scenes and films, and of a cluster's driver.
+    """Measures speed: of the engine alone, of acting, learning and both, of drawing scenes and films, of painting, and of a
+    cluster's driver.
 
     Attributes:
-        parts: what to measure: engine, train, drawing; all three where none is named. cluster needs Ray (pip install '.[ray]').
+        parts: what to measure: engine, train, drawing, painting, cluster; all but the last where none is named, which needs Ray.
         json: a file for the measurements.
         device: where the engine, or the whole training, is computed: cpu or cuda.
         num_envs: worlds in the engine's batch; on the GPU several batch sizes are measured instead.
-        threads: of the engine, on the CPU.
+        threads: of the engine and of brushes, on the CPU.
         sizes: of the mazes in which the engine is measured, rows x cols.
         seconds: duration of each measurement.
         encoder: of the agent that is trained on the CPU, convolutional or deep.

@@ -23,7 +23,7 @@ def measured_costs(
 ) -> dict[str, float]:
     """CPU seconds of a step by the methods' keys: those in the file, where it has all of them, else measured anew and written.
 
-    Each round takes a step of every method. The median over rounds is told, for K-FAC the mean, as its steps differ.
+    Each round takes a step of every method. The cost is the median over rounds, for K-FAC the mean, since its steps differ.
     """
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))

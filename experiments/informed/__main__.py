@@ -15,12 +15,10 @@ import tyro
 
 from env.backends import make_batch
 from env.task import Task
-from experiments.informed.policies import INFORMED
+from experiments.analysis.metrics import SEARCHER
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_json
 from experiments.policies import BASELINES
 from maze_gen.errors import InputError
-
-BESIDE = "remembering searcher"
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def table(found: dict[str, Played]) -> str:
         "| policy | return (standard error) | of the remembering searcher | goals | episodes without | first : later goal |",
         "|---|---|---|---|---|---|",
     ]
-    whole = found[BESIDE].returns.mean()
+    whole = found[SEARCHER].returns.mean()
     for name, played in found.items():
         mean, error = played.returns.mean(), played.returns.std(ddof=1) / len(played.returns) ** 0.5
         lines.append(
@@ -112,7 +110,7 @@ def run(options: InformedOptions) -> None:
     task = options.world.make(42)
     found: dict[str, Played] = {}
     with ProgressLine() as progress:
-        for name, factory in {"random": BASELINES["random"], **INFORMED, "oracle": BASELINES["oracle"]}.items():
+        for name, factory in BASELINES.items():
             progress(f"{name} on {task.name}, {task.split} mazes")
             found[name] = play(task, factory, options.episodes, options.seed)
     print(f"{task.name}, {task.split} mazes, {options.episodes} episodes\n\n{table(found)}")

@@ -1,6 +1,5 @@
 """The next action of agents that walk towards a place and look where they go, by the engine's own motion simulated ahead."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -8,9 +7,8 @@ import numpy.typing as npt
 
 from env.engine.compile import cpu_kernel
 from env.engine.motion import Walls
-from env.engine.oracle import AHEAD, FAR, NODES, Pose, field_value, repeat_action
+from env.engine.oracle import AHEAD, FAR, NODES, field_value, pose_of, repeat_action
 
-_DEGREE = np.float32(math.pi / 180)
 _ZERO, _TWO = np.float32(0.0), np.float32(2.0)
 _HALF_TURN, _TURN = np.float32(180.0), np.float32(360.0)
 
@@ -42,12 +40,7 @@ def steer(actions, walls, fields, agents, gaze, repeat):
     rows, cols = fields.shape[1] // NODES, fields.shape[2] // NODES
     for row in range(len(actions)):
         own = Walls(walls, agents.maze[row], rows, cols)
-        angle = agents.heading[row]
-        cos, sin = np.float32(math.cos(angle * _DEGREE)), np.float32(math.sin(angle * _DEGREE))
-        forward, left = agents.velocity[row, 0], agents.velocity[row, 1]
-        start = Pose(
-            agents.position[row, 0], agents.position[row, 1], forward * cos - left * sin, forward * sin + left * cos, angle
-        )
+        start = pose_of(agents, row)
         goal_x, goal_y = agents.goal[row, 0], agents.goal[row, 1]
         best = FAR * _TWO
         chosen = 2

@@ -12,7 +12,7 @@ from experiments.analysis.metrics import Result
 from experiments.analysis.playback import Playback, Progress, silent
 from experiments.benchmarks.measurement import machine
 from experiments.options import write_json
-from experiments.policies import BASELINES
+from experiments.policies import SCALE
 from experiments.reproduction.grid import Conditions, Run, present_conditions
 from experiments.train import train
 from experiments.train_options import TrainOptions
@@ -132,7 +132,7 @@ def measure_baselines(
     path = folder / BASELINE_FILE
     if path.exists():
         return read_baselines(folder)
-    found = {name: [evaluate_baseline(name, _playback(task, conditions, progress)) for task in tasks] for name in BASELINES}
+    found = {name: [evaluate_baseline(name, _playback(task, conditions, progress)) for task in tasks] for name in SCALE}
     write_json(path, {name: [result.as_json() for result in results] for name, results in found.items()})
     return found
 
@@ -146,9 +146,9 @@ def read_baselines(folder: Path) -> dict[str, list[Result]]:
     path = folder / BASELINE_FILE
     content = _load(path)
     try:
-        return {name: [Result.from_json(form) for form in content[name]] for name in BASELINES}
+        return {name: [Result.from_json(form) for form in content[name]] for name in SCALE}
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not the results of {' and '.join(BASELINES)} ({error})") from error
+        raise InputError(f"{path}: not the results of {' and '.join(SCALE)} ({error})") from error
 
 
 def _load(path: Path) -> Any:

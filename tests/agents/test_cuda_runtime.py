@@ -296,15 +296,15 @@ def test_a_gpu_acts_and_learns_as_the_cpu(gpu, monkeypatch, chunk):
     there = Worker(
         WorkerSpec(AGENT, config, gpu_task(), make_env, 0, 0), ParameterStore(config, flat, device="cuda"), lambda work: work
     )
-    told = []
+    metrics = []
     for worker in (here, there):
         worker.store.pull(worker.flat.values)
         worker.actor.act()
-        told.append(worker.learner.learn(worker.actor.rollout).metrics())
+        metrics.append(worker.learner.learn(worker.actor.rollout).metrics())
     one, other = here.actor.rollout, there.actor.rollout
     assert np.mean((one.action == other.action.cpu()).numpy()) > 0.999
     for name, target in one.targets.items():
         assert np.mean((target == other.targets[name].cpu()).numpy()) > 0.999, name
     torch.testing.assert_close(one.value, other.value.cpu(), rtol=1e-2, atol=1e-3)
-    assert dict(told[1].means) == pytest.approx(dict(told[0].means), rel=2e-2, abs=1e-3)
+    assert dict(metrics[1].means) == pytest.approx(dict(metrics[0].means), rel=2e-2, abs=1e-3)
     there.env.check()

@@ -73,6 +73,11 @@ def check_reward_prediction(module: Any) -> None:
 
 def check_position(module: Any) -> None:
     compare(module.PositionLoss(CONTEXT), reference.position, 7, np.array([0, 1, 2, 3, 4, 2, 2]))
+    compare(module.OwnCellLoss(CONTEXT), reference.position, 7, np.array([0, 1, 2, 3, 4, 2, 2]))
+    for kind, expected in ((module.PositionLoss, False), (module.OwnCellLoss, True)):
+        features = torch.randn(4, F, requires_grad=True)
+        kind(CONTEXT).loss(features, torch.tensor([0, 1, 2, 3]))[0].backward()
+        assert (features.grad is not None) == expected
 
 
 def _recorded(recorder: Any, worlds: Any, num_envs: int, starts: npt.ArrayLike = False) -> torch.Tensor:

@@ -17,12 +17,16 @@ from tests.mutants import Mutant, assert_caught, by_name
 ROWS, COLS = 3, 4
 
 
-def masked(w, features, target, classes):
+def linear(w, x):
+    return reference.linear(w, "output", x)
+
+
+def masked(w, features, target, classes, head=reference.head):
     """Losses and correctness of the steps with a target, over the scores `classes` (a slice) of the head."""
     losses, right = [], []
     for x, label in zip(features, target, strict=True):
         if label >= 0:
-            scores = reference.head(w, x)[classes]
+            scores = head(w, x)[classes]
             losses.append(reference.cross_entropy(scores, label))
             right.append(np.argmax(scores) == label)
     return float(np.sum(losses)) / len(target), float(np.mean(right))
@@ -33,12 +37,16 @@ def goal_cell(w, features, target):
     return loss, {"accuracy": accuracy, "known rate": float(np.mean(target >= 0))}
 
 
-def goal_direction(w, features, target):
-    direction, right_direction = masked(w, features, target[:, 0], slice(12))
-    distance, right_distance = masked(w, features, target[:, 1], slice(12, None))
+def goal_direction(w, features, target, head=reference.head):
+    direction, right_direction = masked(w, features, target[:, 0], slice(12), head)
+    distance, right_distance = masked(w, features, target[:, 1], slice(12, None), head)
     known = float(np.mean(target[:, 0] >= 0))
     metrics = {"direction accuracy": right_direction, "distance accuracy": right_distance, "known rate": known}
     return (direction + distance) / 2, metrics
+
+
+def goal_path(w, features, target):
+    return goal_direction(w, features, target, linear)
 
 
 def check_cell_loss(module):
@@ -50,8 +58,13 @@ def check_direction_loss(module):
     compare(module.GoalDirectionLoss(CONTEXT), goal_direction, 7, target)
 
 
+def check_path_loss(module):
+    target = np.array([[-1, -1], [0, 1], [11, 5], [5, 0], [-1, -1], [7, 2], [3, 3]])
+    compare(module.GoalPathLoss(CONTEXT), goal_path, 7, target)
+
+
 def episodes(steps, num_envs):
-    """Positions, headings, goals reached, starts and the goal's cell at random; [steps, num_envs, ...]."""
+    """Positions, headings, goals reached, starts, goal's cell, next cell and path's length at random; [steps, num_envs, ...]."""
     random = RANDOM(11)
     starts = random.random((steps, num_envs)) < 0.06
     starts[0] = True
@@ -66,6 +79,8 @@ def episodes(steps, num_envs):
         goals=(random.random((steps, num_envs)) < 0.05).astype(np.int32),
         starts=starts,
         cell=cell,
+        following=np.where(random.random(cell.shape) < 0.1, -1, random.integers(ROWS * COLS, size=cell.shape)).astype(np.int32),
+        length=random.integers(0, 15, size=cell.shape).astype(np.int32),
     )
 
 
@@ -77,6 +92,8 @@ def recorded(recorder, played):
                 "goal_cell": torch.from_numpy(played.cell[t]),
                 "position": torch.from_numpy(played.position[t]),
                 "heading": torch.from_numpy(played.heading[t]),
+                "next_cell": torch.from_numpy(played.following[t]),
+                "goal_distance": torch.from_numpy(played.length[t]),
             },
             statistics={"goals": torch.from_numpy(played.goals[t])},
         )
@@ -126,6 +143,22 @@ def check_direction_labels(module):
     assert len(np.unique(made[..., 1])) >= 4
 
 
+def check_path_labels(module):
+    played = episodes(150, 3)
+    made = recorded(module.GoalPathRecorder(3, ROWS, COLS), played)
+    for t in range(150):
+        for row in range(3):
+            expected = (-1, -1)
+            following = played.following[t, row]
+            if was_reached(played, t, row) and following >= 0:
+                position, heading = played.position[t, row].astype(np.float64), played.heading[t, row]
+                length = sum(played.length[t, row] >= edge for edge in (1, 2, 4, 7, 11))
+                expected = (seen_from(position, heading, following)[0], length)
+            assert tuple(made[t, row]) == expected
+    assert len(np.unique(made[..., 0])) == 13
+    assert len(np.unique(made[..., 1])) == 7
+
+
 def check_trip_labels(module):
     """Row 0 walks an episode, row 1 is put elsewhere at step 70: its labels are those of two paths."""
     steps, second = 150, 70
@@ -154,6 +187,8 @@ CHECKS = {
     "direction loss": (goal, check_direction_loss),
     "cell labels": (goal, check_cell_labels),
     "direction labels": (goal, check_direction_labels),
+    "path loss": (goal, check_path_loss),
+    "path labels": (goal, check_path_labels),
     "trip labels": (loop_closure, check_trip_labels),
 }
 
@@ -183,14 +218,19 @@ TABLE = {
     ),
     "direction labels": (
         ("to the right", "/ width).long().remainder(SECTORS)", "/ width).long().neg().remainder(SECTORS)"),
-        ("absolute", ' - worlds.privileged["heading"]', ""),
+        ("absolute", "torch.rad2deg(torch.atan2(up, right)) - heading", "torch.rad2deg(torch.atan2(up, right))"),
         ("sectors begin at their middle", "left_of_view + width / 2", "left_of_view"),
         (
             "rows count from the bottom",
-            'self.rows - 0.5 - torch.div(goal, self.cols, rounding_mode="floor")',
-            "goal // self.cols",
+            'rows - 0.5 - torch.div(cell, cols, rounding_mode="floor")',
+            "cell // cols",
         ),
         ("along one axis", "torch.hypot(right, up)", "right.abs()"),
+    ),
+    "path labels": (
+        ("towards the goal itself", '_offset(facts["next_cell"]', '_offset(facts["goal_cell"]'),
+        ("edges of the straight distance", "torch.tensor(PATH_EDGES", "torch.tensor(DISTANCE_EDGES"),
+        ("no path is a path", ' & (facts["next_cell"] >= 0)', ""),
     ),
     "trip labels": (
         ("respawns are ignored", 'starts | (worlds.statistics["respawns"] > 0)', "starts"),
@@ -220,9 +260,16 @@ def test_without_a_known_step_there_is_no_loss_and_no_gradient():
     assert head.metrics({name: float(value) for name, value in sums.items()}) == {"accuracy": 0, "known rate": 0}
 
 
-@pytest.mark.parametrize("kind", ["cell", "direction"])
-def test_a_recorder_goes_on_from_its_state(kind):
-    make = (lambda: goal.GoalCellRecorder(3)) if kind == "cell" else (lambda: goal.GoalDirectionRecorder(3, ROWS, COLS))
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: goal.GoalCellRecorder(3),
+        lambda: goal.GoalDirectionRecorder(3, ROWS, COLS),
+        lambda: goal.GoalPathRecorder(3, ROWS, COLS),
+    ],
+    ids=["cell", "direction", "path"],
+)
+def test_a_recorder_goes_on_from_its_state(make):
     played = episodes(150, 3)
     whole = recorded(make(), played)
     first, second = make(), make()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from agents.config import TrainConfig
-from experiments.benchmarks import drawing
+from experiments.benchmarks import drawing, painting
 from experiments.benchmarks.engine import OBSERVED, measure
 from experiments.benchmarks.measurement import rate
 from experiments.benchmarks.options import BenchmarkOptions
@@ -82,3 +82,9 @@ def test_rate_counts() -> None:
     best, median = rate(work, seconds=0.05, repetitions=5)
     assert best >= median > 0
     assert best * 0.05 >= 3 * len(calls) / 10
+
+
+def test_painting_is_measured() -> None:
+    found = {one.name: one for one in painting.measure(BenchmarkOptions(seconds=0.01))}
+    assert {"painting/stamp/64/grey", "painting/stamp/64/colour", "painting/steps/redraw-digits"} <= set(found)
+    assert all(one.value > 0 for one in found.values())

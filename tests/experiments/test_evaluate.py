@@ -1,6 +1,7 @@
 """`evaluate` from the command line: its form, its repeatability, its comparisons, and its complaints."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def test_json_has_the_form_that_others_read(
     found = json.loads(path.read_text())
     assert set(found) == {"checkpoint", "agent", "results", "baselines"}
     assert (found["checkpoint"], found["agent"]) == (str(checkpoint), "nav-d1d2l")
-    assert set(found["baselines"]) == {"random", "oracle"}
-    for result in [*found["results"], *found["baselines"]["random"], *found["baselines"]["oracle"]]:
+    assert list(found["baselines"]) == ["random", "wall follower", "forgetting searcher", "remembering searcher", "oracle"]
+    for result in [*found["results"], *(result for results in found["baselines"].values() for result in results)]:
         assert set(result) == FIGURES
         assert set(result["return"]) == {"mean", "iqm", "low", "high"}
         assert (result["task"], result["split"], result["episodes"]) == ("ring", "fixed", 4)
@@ -72,6 +73,9 @@ def test_json_has_the_form_that_others_read(
     table = capsys.readouterr().out
     assert "oracle" in table
     assert "with a goal" in table
+    returns = {name: results[0]["return"]["mean"] for name, results in found["baselines"].items()}
+    share = returns["oracle"] / returns["remembering searcher"]
+    assert re.search(rf"^oracle .* {share:.0%} *".replace("%", " ?%"), table, re.MULTILINE), table
 
 
 def test_the_same_seed_is_the_same_evaluation_on_any_threads(

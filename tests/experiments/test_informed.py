@@ -8,8 +8,9 @@ import pytest
 from env.backends import make_batch
 from env.engine import oracle
 from env.registry import make_task
+from experiments.analysis.metrics import SEARCHER
 from experiments.informed import search, sight, steering
-from experiments.informed.__main__ import BESIDE, Played, play, table
+from experiments.informed.__main__ import Played, play, table
 from experiments.informed.policies import INFORMED, Searcher, WallFollower
 from experiments.policies import BASELINES
 from maze_gen.paths import distances
@@ -167,13 +168,13 @@ def test_with_no_price_on_looking_it_is_the_oracles_plan():
 
 def test_searchers_find_the_goal_in_mazes_they_never_saw_and_gain_from_remembering():
     task = make_task("procedural-small", split="heldout", mazes=50)
-    forgetting, remembering = (play(task, INFORMED[name], 16, 0) for name in ("forgetting searcher", BESIDE))
+    forgetting, remembering = (play(task, INFORMED[name], 16, 0) for name in ("forgetting searcher", SEARCHER))
     best = play(task, BASELINES["oracle"], 16, 0)
     assert (forgetting.goals > 0).all()
     assert forgetting.first == pytest.approx(remembering.first)
     assert remembering.later < 0.6 * forgetting.later
     assert forgetting.returns.mean() + 40 < remembering.returns.mean() < best.returns.mean()
-    assert "| 100% |" in table({BESIDE: remembering, "oracle": best})
+    assert "| 100% |" in table({SEARCHER: remembering, "oracle": best})
 
 
 def test_a_wall_follower_takes_the_leftmost_open_side():
@@ -208,7 +209,7 @@ def test_a_respawn_forgets_unless_it_remembers(remembers):
 
 def test_in_the_i_maze_memory_is_worth_much_and_the_oracle_can_show_it():
     task = make_task("i-maze")
-    forgetting, remembering = (play(task, INFORMED[name], 12, 1) for name in ("forgetting searcher", BESIDE))
+    forgetting, remembering = (play(task, INFORMED[name], 12, 1) for name in ("forgetting searcher", SEARCHER))
     best = play(task, BASELINES["oracle"], 12, 1)
     assert best.returns.mean() >= 280
     assert best.later <= 2.7

@@ -183,3 +183,17 @@ def test_a_store_that_locks_its_updates_is_added_to_while_a_killed_worker_holds_
     store.add(torch.ones_like(before), updates=2)
     torch.testing.assert_close(store.parameters, before + 1)
     assert int(store.optimizer.statistics["updates"]) == 2
+
+
+def test_a_nodes_own_updates_are_not_in_flight():
+    """A node that stops answers twice to what it read once."""
+    ledger = Ledger(new_store(0), in_flight=1)
+    nothing = np.zeros(len(ledger.store.parameters), np.float32)
+    found = [
+        ledger.take(1, 1, 0, Reply(nothing, reports(8))),
+        ledger.take(1, 2, 0, Reply(nothing, reports(3))),
+        ledger.take(2, 1, 8, Reply(nothing, reports(4))),
+        ledger.take(1, 3, 11, Reply(nothing, reports(1))),
+        ledger.take(1, 4, 11, Reply(nothing, reports(1))),
+    ]
+    assert [receipt.in_flight for receipt in found if receipt] == [0, 0, 3, 4, 4]

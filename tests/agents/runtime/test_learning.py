@@ -1,4 +1,4 @@
-"""Worker processes learn as much from a gradient as the serial runtime does, and a runtime that learns less is told apart.
+"""Worker processes learn as much from a gradient as the serial runtime does, and a runtime that learns less is recognised.
 
 The measure is the reward lost while a toy is learned, at equal numbers of gradients, as a multiple of what the serial runtime
 loses. How processes interleave differs from run to run, and a process lacks the updates that the other one is computing: it was
