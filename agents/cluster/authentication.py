@@ -66,7 +66,7 @@ def _admits(address: str, token: str) -> bool:
         # An empty request is an empty message.
         ask = channel.unary_unary(CHECK_ALIVE, request_serializer=bytes, response_deserializer=bytes)
         try:
-            ask(b"", timeout=ANSWER_SECONDS, metadata=[("authorization", f"Bearer {token}")])
+            ask(b"", timeout=ANSWER_SECONDS, metadata=(("authorization", f"Bearer {token}"),))
         except grpc.RpcError as error:
             code = error.code() if isinstance(error, grpc.Call) else None
             if code == grpc.StatusCode.UNAUTHENTICATED:

@@ -1,7 +1,6 @@
 """Work that falls into independent jobs, done by all processors of a cluster; a job whose node is lost is done elsewhere."""
 
 import contextlib
-import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,10 +14,9 @@ from agents.cluster.link import Link, LinkLostError, apart, connecting
 from agents.cluster.settings import ClusterSettings
 from maze_gen.errors import InputError
 
-ATTEMPTS = 3
-"""Times that a job whose node is lost is begun again."""
-
-Common, Job, Result = TypeVar("Common"), TypeVar("Job"), TypeVar("Result")
+Common = TypeVar("Common")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 class ClusterJobs:
@@ -91,42 +89,9 @@ def do_jobs(settings: ClusterSettings, pipe: Connection, parent: int) -> None:
     apart(settings.log, parent)
 
     def work() -> None:
+        from agents.cluster.ray_jobs import do_all
+
         while (request := pipe.recv()) is not None:
-            _map(pipe, *request)
+            do_all(pipe, *request)
 
     connecting(settings, pipe, work)
-
-
-def _map(pipe: Connection, function: bytes, common: bytes, jobs: Sequence[Any]) -> None:
-    import ray
-
-    shared = ray.put((function, common))
-    task = ray.remote(_do).options(num_cpus=1, max_retries=ATTEMPTS)
-    numbers = itertools.count()
-    waiting = {task.remote(shared, job): next(numbers) for job in jobs}
-    while waiting:
-        # A request or the end cuts this short: the parent was interrupted.
-        if pipe.poll(0):
-            for ticket in waiting:
-                ray.cancel(ticket, force=True)
-            return
-        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=0.5)
-        for ticket in ready:
-            index = waiting.pop(ticket)
-            try:
-                pipe.send((index, ray.get(ticket)))
-            except ray.exceptions.RayTaskError as error:
-                cause = error.cause
-                pipe.send(cause if isinstance(cause, InputError) else InputError(f"a node of the cluster: {cause!r}"))
-                return
-            except ray.exceptions.RayError as error:
-                pipe.send(InputError(f"a node of the cluster: {' '.join(str(error).split())}"))
-                return
-
-
-def _do(shared: tuple[bytes, bytes], job: Any) -> Any:
-    import torch
-
-    torch.set_num_threads(1)
-    function, common = (cloudpickle.loads(part) for part in shared)
-    return function(common, job)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.state import available_resources_per_node
 
 from agents.cluster.settings import LOCAL
 from maze_gen.errors import InputError
@@ -68,7 +69,7 @@ def _started(processors: int) -> Iterator[None]:
 
 def available() -> dict[str, int]:
     """Free processors by the id of their node."""
-    free = ray._private.state.available_resources_per_node()
+    free = available_resources_per_node()
     return {node: int(resources.get("CPU", 0)) for node, resources in free.items()}
 
 

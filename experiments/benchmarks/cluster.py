@@ -36,7 +36,9 @@ NETWORKS = {"1 GbE": 125e6, "10 GbE": 1250e6}
 
 
 def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
-    """`rounds`: exchanges per second between a driver and nodes that answer at once, all on this machine, through Ray; `exchange`:
+    """What a driver keeps up with.
+
+    `rounds`: exchanges per second between a driver and nodes that answer at once, all on this machine, through Ray; `exchange`:
     exchanges per second of a node's own part; `nodes`: the most nodes whose one-second rounds the driver keeps up with; `speed`:
     agent steps of 4,096 workers in nodes of 64 beside the same workers without exchanges, simulated with these costs.
     """

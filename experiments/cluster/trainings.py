@@ -4,9 +4,8 @@ import contextlib
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,10 @@ from typing import Any
 from agents.cluster.link import Link, LinkLostError, apart, connecting
 from agents.cluster.settings import ClusterSettings
 from agents.runtime.errors import WorkerError
-from experiments.cluster.training_actor import Files, Progress, Seen, TrainingActor, TrainingRequest, write
+from experiments.cluster.training_actor import Files, Progress, TrainingRequest, write
 from experiments.options import write_json
 from maze_gen.errors import InputError
 
-SYNC_SECONDS = 3.0
-"""Between two looks at what a training has written."""
-SILENT_SECONDS = 15.0
-"""A training that doesn't answer for so long is lost."""
 MOST_LOSSES = 5
 """A training that is lost so many times in a row, without having answered in between, isn't tried again."""
 
@@ -169,77 +164,10 @@ def files_of(folder: Path) -> Files:
 def do_trainings(settings: ClusterSettings, pipe: Connection, parent: int) -> None:
     """What the child does: takes (number, request, files), sends `Synced`; on "stop" lets all save; ends on None."""
     apart(settings.log, parent)
-    connecting(settings, pipe, lambda: _serve(pipe))
 
+    def work() -> None:
+        from experiments.cluster.ray_trainings import serve
 
-@dataclass
-class _Training:
-    """A training on a node, as the child knows it."""
+        serve(pipe)
 
-    actor: Any
-    ticket: Any = None
-    asked: float = 0.0
-    next: float = 0.0
-    answered: bool = False
-    seen: Seen = field(default_factory=dict)
-
-
-def _serve(pipe: Connection) -> None:
-    import ray
-
-    trainings: dict[int, _Training] = {}
-    stopping = False
-    while True:
-        while pipe.poll(0.1 if not trainings else 0):
-            message = pipe.recv()
-            if message is None:
-                return
-            if message == "stop":
-                stopping = True
-                for number, training in [*trainings.items()]:
-                    if not training.answered:
-                        _lose(pipe, trainings, number, "it was stopped before it began")
-                        continue
-                    training.ticket, training.asked = training.actor.stop.remote(training.seen), time.monotonic() + 30.0
-                continue
-            number, request, files = message
-            processors = 1 if request.serial else request.conditions.workers
-            actor = ray.remote(TrainingActor).options(num_cpus=processors, max_restarts=0)
-            trainings[number] = _Training(actor.remote(request, files))
-        now = time.monotonic()
-        for number, training in [*trainings.items()]:
-            if training.ticket is None and now >= training.next and not stopping:
-                training.ticket, training.asked = training.actor.progress.remote(training.seen), now
-            silent = training.answered and training.ticket is not None and now - training.asked > SILENT_SECONDS
-            if silent:
-                _lose(pipe, trainings, number, f"it has not answered for {SILENT_SECONDS:.0f} s")
-        tickets = {training.ticket: number for number, training in trainings.items() if training.ticket is not None}
-        ready = ray.wait(list(tickets), num_returns=1, timeout=0.2)[0] if tickets else []
-        for ticket in ready:
-            _take(pipe, trainings, tickets[ticket])
-
-
-def _take(pipe: Connection, trainings: dict[int, _Training], number: int) -> None:
-    import ray
-
-    training = trainings[number]
-    try:
-        progress = ray.get(training.ticket, timeout=60)
-    except ray.exceptions.RayError as error:
-        _lose(pipe, trainings, number, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-        return
-    training.ticket, training.next, training.answered = None, time.monotonic() + SYNC_SECONDS, True
-    training.seen = progress.seen
-    pipe.send(Synced(number, progress))
-    if progress.ended is not None:
-        with contextlib.suppress(ray.exceptions.RayError):
-            ray.get(training.actor.close.remote(), timeout=5)
-        ray.kill(training.actor)
-        del trainings[number]
-
-
-def _lose(pipe: Connection, trainings: dict[int, _Training], number: int, why: str) -> None:
-    import ray
-
-    ray.kill(trainings.pop(number).actor)
-    pipe.send(Synced(number, None, why))
+    connecting(settings, pipe, work)

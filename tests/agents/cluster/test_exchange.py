@@ -63,7 +63,7 @@ def test_nodes_in_one_process_are_one_store_of_summed_changes(seed):
         # What its workers did after the last reply comes with the next one.
         ledger.take(*member.round(ledger, random))
     untold = [member.exchange.change() for member in members]
-    assert torch.equal(driver.parameters + sum(map(torch.from_numpy, untold)), sum(member.made for member in members))
+    assert torch.equal(driver.parameters + torch.from_numpy(sum(untold)), torch.stack([member.made for member in members]).sum(0))
     # And each node holds the driver's parameters and its own latest, once the others' latest has come.
     for member in members:
         member.exchange.take(driver.parameters.numpy().copy())
