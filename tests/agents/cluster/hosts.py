@@ -106,6 +106,11 @@ class Hosts:
         where = ["--head", f"--port={port}", "--include-dashboard=false", "--no-monitor", f"--temp-dir={self.folder}"]
         self.head = self._start([*where, "--num-cpus=0"], "head")
 
+    @property
+    def alive(self) -> list[Host]:
+        """Nodes that weren't killed."""
+        return [node for node in self.nodes if node.process.poll() is None]
+
     def add(self) -> Host:
         """Starts a node of one processor."""
         self.nodes.append(self._start([f"--address={self.address}", "--num-cpus=1"], f"node{len(self.nodes)}"))

@@ -168,7 +168,7 @@ def test_without_any_node_the_training_waits_says_so_and_gives_up(monkeypatch):
         clock[0] += 1
         coordinator.step(0.0)
     assert [remark.note[:60] for remark in trainer.of(Remark)] == ["no node of the cluster has had a free processor for 60 s; wa"]
-    clock[0] += 2
+    clock[0] += 3
     with pytest.raises(WorkerError, match="free processor for 100 s"):
         coordinator.step(0.0)
 

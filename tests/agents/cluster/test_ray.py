@@ -20,6 +20,7 @@ import pytest
 from agents.checkpoint import load_checkpoint
 from tests.agents.cluster.driver import EXCHANGE_SECONDS
 from tests.agents.cluster.hosts import ROOT, Hosts, slowness, wait_for
+from tests.experiments.synthetic import ring_task, untrained
 
 pytestmark = [
     pytest.mark.ray,
@@ -76,11 +77,37 @@ class Driver:
 
 @pytest.fixture
 def driver(hosts: Hosts, tmp_path: Path) -> Iterator[Driver]:
-    hosts.add()
-    hosts.add()
+    while len(hosts.alive) < 2:
+        hosts.add()
     found = Driver(hosts, 3, tmp_path / "ray.log")
     yield found
     found.close()
+
+
+def run(hosts: Hosts, module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"experiments.{module}", *arguments]
+    found = hosts.environment | environment
+    return subprocess.run(command, cwd=ROOT, env=found, capture_output=True, text=True, timeout=120 * slowness())
+
+
+def test_evaluations_are_the_same_to_the_byte(hosts: Hosts, tmp_path: Path) -> None:
+    hosts.add()
+    checkpoint = untrained(tmp_path / "agent.safetensors", task=ring_task(4))
+    given = ["--checkpoint", str(checkpoint), "--episodes", "30", "--json"]
+    there = run(hosts, "evaluate", *given, str(tmp_path / "there.json"), "--cluster", hosts.address)
+    assert there.returncode == 0, there.stderr
+    here = run(hosts, "evaluate", *given, str(tmp_path / "here.json"))
+    assert here.returncode == 0, here.stderr
+    assert (tmp_path / "there.json").read_bytes() == (tmp_path / "here.json").read_bytes()
+    assert there.stdout.replace("there.json", "here.json") == here.stdout
+    # A wrong token, and none, are one line.
+    place = str(tmp_path / "there.json")
+    wrong = run(hosts, "evaluate", *given, place, "--cluster", hosts.address, RAY_AUTH_TOKEN="wrong")
+    missing = run(hosts, "evaluate", *given, place, "--cluster", hosts.address, RAY_AUTH_TOKEN="", RAY_AUTH_TOKEN_PATH="/none")
+    assert (wrong.returncode, missing.returncode) == (2, 2)
+    assert wrong.stderr.startswith(f"error: --cluster {hosts.address}: it refuses this machine's token")
+    assert missing.stderr.startswith(f"error: --cluster {hosts.address}: it wants a token")
+    assert len(wrong.stderr.splitlines()) == len(missing.stderr.splitlines()) == 1
 
 
 def kill(process: psutil.Process) -> float:
@@ -93,7 +120,7 @@ def test_what_is_killed_is_noticed_and_replaced_and_the_others_go_on(hosts: Host
     driver.wait(lambda: driver.reports_of(0, 0) and driver.reports_of(1, 0), 30)
     assert driver.events[0]["processors"] == 2
     # Which host has which worker: each has one.
-    first, second = hosts.nodes
+    first, second = hosts.alive
 
     # A worker's process.
     victim = first.processes(WORKER)[0]
@@ -156,7 +183,7 @@ def test_what_is_killed_is_noticed_and_replaced_and_the_others_go_on(hosts: Host
 
 
 def test_the_heads_death_leaves_a_checkpoint_and_says_how_to_go_on(hosts: Hosts, tmp_path: Path, capsys: Any) -> None:
-    if not any(node.process.poll() is None for node in hosts.nodes):
+    if not hosts.alive:
         hosts.add()
     run = tmp_path / "run"
     command = [sys.executable, "-m", "experiments.train", "--cluster", hosts.address, "--workers", "1", "--run-dir", str(run)]

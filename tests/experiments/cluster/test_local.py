@@ -52,8 +52,9 @@ def test_a_training_on_a_cluster_of_its_own(tmp_path: Path) -> None:
     assert latest["cluster/mb_per_second"] > 0
     assert lines[-1]["frames"] >= 40000
     checkpoint = load_checkpoint(run)
-    # Every gradient that was reported is in the agent: 8 a rollout of 4 x 20 steps of 4 frames.
-    assert int(checkpoint.statistics["updates"]) == checkpoint.frames // (4 * 20 * 4) * 8
+    # Every gradient that was reported is in the agent: 8 a rollout of 4 x 20 steps of 4 frames, fewer in each worker's last one.
+    rounds = checkpoint.frames // (4 * 20 * 4)
+    assert 8 * (rounds - 2) <= int(checkpoint.statistics["updates"]) <= 8 * rounds
     assert checkpoint.statistics["square"].any()
     assert f"go on with: python -m experiments.train --resume {run} --cluster local" in done.stdout
     again = train("--resume", str(run), "--workers", "1", "--frames", str(checkpoint.frames + 2000))
