@@ -81,8 +81,8 @@ class GoalDirectionRecorder(_AfterTheGoal):
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
         facts = worlds.privileged
-        right, up = _offset(facts["goal_cell"], facts["position"], self.rows, self.cols)
-        out[:, 0] = _sector(right, up, facts["heading"])
+        right, up = offset_to(facts["goal_cell"], facts["position"], self.rows, self.cols)
+        out[:, 0] = sector_of(right, up, facts["heading"])
         out[:, 1] = torch.bucketize(torch.hypot(right, up), self.edges, right=True)
         out.masked_fill_(~self.reached.update(worlds, starts).unsqueeze(1), UNKNOWN)
 
@@ -103,21 +103,21 @@ class GoalPathRecorder(_AfterTheGoal):
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
         facts = worlds.privileged
-        right, up = _offset(facts["next_cell"], facts["position"], self.rows, self.cols)
-        out[:, 0] = _sector(right, up, facts["heading"])
+        right, up = offset_to(facts["next_cell"], facts["position"], self.rows, self.cols)
+        out[:, 0] = sector_of(right, up, facts["heading"])
         out[:, 1] = torch.bucketize(facts["goal_distance"].float(), self.edges, right=True)
         known = self.reached.update(worlds, starts) & (facts["next_cell"] >= 0)
         out.masked_fill_(~known.unsqueeze(1), UNKNOWN)
 
 
-def _offset(cell: Tensor, position: Tensor, rows: int, cols: int) -> tuple[Tensor, Tensor]:
+def offset_to(cell: Tensor, position: Tensor, rows: int, cols: int) -> tuple[Tensor, Tensor]:
     """(to the right, upwards) [N] each, in cells: from positions [N, 2] in units to the centres of cells [N]."""
     at = position / CELL_UNITS
     # Rows of cells are counted from the top, y from the bottom (`maze_gen.maze`).
     return cell % cols + 0.5 - at[:, 0], rows - 0.5 - torch.div(cell, cols, rounding_mode="floor") - at[:, 1]
 
 
-def _sector(right: Tensor, up: Tensor, heading: Tensor) -> Tensor:
+def sector_of(right: Tensor, up: Tensor, heading: Tensor) -> Tensor:
     """[N] int64, the class of a direction, relative to where the agent looks."""
     left_of_view = torch.rad2deg(torch.atan2(up, right)) - heading
     width = 360 / SECTORS

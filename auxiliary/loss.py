@@ -98,8 +98,9 @@ class AuxiliaryLoss(nn.Module, ABC):
     """A head and its loss.
 
     Attributes:
-        reads: the features that `forward` takes: those of the encoder or of the core over the rollout, or those of the encoder
-            for pictures that the loss's own memory samples.
+        reads: the features that `forward` takes: those of the encoder or of the core over the rollout, those of the encoder for
+            pictures that the loss's own memory samples, or those of the core as they would be with a slot written at another
+            step (`auxiliary.hindsight`).
         detached: whether the features are detached, so that no gradient of the loss reaches the agent.
         observe: names of the arrays that the worlds must make for the loss's target.
 
@@ -108,7 +109,7 @@ class AuxiliaryLoss(nn.Module, ABC):
     `loss`, always.
     """
 
-    reads: Literal["encoder", "core", "memory"]
+    reads: Literal["encoder", "core", "memory", "hindsight"]
     detached: bool = False
     observe: frozenset[str] = frozenset()
 

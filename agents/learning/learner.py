@@ -219,5 +219,10 @@ class Learner:
         if loss.reads == "memory":
             drawn = self.memories[name].draw(self.uniforms[name])
             return None if drawn is None else (self.model.network.encoder(drawn[0]), drawn[1])
-        features = outputs.encoder if loss.reads == "encoder" else outputs.core
-        return features.flatten(0, 1), rollout.targets[name][:, rows].flatten(0, 1)
+        target = rollout.targets[name][:, rows]
+        if loss.reads == "hindsight":
+            features, there = self.model.network.recall(outputs, target[..., 0])
+            target = target * there.unsqueeze(-1)
+        else:
+            features = outputs.encoder if loss.reads == "encoder" else outputs.core
+        return features.flatten(0, 1), target.flatten(0, 1)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from agents.config import AgentConfig, NetworkSettings
@@ -28,12 +29,14 @@ class Outputs:
         value: [...] float32.
         encoder: [..., F] float32, the encoder's features.
         core: [..., width] float32, what the heads read.
+        known: [T, B, K] float32, what a slot of the core could have noted at each step of a sequence (`Core.unroll_known`).
     """
 
     policy: Tensor
     value: Tensor
     encoder: Tensor
     core: Tensor
+    known: Tensor | None = None
 
 
 class AgentNetwork(nn.Module):
@@ -76,7 +79,27 @@ class AgentNetwork(nn.Module):
         """A sequence: inputs [T, B, ...], state [B, ...] before its first step, starts [T, B] bool."""
         T, B = starts.shape
         features = self.encoder(inputs.image.flatten(0, 1)).view(T, B, self.encoder.features)
-        return self._outputs(features, self.core.unroll(features, inputs, state, starts), inputs)
+        core, known = self.core.unroll_known(features, inputs, state, starts)
+        outputs = self._outputs(features, core, inputs)
+        outputs.known = known
+        return outputs
+
+    def recall(self, outputs: Outputs, ago: Tensor) -> tuple[Tensor, Tensor]:
+        """Core features of steps of a sequence, had the slot been written at others.
+
+        Args:
+            outputs: of `unroll`.
+            ago: [T, B] int64. k > 0: step t, with the slot written at t − k; k < 0: step t − |k|, with it written at t; 0: none.
+
+        Returns:
+            [T, B, width], and [T, B] bool: whether both steps are in the sequence.
+        """
+        steps = torch.arange(len(ago), device=ago.device).unsqueeze(1)
+        there = (ago != 0) & (ago.abs() <= steps)
+        known = outputs.core if outputs.known is None else outputs.known
+        named = known.gather(0, (steps - ago.abs()).clamp(min=0).unsqueeze(-1).expand_as(known))
+        back = (ago > 0).unsqueeze(-1)
+        return self.core.recall(torch.where(back, known, named), torch.where(back, named, known)), there
 
     def distribution(self, outputs: Outputs) -> ActionDistribution:
         """The policy that `outputs` parametrise."""

@@ -58,6 +58,18 @@ class Core(nn.Module, ABC):
     def unroll(self, features: Tensor, inputs: Inputs, state: State, starts: Tensor) -> Tensor:
         """Features [T, B, F], state before the first step, starts [T, B] bool → core features [T, B, width]."""
 
+    def unroll_known(self, features: Tensor, inputs: Inputs, state: State, starts: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`unroll`, and what a slot of the core could have noted at each step [T, B, K]; None for a core without one."""
+        return self.unroll(features, inputs, state, starts), None
+
+    def recall(self, known: Tensor, noted: Tensor) -> Tensor:
+        """Core features [..., width] of steps with `known` [..., K], had the slot been written where `noted` [..., K] was known.
+
+        Raises:
+            InputError: this core has no slot.
+        """
+        raise InputError(f"{type(self).__name__} has no slot that could be written in hindsight: leave out the loss 'hindsight'")
+
     @abstractmethod
     def layers(self, output: Tensor, state: State) -> dict[str, Tensor]:
         """The layers' activations after a step, name → [N, width], given what `step` returned."""

@@ -53,10 +53,16 @@ class RewardMemoryCore(NavCore):
         return self._output(known, noted), (*after, noted)
 
     def unroll(self, features: Tensor, inputs: Inputs, state: State, starts: Tensor) -> Tensor:
+        return self.unroll_known(features, inputs, state, starts)[0]
+
+    def unroll_known(self, features: Tensor, inputs: Inputs, state: State, starts: Tensor) -> tuple[Tensor, Tensor]:
         known = super().unroll(features, inputs, state[:4], starts)
         before = torch.cat((state[2].unsqueeze(0).to(known.dtype), known[:-1])).masked_fill(starts.unsqueeze(-1), 0)
         written = self.write(before).to(self.gate.dtype)
-        return self._output(known, noted_over_time(state[4], written, self._logits(inputs.reward), starts))
+        return self._output(known, noted_over_time(state[4], written, self._logits(inputs.reward), starts)), known
+
+    def recall(self, known: Tensor, noted: Tensor) -> Tensor:
+        return self._output(known, self.write(noted).to(self.gate.dtype))
 
     def layers(self, output: Tensor, state: State) -> dict[str, Tensor]:
         return {"LSTM 1": state[0], "LSTM 2": state[2], "slot": state[4], "output": output}

@@ -112,7 +112,16 @@ def was_reached(played, t, row):
 def seen_from(position, heading, cell):
     """Classes of direction and distance of a cell's centre, by an arc cosine and the sign of a cross product."""
     row, col = divmod(int(cell), COLS)
-    x, y = col * 100 + 50 - position[0], (ROWS - 1 - row) * 100 + 50 - position[1]
+    return seen_from_point(col * 100 + 50 - position[0], (ROWS - 1 - row) * 100 + 50 - position[1], heading)
+
+
+def seen_from_maze(maze, position, heading, cell):
+    """Class of the direction of a cell's centre in a maze."""
+    x, y = maze.center(cell)
+    return seen_from_point(float(x - position[0]), float(y - position[1]), heading)[0]
+
+
+def seen_from_point(x, y, heading):
     distance = math.sqrt(x * x + y * y)
     ahead = np.array([math.cos(math.radians(heading)), math.sin(math.radians(heading))])
     angle = math.degrees(math.acos(np.clip((x * ahead[0] + y * ahead[1]) / distance, -1, 1)))
@@ -228,7 +237,7 @@ TABLE = {
         ("along one axis", "torch.hypot(right, up)", "right.abs()"),
     ),
     "path labels": (
-        ("towards the goal itself", '_offset(facts["next_cell"]', '_offset(facts["goal_cell"]'),
+        ("towards the goal itself", 'offset_to(facts["next_cell"]', 'offset_to(facts["goal_cell"]'),
         ("edges of the straight distance", "torch.tensor(PATH_EDGES", "torch.tensor(DISTANCE_EDGES"),
         ("no path is a path", ' & (facts["next_cell"] >= 0)', ""),
     ),
