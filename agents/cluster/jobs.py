@@ -36,9 +36,9 @@ class ClusterJobs:
         self._keep = False
         try:
             self._link = Link(ClusterSettings(address, log=self._folder / "ray.log", processors=processors), do_jobs)
-        except InputError:
-            with contextlib.suppress(OSError):
-                self._folder.rmdir()
+        except InputError as error:
+            if str(self._folder) not in str(error):
+                shutil.rmtree(self._folder, ignore_errors=True)
             raise
         self.processors = self._link.processors
 

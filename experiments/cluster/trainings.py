@@ -52,9 +52,9 @@ class ClusterTrainings:
         settings = ClusterSettings(address, log=self._folder / "ray.log", processors=processors)
         try:
             self._link = Link(settings, do_trainings)
-        except InputError:
-            with contextlib.suppress(OSError):
-                self._folder.rmdir()
+        except InputError as error:
+            if str(self._folder) not in str(error):
+                shutil.rmtree(self._folder, ignore_errors=True)
             raise
         self._at_once = at_once
         self._lost = False

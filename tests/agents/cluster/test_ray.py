@@ -110,6 +110,38 @@ def test_evaluations_are_the_same_to_the_byte(hosts: Hosts, tmp_path: Path) -> N
     assert len(wrong.stderr.splitlines()) == len(missing.stderr.splitlines()) == 1
 
 
+def test_a_grid_whose_actors_are_killed_is_as_complete_as_one_alone(hosts: Hosts, tmp_path: Path) -> None:
+    while len(hosts.alive) < 2:
+        hosts.add()
+    out, log = tmp_path / "grid", tmp_path / "log"
+    command = [sys.executable, "-m", "experiments.reproduce", "--cluster", hosts.address, "--out", str(out), "--agents", "ff"]
+    command += ["--seeds", "3", "--budget", "8s", "--workers", "1", "--episodes", "2", "--num-envs", "4", "--unroll-length", "20"]
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=ROOT, env=hosts.environment, stdout=file, stderr=file)
+    try:
+        runs = [out / "static-small" / "ff" / f"seed{seed}" for seed in (1, 2, 3)]
+        wait_for(lambda: sum((run / "checkpoint.safetensors").exists() for run in runs) == 2, 60 * slowness(), "no training")
+        killed = [run for run in runs if (run / "checkpoint.safetensors").exists()]
+        for node in hosts.alive:
+            for actor in node.processes("ray::TrainingActor"):
+                actor.kill()
+        process.wait(120 * slowness())
+    finally:
+        process.kill()
+        process.wait(10)
+    said = log.read_text()
+    assert process.returncode == 0, said
+    assert said.count("its node was lost") == 2
+    names = {"checkpoint.safetensors", "config.json", "evaluation.json", "progress.jsonl", "summary.json", "events.out"}
+    for run in runs:
+        assert {path.name.split(".tfevents")[0] for path in run.rglob("*") if path.is_file()} == names
+        checkpoint = load_checkpoint(run)
+        assert checkpoint.seconds >= 8
+        assert checkpoint.sessions == 1 + (run in killed)
+    assert json.loads((out / "table.json").read_text())["trainings_left"] == 0
+    assert (out / "curves.png").stat().st_size > 0
+
+
 def kill(process: psutil.Process) -> float:
     process.kill()
     return time.monotonic()
