@@ -115,7 +115,7 @@ def test_a_grid_whose_actors_are_killed_is_as_complete_as_one_alone(hosts: Hosts
         hosts.add()
     out, log = tmp_path / "grid", tmp_path / "log"
     command = [sys.executable, "-m", "experiments.reproduce", "--cluster", hosts.address, "--out", str(out), "--agents", "ff"]
-    command += ["--seeds", "3", "--budget", "8s", "--workers", "1", "--episodes", "2", "--num-envs", "4", "--unroll-length", "20"]
+    command += ["--seeds", "3", "--budget", "50k", "--workers", "1", "--episodes", "2", "--num-envs", "4", "--unroll-length", "20"]
     with log.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=hosts.environment, stdout=file, stderr=file)
     try:
@@ -136,7 +136,7 @@ def test_a_grid_whose_actors_are_killed_is_as_complete_as_one_alone(hosts: Hosts
     for run in runs:
         assert {path.name.split(".tfevents")[0] for path in run.rglob("*") if path.is_file()} == names
         checkpoint = load_checkpoint(run)
-        assert checkpoint.seconds >= 8
+        assert checkpoint.frames >= 50_000
         assert checkpoint.sessions == 1 + (run in killed)
     assert json.loads((out / "table.json").read_text())["trainings_left"] == 0
     assert (out / "curves.png").stat().st_size > 0
