@@ -3,7 +3,7 @@
 An episode has one goal, and a million steps have some three hundred episodes; but whatever could lie in the slot that rewards
 write (`agents.networks.reward_memory`) can be asked about in hindsight (arXiv 1707.01495 relabels goals so). Each step names an
 earlier one of its episode, and the body is asked at one of the two for the path to the cell of the other, as if that had been
-noted. Targets are privileged, and known where there is one maze.
+noted. Targets are privileged. Where mazes change, the straight line is asked for instead of the path.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from auxiliary.goal import LENGTHS, PATH_EDGES, SECTORS, UNKNOWN, masked_cross_entropy, offset_to, sector_of
+from auxiliary.goal import (
+    DISTANCE_EDGES,
+    DISTANCES,
+    LENGTHS,
+    PATH_EDGES,
+    SECTORS,
+    UNKNOWN,
+    masked_cross_entropy,
+    offset_to,
+    sector_of,
+)
 from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
 from env.tensors import TensorWorlds
 from maze_gen.errors import InputError
@@ -30,14 +40,19 @@ class HindsightRecorder(Recorder):
 
     The first is the number of steps since the named one where that is the goal, and its negative where the present step is the
     goal of the named one; 0 for none.
+
+    Args:
+        straight: whether direction and length are those of the straight line.
     """
 
     shape = (3,)
     dtype = torch.int64
 
-    def __init__(self, num_envs: int, rows: int, cols: int, device: torch.device | str = "cpu") -> None:
-        self.rows, self.cols = rows, cols
-        self.edges = torch.tensor(PATH_EDGES, device=device)
+    def __init__(
+        self, num_envs: int, rows: int, cols: int, device: torch.device | str = "cpu", *, straight: bool = False
+    ) -> None:
+        self.rows, self.cols, self.straight = rows, cols, straight
+        self.edges = torch.tensor(DISTANCE_EDGES if straight else PATH_EDGES, device=device)
         self.random = torch.arange(1, num_envs + 1, device=device) * MULTIPLIER % MODULUS
         self.elapsed = torch.zeros(num_envs, dtype=torch.int64, device=device)
         self.now = torch.zeros(num_envs, dtype=torch.int64, device=device)
@@ -46,7 +61,7 @@ class HindsightRecorder(Recorder):
         self._paths: tuple[Tensor, Tensor] | None = None
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
-        following, distance = self._tables(worlds)
+        paths = None if self.straight else self._tables(worlds)
         facts = worlds.privileged
         cell, pose = facts["cell"].long(), torch.cat((facts["position"], facts["heading"].unsqueeze(1)), 1)
         self.elapsed.add_(1).masked_fill_(starts, 0)
@@ -64,10 +79,16 @@ class HindsightRecorder(Recorder):
         named_pose = self.poses.gather(1, place.unsqueeze(2).expand(-1, 1, 3)).squeeze(1)
         goal, cell = torch.where(back, named, cell), torch.where(back, cell, named)
         pose = torch.where(back.unsqueeze(1), pose, named_pose)
-        right, up = offset_to(following[goal, cell], pose, self.rows, self.cols)
+        if paths is None:
+            right, up = offset_to(goal, pose, self.rows, self.cols)
+            length = torch.hypot(right, up)
+        else:
+            following, distance = paths
+            right, up = offset_to(following[goal, cell], pose, self.rows, self.cols)
+            length = distance[goal, cell]
         out[:, 0] = torch.where(back, ago, -ago)
         out[:, 1] = sector_of(right, up, pose[:, 2])
-        out[:, 2] = torch.bucketize(distance[goal, cell], self.edges, right=True)
+        out[:, 2] = torch.bucketize(length, self.edges, right=True)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {name: value.clone() for name, value in self._kept().items()}
@@ -83,7 +104,8 @@ class HindsightRecorder(Recorder):
         if self._paths is None:
             mazes = getattr(worlds.env.task, "mazes", ())
             if len(mazes) != 1:
-                raise InputError(f"auxiliary loss 'hindsight': expected a task of one maze, not of {len(mazes)}")
+                wants = "expected a task of one maze"
+                raise InputError(f"auxiliary loss 'hindsight': {wants}, not of {len(mazes)}; 'hindsight-direction' takes many")
             self._paths = paths_of(mazes[0], self.random.device)
         return self._paths
 
@@ -101,22 +123,24 @@ class HindsightLoss(AuxiliaryLoss):
     """Two linear softmaxes on what the body makes of a slot that was written at the other step; see `GoalPathLoss`."""
 
     reads = "hindsight"
+    straight = False
 
     def __init__(self, context: HeadContext) -> None:
         super().__init__()
         self.extent = context.spec.extent("rows"), context.spec.extent("cols")
-        self.output = nn.Linear(context.core_features, SECTORS + LENGTHS)
+        self.lengths = DISTANCES if self.straight else LENGTHS
+        self.output = nn.Linear(context.core_features, SECTORS + self.lengths)
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
-        return HindsightRecorder(num_envs, *self.extent, device)
+        return HindsightRecorder(num_envs, *self.extent, device, straight=self.straight)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[M, F] → logits [M, SECTORS + LENGTHS], of the direction's classes first."""
+        """[M, F] → logits [M, SECTORS + lengths], of the direction's classes first."""
         return self.output(features)
 
     def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
         """As the interface has it; steps whose named step isn't in the rollout have 0 steps ago, and no loss."""
-        direction, length = self(features).split((SECTORS, LENGTHS), 1)
+        direction, length = self(features).split((SECTORS, self.lengths), 1)
         labels = target[:, 1:].masked_fill(target[:, :1] == 0, UNKNOWN)
         direction_loss, right_direction, known = masked_cross_entropy(direction, labels[:, 0])
         length_loss, right_length, _ = masked_cross_entropy(length, labels[:, 1])
@@ -137,4 +161,7 @@ class HindsightLoss(AuxiliaryLoss):
         }
 
 
-LOSS = HindsightLoss
+class HindsightDirectionLoss(HindsightLoss):
+    """The same for the straight line, in mazes that change."""
+
+    straight = True

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from auxiliary.depth import make_depth
 from auxiliary.goal import GoalCellLoss, GoalDirectionLoss, GoalPathLoss
+from auxiliary.hindsight import HindsightDirectionLoss, HindsightLoss
 from auxiliary.loop_closure import LoopClosureLoss
 from auxiliary.loss import AuxiliaryLoss, HeadContext
 from auxiliary.position import OwnCellLoss, PositionLoss
@@ -22,6 +23,8 @@ LOSSES: dict[str, LossFactory] = {
     "goal-cell": GoalCellLoss,
     "goal-direction": GoalDirectionLoss,
     "goal-path": GoalPathLoss,
+    "hindsight": HindsightLoss,
+    "hindsight-direction": HindsightDirectionLoss,
     "own-cell": OwnCellLoss,
     "position": PositionLoss,
 }

@@ -25,13 +25,13 @@ from tests.mutants import Mutant, assert_caught, by_name
 STEPS, N = 120, 3
 
 
-def played(module, recorder=None, steps=STEPS):
+def played(module, recorder=None, steps=STEPS, straight=False):
     """Labels of random walks [steps, N, 3], with the cells, positions and headings they were made of, and episodes' starts."""
     task, random = make_task("random-goal-small", observation_size=42), np.random.default_rng(3)
     made, facts, starts = [], [], np.ones(N, bool)
     with make_batch(task, N, observe=("velocity",)) as env:
         env.reset(5)
-        recorder = recorder or module.HindsightRecorder(N, *task.mazes[0].open.shape)
+        recorder = recorder or module.HindsightRecorder(N, *task.mazes[0].open.shape, straight=straight)
         worlds = SimpleNamespace(env=env, privileged={name: torch.from_numpy(array) for name, array in env.privileged.items()})
         for t in range(steps):
             out = torch.zeros(N, 3, dtype=torch.int64)
@@ -46,8 +46,8 @@ def played(module, recorder=None, steps=STEPS):
     return task.mazes[0], np.array(made), facts
 
 
-def check_labels(module):
-    maze, made, facts = played(module)
+def check_labels(module, straight=False):
+    maze, made, facts = played(module, straight=straight)
     elapsed = np.full(N, -1)
     ages = []
     for t in range(STEPS):
@@ -59,13 +59,15 @@ def check_labels(module):
                 ages.append(ago / elapsed[row])
                 at, noted = (t, t - ago) if ago > 0 else (t + ago, t)
                 here, there = (divmod(int(facts[step]["cell"][row]), maze.cols) for step in (at, noted))
-                path = shortest_path(maze, here, there)
+                path = [here, there] if straight else shortest_path(maze, here, there)
                 following = path[1] if len(path) > 1 else there
                 position, heading = facts[at]["position"][row], float(facts[at]["heading"][row])
                 # Whoever stands where it is asked to go may look anywhere.
                 if np.abs(maze.center(following) - position).max() > 1:
                     assert direction == seen_from_maze(maze, position, heading, following)
-                assert length == sum(len(path) - 1 >= edge for edge in (1, 2, 4, 7, 11))
+                line = np.hypot(*(np.array(maze.center(there)) - position)) / 100
+                measure, edges = (line, (1, 2, 3.5, 5.5)) if straight else (len(path) - 1, (1, 2, 4, 7, 11))
+                assert length == sum(measure >= edge for edge in edges)
     # Every earlier step is as likely as the others, and either step of a pair.
     assert 0.45 < np.mean(np.abs(ages)) < 0.6
     assert 0.4 < np.mean(np.array(ages) > 0) < 0.6
@@ -88,8 +90,9 @@ MUTANTS = by_name(
 )
 
 
-def test_labels_are_those_of_the_path_to_the_named_step():
-    check_labels(hindsight)
+@pytest.mark.parametrize("straight", [False, True])
+def test_labels_are_those_of_the_path_to_the_named_step(straight):
+    check_labels(hindsight, straight)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
