@@ -115,7 +115,8 @@ def test_a_grid_whose_actors_are_killed_is_as_complete_as_one_alone(hosts: Hosts
         hosts.add()
     out, log = tmp_path / "grid", tmp_path / "log"
     command = [sys.executable, "-m", "experiments.reproduce", "--cluster", hosts.address, "--out", str(out), "--agents", "ff"]
-    command += ["--seeds", "3", "--budget", "50k", "--workers", "1", "--episodes", "2", "--num-envs", "4", "--unroll-length", "20"]
+    command += ["--seeds", "3", "--budget", "50k", "--workers", "1", "--episodes", "2"]
+    command += ["--num-envs", "4", "--unroll-length", "20"]
     with log.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=hosts.environment, stdout=file, stderr=file)
     try:
