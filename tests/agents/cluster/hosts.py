@@ -1,4 +1,4 @@
-"""A Ray cluster of hosts that are processes of this machine, each of which can be killed; Ray isn't imported here."""
+"""A Ray cluster of hosts on this machine, each of which can be killed, or its cable cut; Ray isn't imported here."""
 
 import contextlib
 import os
@@ -11,9 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from tests.agents.cluster.network import make_network
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 60.0
@@ -46,6 +49,14 @@ def kill_all(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=10)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a host is: what stands before its commands, and its address."""
+
+    prefix: list[str]
+    address: str
+
+
 class Host:
     """What `ray start --block` starts, which ends with it.
 
@@ -55,12 +66,18 @@ class Host:
 
     came = 0.0
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
-        self.log = log
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1", *arguments]
+    def __init__(self, place: Place, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        self.place, self.log = place, log
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={place.address}"]
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                command, env=environment, stdout=file, stderr=file, stdin=subprocess.DEVNULL, cwd=ROOT, start_new_session=True
+                [*place.prefix, *ray, *arguments],
+                env=environment,
+                stdout=file,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+                start_new_session=True,
             )
 
     @property
@@ -85,12 +102,19 @@ class Host:
 
 
 class Hosts:
-    """A head without processors, and nodes of one processor each."""
+    """A head without processors, and nodes of one processor each; with a cable each where this user can make network namespaces.
+
+    Attributes:
+        network: None where the hosts are processes of this machine alone.
+    """
 
     def __init__(self) -> None:
         # Short: names of sockets are made of it.
         self.folder = Path(tempfile.mkdtemp(prefix="hosts-"))
-        self.address = f"127.0.0.1:{free_port()}"
+        self.network = make_network()
+        place = self._place()
+        self.address = f"{place.address}:{free_port()}"
+        self.prefix = place.prefix
         self.environment = {
             **os.environ,
             "RAY_AUTH_MODE": "token",
@@ -104,7 +128,7 @@ class Hosts:
         self.nodes: list[Host] = []
         port = self.address.rpartition(":")[2]
         where = ["--head", f"--port={port}", "--include-dashboard=false", "--no-monitor", f"--temp-dir={self.folder}"]
-        self.head = self._start([*where, "--num-cpus=0"], "head")
+        self.head = self._start(place, [*where, "--num-cpus=0"], "head")
 
     @property
     def alive(self) -> list[Host]:
@@ -113,14 +137,17 @@ class Hosts:
 
     def add(self) -> Host:
         """Starts a node of one processor."""
-        self.nodes.append(self._start([f"--address={self.address}", "--num-cpus=1"], f"node{len(self.nodes)}"))
+        self.nodes.append(self._start(self._place(), [f"--address={self.address}", "--num-cpus=1"], f"node{len(self.nodes)}"))
         return self.nodes[-1]
 
-    def _start(self, arguments: list[str], name: str) -> Host:
+    def _place(self) -> Place:
+        return Place(*self.network.plug_in()) if self.network else Place([], "127.0.0.1")
+
+    def _start(self, place: Place, arguments: list[str], name: str) -> Host:
         """Where the machine is so busy that Ray gives up after 30 s, once more."""
         arguments = [*arguments, f"--object-store-memory={100 << 20}", "--include-log-monitor=false"]
         for attempt in range(3):
-            host = Host(arguments, self.environment, self.folder / f"{name}-{attempt}.log")
+            host = Host(place, arguments, self.environment, self.folder / f"{name}-{attempt}.log")
             seconds = START_SECONDS * slowness()
             wait_for(lambda host=host: host.up or host.process.poll() is not None, seconds, f"{host.log} says why")
             if host.up:
@@ -136,4 +163,6 @@ class Hosts:
         for host in [*self.nodes, self.head]:
             kill_all(host.processes())
             host.process.wait(10)
+        if self.network:
+            self.network.close()
         shutil.rmtree(self.folder, ignore_errors=True)
