@@ -1,5 +1,6 @@
 """What the child process of a training does on the cluster."""
 
+import os
 import traceback
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -7,7 +8,7 @@ from typing import Protocol
 
 from agents.cluster.coordinator import Coordinator, Nodes
 from agents.cluster.link import apart, connecting
-from agents.cluster.messages import Changes, Failed
+from agents.cluster.messages import Changes, Failed, Finished
 from agents.cluster.seats import Seats
 from agents.cluster.settings import ClusterSettings
 from agents.learning.parameter_store import ParameterStore
@@ -57,6 +58,12 @@ def coordinate(
             coordinator.step(STEP_SECONDS)
     except WorkerError as error:
         pipe.send(Failed(str(error)))
+    except OSError as error:
+        # Ray's: its own process of this machine is gone. Nothing that is left of it can be asked or ended.
+        why = " ".join(str(error).split())
+        pipe.send(Failed(f"the Ray cluster at {settings.address} was lost ({why}; what Ray says is in {settings.log})"))
+        pipe.send(Finished())
+        os._exit(1)
     except Exception as error:
         first = f"talking to the cluster failed with {type(error).__name__}: {' '.join(str(error).split())}"
         pipe.send(Failed("\n".join([first, traceback.format_exc()])))
