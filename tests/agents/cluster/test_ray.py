@@ -66,7 +66,7 @@ class Driver:
         return min((event["at"] - begin for event in self.since(begin, "note") if words in event["note"]), default=float("inf"))
 
     def longest_pause(self, worker: int, begin: float) -> float:
-        times = [begin, *self.reports_of(worker, begin)]
+        times = [begin, *self.reports_of(worker, begin), self.events[-1]["at"]]
         return max(later - earlier for earlier, later in pairwise(times))
 
     def close(self) -> None:
