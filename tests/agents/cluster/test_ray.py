@@ -242,10 +242,12 @@ def test_a_cut_cable(hosts: Hosts, running: Running, told: Told) -> None:
     node = hosts.alive[-1]
     begin = time.monotonic()
     hosts.network.cut(node.place.address)
-    driver.wait(lambda: driver.noticed(begin, "is lost") < 60, 40)
-    told["noticed"] = driver.noticed(begin, "is lost"), 15
-    told["pause of the other"] = min(driver.longest_pause(worker, begin) for worker in (0, 1)), 3 * EXCHANGE_SECONDS
-    node.kill()
+    try:
+        driver.wait(lambda: driver.noticed(begin, "is lost") < 60, 40)
+        told["noticed"] = driver.noticed(begin, "is lost"), 15
+        told["pause of the other"] = min(driver.longest_pause(worker, begin) for worker in (0, 1)), 3 * EXCHANGE_SECONDS
+    finally:
+        node.kill()
 
 
 def test_a_killed_driver(hosts: Hosts, running: Running, told: Told) -> None:
