@@ -138,7 +138,7 @@ class Ledger:
 def weight_of(in_flight: int, whole: int) -> float:
     """Weight of a change: 1 up to `whole` updates in flight, then as their inverse root.
 
-    Whole changes that don't know of each other add up to steps that are too long: from about 64 updates on learning suffers, from
-    512 on it diverges, where the inverse root still learns.
+    Whole changes that don't know of each other add up to steps that are too long. Rates that fall with the staleness of a gradient:
+    arXiv 1511.05950; there as its inverse.
     """
     return 1.0 if in_flight <= whole else math.sqrt(whole / in_flight)

@@ -73,6 +73,8 @@ class Driver:
         self.process.kill()
         self.process.wait(10)
         self._thread.join(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 class Running:
@@ -86,7 +88,10 @@ class Running:
         """A driver whose two workers have just reported, each from a node of its own."""
         while len(self.hosts.alive) < 2:
             self.hosts.add()
-        if self.driver is None or self.driver.process.poll() is not None:
+        if self.driver is not None and self.driver.process.poll() is not None:
+            self.driver.close()
+            self.driver = None
+        if self.driver is None:
             self.driver = Driver(self.hosts, 2, self.folder / "ray.log")
         driver, begin = self.driver, time.monotonic()
         driver.wait(lambda: all(len(driver.reports_of(worker, begin)) > 2 for worker in (0, 1)), 60)
