@@ -138,7 +138,7 @@ class Ledger:
 def weight_of(in_flight: int, whole: int) -> float:
     """Weight of a change: 1 up to `whole` updates in flight, then as their inverse root.
 
-    Whole changes that don't know of each other add up to steps that are too long. Rates that fall with the staleness of a gradient:
-    arXiv 1511.05950; there as its inverse.
+    Whole changes that don't know of each other add up to steps that are too long. Rates that fall with a gradient's staleness,
+    there as its inverse: arXiv 1511.05950.
     """
     return 1.0 if in_flight <= whole else math.sqrt(whole / in_flight)

@@ -29,6 +29,7 @@ class ClusterRuntime:
 
     Attributes:
         processors: of the cluster, that were free when it was reached.
+        process: that talks to the cluster.
 
     Raises:
         InputError: Ray isn't installed, no cluster answers, or none of its processors is free.
@@ -51,6 +52,7 @@ class ClusterRuntime:
         self._figures = Figures(len(store.parameters))
         self._link = Link(settings, target, (list(specs), store, self._changes))
         self.processors = self._link.processors
+        self.process = self._link.process
 
     def poll(self, timeout: float) -> list[Report]:
         """Reports that arrive within `timeout` seconds, after what their nodes have changed was added.

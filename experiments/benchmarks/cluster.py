@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from agents.cluster.exchange import NodeExchange
 from agents.cluster.link import apart, connecting
@@ -38,7 +39,8 @@ NETWORKS = {"1 GbE": 125e6, "10 GbE": 1250e6}
 def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
     """What a driver keeps up with.
 
-    `rounds`: exchanges per second between a driver and nodes that answer at once, all on this machine, through Ray; `exchange`:
+    `rounds`: exchanges per second between a driver and nodes that answer at once, all on this machine, through Ray, and
+    the same for each second of a processor that the driver uses, which other work on the machine changes less; `exchange`:
     exchanges per second of a node's own part; `nodes`: the most nodes whose one-second rounds the driver keeps up with; `speed`:
     agent steps of 4,096 workers in nodes of 64 beside the same workers without exchanges, simulated with these costs.
     """
@@ -46,8 +48,9 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
     settings = {"agent": AGENT, "parameters": len(store.parameters), "exchange_seconds": EXCHANGE_SECONDS}
     exchange, median = rate(lambda: _exchange(store), options.seconds, 3)
     yield Measurement("cluster/exchange", exchange, "exchanges/s", settings | {"median": median})
-    rounds = measure_rounds(specs, store, max(options.seconds, 1.0))
+    rounds, of_processor = measure_rounds(specs, store, max(options.seconds, 1.0))
     yield Measurement("cluster/rounds", rounds, "rounds/s", settings | {"nodes": ECHOES})
+    yield Measurement("cluster/rounds_of_a_processor", of_processor, "rounds/CPU s", settings | {"nodes": ECHOES})
     size = 4 * len(store.parameters)
     yield Measurement("cluster/nodes", float(int(rounds * EXCHANGE_SECONDS)), "nodes", settings)
     for network, bandwidth in NETWORKS.items():
@@ -74,8 +77,10 @@ def _exchange(store: ParameterStore) -> int:
     return 1
 
 
-def measure_rounds(specs: list[WorkerSpec], store: ParameterStore, seconds: float) -> float:
-    """Rounds per second of a driver, through Ray, with an actor for each of `specs` that answers at once.
+def measure_rounds(specs: list[WorkerSpec], store: ParameterStore, seconds: float) -> tuple[float, float]:
+    """Rounds of a driver, through Ray, with an actor for each of `specs` that answers at once: (a second, a processor's second).
+
+    A processor's time is that of the trainer and of its process that talks to the cluster, without Ray's own processes.
 
     Raises:
         InputError: Ray isn't installed.
@@ -85,10 +90,17 @@ def measure_rounds(specs: list[WorkerSpec], store: ParameterStore, seconds: floa
         runtime = ClusterRuntime(specs, store, settings, target=echo)
         try:
             _count(runtime, len(specs))
-            begin = time.perf_counter()
-            return _count(runtime, seconds=seconds) / (time.perf_counter() - begin)
+            processes = [psutil.Process(), psutil.Process(runtime.process.pid)]
+            begin, used = time.perf_counter(), _used(processes)
+            rounds = _count(runtime, seconds=seconds)
+            return rounds / (time.perf_counter() - begin), rounds / (_used(processes) - used)
         finally:
             runtime.stop()
+
+
+def _used(processes: list[psutil.Process]) -> float:
+    """Seconds that processes have computed."""
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
 
 
 def _count(runtime: ClusterRuntime, workers: int = 0, seconds: float = 60.0) -> int:
