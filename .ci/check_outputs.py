@@ -35,6 +35,11 @@ def main() -> None:
     assert oracle_return > 60 > 20 > random_return, (random_return, oracle_return)
     assert list(folder.glob("events.out.tfevents.*")), "no curves"
     assert list((folder / "analysis").rglob("events.out.tfevents.*")), "no analysis"
+    assert {place.name for place in (folder / "evaluation").iterdir()} == {"agent", "random", "oracle"}, (
+        "no scalars of the evaluation"
+    )
+    figures = json.loads((folder / "report.json").read_text())["figures"]
+    assert any(figure["name"] == "position accuracy" and figure["low"] <= figure["value"] for figure in figures), figures
     assert "<html" in (folder / "report.html").read_text()[:500].lower()
     print(f"{folder} holds all that a run leaves: {summary['frames']} frames, oracle {oracle_return:.0f}")
 

@@ -48,8 +48,6 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "nav-d1d2": AgentConfig("nav", ("depth-encoder", "depth-core", DECODER)),
         "nav-d1d2g": AgentConfig("nav", ("depth-encoder", "depth-core", "goal-cell", DECODER)),
         "nav-d1d2gd": AgentConfig("nav", ("depth-encoder", "depth-core", "goal-direction", DECODER)),
-        "nav-d1d2p": AgentConfig("nav", ("depth-encoder", "depth-core", "goal-path", DECODER)),
-        "nav-d1d2cg": AgentConfig("nav", ("depth-encoder", "depth-core", "own-cell", "goal-cell", DECODER)),
         "nav-d1d2cgp": AgentConfig("nav", ("depth-encoder", "depth-core", "own-cell", "goal-cell", "goal-path", DECODER)),
         "nav-m": AgentConfig("reward-memory", ("depth-encoder", "depth-core", "own-cell", "goal-cell", "goal-path", DECODER)),
         "nav-mh": AgentConfig(

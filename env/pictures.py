@@ -30,12 +30,20 @@ class Painter:
         """[N, size, size, 3] uint8; None without a render mode."""
         if self._mode is None:
             return None
-        seen = self._batch.observation[self._picture]
-        size = self._size or seen.shape[1]
-        if size == seen.shape[1]:
-            return np.array(np.broadcast_to(seen, (*seen.shape[:3], 3)))
-        drawn = min(max(size + size % 2, SMALLEST), LARGEST)
-        return resized(self._batch.pictures(drawn), size)
+        return pictures_of(self._batch, self._size, self._picture)
+
+
+def pictures_of(batch: BatchEnv, size: int | None, picture: str = "rgb") -> npt.NDArray[np.uint8]:
+    """[N, size, size, 3] uint8: what the rows see now, drawn at that size, or at the observation's where it is None.
+
+    Raises:
+        InputError: these worlds can't draw at another size than the observation's.
+    """
+    seen = batch.observation[picture]
+    if size is None or size == seen.shape[1]:
+        return np.array(np.broadcast_to(seen, (*seen.shape[:3], 3)))
+    drawn = min(max(size + size % 2, SMALLEST), LARGEST)
+    return resized(batch.pictures(drawn), size)
 
 
 def resized(pictures: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -90,5 +90,7 @@ class KnossosVecEnv(VecEnv):
         return [False] * len(list(self._get_indices(indices)))
 
     def _rows_of(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
-        kept = [(name, values) for name, values in infos.items() if not name.startswith(("_", "final_"))]
-        return [{name: values[row] for name, values in kept} for row in range(self.num_envs)]
+        kept = {name: values for name, values in infos.items() if not name.startswith(("_", "final_"))}
+        # Column by column: to index an array once a row and name takes longer than a step of the worlds.
+        columns = [values.tolist() if values.ndim == 1 else list(values) for values in kept.values()]
+        return [dict(zip(kept, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -10,6 +10,7 @@ same episodes, which gives every task its scale.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,8 @@ import tyro
 from env.registry import generated_counterpart
 from env.task import Task
 from experiments.cluster.episodes import episodes_on
-from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_file, write_json
+from experiments.options import ProgressLine, TaskOptions, check_folder, check_writable, command, write_file, write_json
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class EvaluateOptions:
             the worth of its memory.
         device: where the worlds are stepped and the agent acts: cpu or cuda.
         json: where to write the figures.
+        logdir: where to write the figures of one agent as TensorBoard's scalars, e.g. its run's folder.
         threads: blocks of episodes at the same time; one per processor core by default.
         cluster: the Ray cluster whose processors play blocks of episodes: local, HOST:PORT of its head, or auto.
     """
@@ -63,6 +66,7 @@ class EvaluateOptions:
     erase: str | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     json: Path | None = None
+    logdir: Path | None = None
     threads: int | None = None
     cluster: str | None = None
 
@@ -143,17 +147,20 @@ def run_comparison(options: EvaluateOptions) -> None:
     groups = agents_to_compare(options.compare)
     tasks = tasks_to_evaluate(next(iter(groups.values()))[0], options.world)
     compared = _compare(options, groups, tasks)
-    print(compared.tables())
+    # Files first: nothing that a terminal does can lose them.
+    if options.json is not None:
+        write_json(options.json, compared.as_json())
+    if options.figure is not None:
+        write_file(options.figure, png(comparison_plot(compared)))
+    say(compared.tables())
     for name, checkpoints in groups.items():
         strangers = {checkpoint.task.name for checkpoint in checkpoints if checkpoint.task.mazes != tasks[0].mazes}
         if strangers and tasks[0].split != "heldout":
-            print(f"\nnote: {name} was trained on other mazes ({', '.join(sorted(strangers))}): all mazes here are new to it")
+            say(f"\nnote: {name} was trained on other mazes ({', '.join(sorted(strangers))}): all mazes here are new to it")
     if options.json is not None:
-        write_json(options.json, compared.as_json())
-        print(f"\nfigures: {options.json}")
+        say(f"\nfigures: {options.json}")
     if options.figure is not None:
-        write_file(options.figure, png(comparison_plot(compared)))
-        print(f"picture: {options.figure}")
+        say(f"picture: {options.figure}")
 
 
 def _compare(options: EvaluateOptions, groups: dict[str, list[Checkpoint]], tasks: list[Task]) -> Comparison:
@@ -181,7 +188,10 @@ def run(options: EvaluateOptions) -> None:
 
     if options.figure is not None and not options.compare:
         raise InputError(f"--figure {options.figure} draws a comparison: give --compare AGENT AGENT, or leave the option out")
+    if options.logdir is not None and options.compare:
+        raise InputError(f"--logdir {options.logdir} is for one agent: --compare has --json and --figure")
     check_writable(options.json)
+    check_folder(options.logdir)
     if options.compare:
         run_comparison(options)
         return
@@ -192,10 +202,18 @@ def run(options: EvaluateOptions) -> None:
     tasks = tasks_to_evaluate(checkpoint, options.world)
     with episodes_on(options.cluster, options.device, options.threads) as jobs, ProgressLine() as progress:
         found = evaluate(checkpoint, options.playback(tasks[0], progress, jobs), tasks, erase=erase)
-    print(found.table())
+    # Files first: nothing that a terminal does can lose them.
     if options.json is not None:
         write_json(options.json, found.as_json())
-        print(f"\nfigures: {options.json}")
+    if options.logdir is not None:
+        from experiments.evaluation_board import write_evaluation
+
+        write_evaluation(options.logdir, found, checkpoint.frames)
+    say(found.table())
+    if options.json is not None:
+        say(f"\nfigures: {options.json}")
+    if options.logdir is not None:
+        say(f"curves: tensorboard --logdir {shlex.quote(str(options.logdir))}")
 
 
 main = command(EvaluateOptions, run)

@@ -183,3 +183,15 @@ def check_writable(path: Path | None) -> None:
             pass
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def check_folder(path: Path | None) -> None:
+    """As `check_writable`, for a folder that is to be written into."""
+    if path is None:
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

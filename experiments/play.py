@@ -34,6 +34,7 @@ from env.navigation import (
 )
 from env.task import Task
 from experiments.options import TaskOptions, check_writable, command
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class PlayOptions:
         seed: of the mazes, spawns and the agent's chances.
         video: an .mp4, .webm or .gif file to film into instead of opening a window. Without a screen the film is play.webm.
             A .webm is written about four times as fast as an .mp4.
-        view: height and width of the agent's view in pixels, and the size of the whole picture with it; 504 in a window, 336 in
-            a film and 252 in a GIF where it isn't given.
+        view: height and width of the first-person view in pixels, at which it is drawn (agents see 84 or 42), and the size of
+            the whole picture with it; 504 in a window, 336 in a film and 252 in a GIF where it isn't given.
     """
 
     checkpoint: Path | None = None
@@ -203,7 +204,7 @@ class Session:
     def report(self) -> None:
         """Prints how the episode went."""
         progress = self.progress
-        print(f"episode {progress.episode}: score {progress.reward:g}, {progress.goals} goals")
+        say(f"episode {progress.episode}: score {progress.reward:g}, {progress.goals} goals")
 
     def _arrive(self) -> None:
         x, y = self.env.privileged["position"][0].tolist()
@@ -304,7 +305,7 @@ def run(options: PlayOptions) -> None:
         finally:
             show.close()
     if video:
-        print(f"film: {video}")
+        say(f"film: {video}")
 
 
 main = command(PlayOptions, run)

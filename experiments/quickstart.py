@@ -48,6 +48,7 @@ def main() -> int:
     from experiments.analysis.playback import Playback
     from experiments.decode import ANALYSIS, decode, summary_of
     from experiments.evaluate import tasks_to_evaluate
+    from experiments.evaluation_board import write_evaluation
     from experiments.train import train_or_explain
 
     run = train_or_explain(options.training)
@@ -63,6 +64,7 @@ def main() -> int:
             playback = Playback(checkpoint.task, options.episodes, 0, checkpoint.backend, progress=progress)
             found = evaluate(checkpoint, playback, tasks_to_evaluate(checkpoint))
             write_json(run.folder / "evaluation.json", found.as_json())
+            write_evaluation(run.folder, found, checkpoint.frames)
             items = decode(checkpoint, replace(playback, seed=1), run.folder / ANALYSIS, report)
         say(f"\n{found.table()}\n\n{summary_of(items)}\n")
     if interrupted:

@@ -14,7 +14,15 @@ from maze_gen.errors import InputError, Note
 LOCK = ".lock"
 """File in a run's folder that holds the process id of its writer. The kernel frees the lock when that process ends, however it
 ends; a file that was left behind is taken over."""
-WRITTEN = ("checkpoint.safetensors", "config.json", "summary.json", "progress.jsonl", "report.html", "evaluation.json")
+WRITTEN = (
+    "checkpoint.safetensors",
+    "config.json",
+    "summary.json",
+    "progress.jsonl",
+    "report.html",
+    "report.json",
+    "evaluation.json",
+)
 """Files that are written under a temporary name first."""
 
 

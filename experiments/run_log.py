@@ -5,7 +5,6 @@ import json
 import math
 import sys
 import time
-import warnings
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,13 @@ import psutil
 from agents.learning.learner import Metrics
 from agents.runtime.worker import Report
 from agents.trainer import Callback, Progress, Trainer
+from experiments.board import TrainingBoard
+from experiments.tags import EPISODES
 from maze_gen.config_io import History, from_json
 from maze_gen.console import say
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
-EPISODES = 100
-"""Episodes that a mean return is of."""
 WRITE_SECONDS = 5.0
 """Between two entries in TensorBoard and `progress.jsonl`."""
 
@@ -54,12 +53,7 @@ class RunLog(Callback):
             folder: of the run; entries past `frames` that an earlier session left there are dropped.
             frames: that the training has seen already.
         """
-        with warnings.catch_warnings():
-            # TensorBoard's own imports warn; nothing here can mend that.
-            warnings.simplefilter("ignore")
-            from torch.utils.tensorboard import SummaryWriter
-
-        self.board = SummaryWriter(str(folder), purge_step=frames if frames else None)
+        self.board = TrainingBoard(folder, frames)
         self.progress_file = folder / "progress.jsonl"
         _drop_later(self.progress_file, frames)
         self.returns: deque[float] = deque(maxlen=EPISODES)
@@ -93,6 +87,9 @@ class RunLog(Callback):
     @property
     def mean_return(self) -> float | None:
         return sum(self.returns) / len(self.returns) if self.returns else None
+
+    def start(self, trainer: Trainer) -> None:
+        self.board.describe(trainer.training, time.time(), trainer.progress.frames)
 
     def report(self, trainer: Trainer, report: Report) -> None:
         for episode in report.episodes:
@@ -135,10 +132,7 @@ class RunLog(Callback):
         for loss, sums in self._metrics.sums.items():
             for name, value in trainer.model.auxiliary[loss].metrics(sums).items():
                 entry[f"auxiliary/{loss} {name}"] = value
-        for name, value in entry.items():
-            if math.isfinite(value):
-                self.board.add_scalar(name, value, progress.frames)
-        self.board.flush()
+        self.board.write(entry, progress.frames)
         numbers = {name: value if math.isfinite(value) else None for name, value in entry.items()}
         line = {"frames": progress.frames, "seconds": round(progress.seconds, 2), "episodes": self.episodes, **numbers}
         self.progress_file.parent.mkdir(parents=True, exist_ok=True)

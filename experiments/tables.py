@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from experiments.analysis.intervals import Measured
 from experiments.analysis.statistics import Estimate
 
 MISSING = "–"
@@ -22,8 +23,10 @@ def percent(fraction: float | None, digits: int = 0) -> str:
     return MISSING if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
-def interval(found: Estimate, scale: float = 1, digits: int = 1) -> str:
-    """`value [low, high]`, each multiplied by `scale`."""
+def interval(found: Measured, scale: float = 1, digits: int = 1) -> str:
+    """`value [low, high]`, each multiplied by `scale`; the value alone where there is no interval."""
+    if not isinstance(found, Estimate):
+        return f"{scale * found:.{digits}f}"
     return f"{scale * found.value:.{digits}f} [{scale * found.low:.{digits}f}, {scale * found.high:.{digits}f}]"
 
 

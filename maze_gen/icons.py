@@ -17,6 +17,8 @@ COLOURED_WALLS: tuple[RGB, ...] = ((46, 114, 190), (232, 168, 40), (60, 156, 88)
 
 FLOOR: RGB = (246, 243, 236)
 SOLID: RGB = (74, 72, 78)
+HATCH: RGB = (176, 172, 168)
+"""Lines on the floor of cells about which nothing is known."""
 PICTURE: RGB = (232, 60, 140)
 APPLE: RGB = (112, 176, 50)
 STRAWBERRY: RGB = (236, 90, 120)

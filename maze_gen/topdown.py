@@ -12,7 +12,7 @@ from maze_gen.colormaps import colormap as colour_table
 from maze_gen.colormaps import colours as colours_of
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
-from maze_gen.icons import AGENT, FLOOR, SOLID, WALL_WIDTH, WHITE, draw_walls, icon
+from maze_gen.icons import AGENT, FLOOR, HATCH, SOLID, WALL_WIDTH, WHITE, draw_walls, icon
 from maze_gen.maze import CELL_UNITS, Cell, Maze
 from maze_gen.raster import RGB, Layer, Pixels, disc, ellipse, encode_png, fill, resize, stroke, text, text_width
 
@@ -62,6 +62,7 @@ class TopDown:
         high: float | None = None,
         opacity: float = 0.85,
         colour_bar: bool = False,
+        hatched: bool = False,
     ) -> "TopDown":
         """Colours the floor of every open cell by a number, under walls and things; what was drawn there before is covered.
 
@@ -71,6 +72,7 @@ class TopDown:
             low, high: the numbers at the colormap's ends; the least and greatest finite value without them.
             opacity: 0 to 1.
             colour_bar: draws the scale beside the maze.
+            hatched: hatches open cells without a number, so that they can't be taken for cells of a low or a high one.
 
         Raises:
             InputError: another shape, or no such colormap.
@@ -82,13 +84,17 @@ class TopDown:
         shown = self.maze.open & np.isfinite(field)
         low, high = _ends(field[shown], low, high)
         colours = colours_of(field, colormap, low, high)
+        unknown = self.maze.open & ~np.isfinite(field)
+        hatched = hatched and bool(unknown.any())
+        if hatched:
+            self._hatch(unknown)
         if not shown.any():
+            if hatched:
+                self._plan.over.lay_over(self._pixels)
             return self
         mixed = np.round(np.array(FLOOR) + (colours - np.array(FLOOR, dtype=np.float64)) * opacity).astype(np.uint8)
         rows, cols = (size * self._unit for size in field.shape)
-        inside = self._pixels[self._margin : self._margin + rows, self._margin : self._margin + cols]
-        chosen = np.repeat(np.repeat(shown, self._unit, axis=0), self._unit, axis=1)
-        np.copyto(inside, resize(mixed, cols, rows, enlarge=True), where=chosen[..., None])
+        np.copyto(self._inside, resize(mixed, cols, rows, enlarge=True), where=self._pixels_of(shown)[..., None])
         if colour_bar:
             self._bar = (colormap, low, high)
         self._plan.over.lay_over(self._pixels)
@@ -226,6 +232,27 @@ class TopDown:
     def _pixel(self, x: Coordinate, y: Coordinate) -> tuple[Coordinate, Coordinate]:
         pixels = self._unit / CELL_UNITS
         return self._margin + x * pixels, self._margin + (self.maze.rows * CELL_UNITS - y) * pixels
+
+    @property
+    def _inside(self) -> Pixels:
+        """The cells' pixels, without the margin."""
+        rows, cols = self.maze.rows * self._unit, self.maze.cols * self._unit
+        return self._pixels[self._margin : self._margin + rows, self._margin : self._margin + cols]
+
+    def _pixels_of(self, cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """[rows, cols] cells → their pixels, [height, width] bool."""
+        return np.repeat(np.repeat(cells, self._unit, axis=0), self._unit, axis=1)
+
+    def _hatch(self, cells: npt.NDArray[np.bool_]) -> None:
+        """Draws diagonal lines on the floor of cells, over walls and things too."""
+        inside = self._inside
+        y, x = np.arange(inside.shape[0])[:, None], np.arange(inside.shape[1])
+        # Four lines a cell meet those of the next cell; the smallest cells have a line every other pixel.
+        period = max(2, self._unit // 4)
+        lines = (x + y) % period < max(1, period // 3)
+        chosen = self._pixels_of(cells)
+        inside[chosen] = FLOOR
+        inside[chosen & lines] = HATCH
 
     def _icons(self, kind: str, cells: Sequence[Cell]) -> "TopDown":
         _lay_icons(self._pixels, kind, cells, self._unit, self._margin)

@@ -4,6 +4,8 @@
 compiles one that Python calls, which releases the interpreter's lock while it runs and whose machine code is cached on disk.
 `cuda` and `CudaKernel` are their counterparts.
 
+Compilers are imported where they compile: where machine code is cached nothing needs them.
+
 What holds for all device functions: float32 throughout, so that the GPU executes no float64 instruction (constants are
 `numpy.float32` values of the module, never literals; an integer is converted before it meets a float), array arguments are
 C-contiguous, and nothing is allocated.
@@ -14,12 +16,8 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numba
-
-from env.engine.code_cache import KernelCache
-
 # Atomic reference counts of arrays took six sevenths of a step. Nothing compiled here allocates an array or keeps a reference.
-_OPTIONS = {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+OPTIONS = {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 
 Jit = Callable[[Callable[..., Any]], Any]
 """A decorator that compiles a device function: `cpu`, `inner` or `cuda`."""
@@ -27,7 +25,9 @@ Jit = Callable[[Callable[..., Any]], Any]
 
 def cpu(function: Callable[..., Any]) -> Any:
     """Compiles a device function for the CPU; its callers inline it."""
-    return numba.njit(forceinline=True, **_OPTIONS)(function)
+    import numba
+
+    return numba.njit(forceinline=True, **OPTIONS)(function)
 
 
 def inner(function: Callable[..., Any]) -> Any:
@@ -36,13 +36,19 @@ def inner(function: Callable[..., Any]) -> Any:
     It has no wrapper that converts arguments from Python; for functions of many arrays, wrappers took a third of the compile
     time.
     """
-    options: dict[str, Any] = {**_OPTIONS, "forceinline": True, "no_cpython_wrapper": True}
+    import numba
+
+    options: dict[str, Any] = {**OPTIONS, "forceinline": True, "no_cpython_wrapper": True}
     return numba.njit(**options)(function)
 
 
 def cpu_kernel(function: Callable[..., Any]) -> Any:
     """Compiles a function that Python calls, for the CPU, without the interpreter's lock, and caches the code on disk."""
-    kernel: Any = numba.njit(nogil=True, **_OPTIONS)(function)
+    import numba
+
+    from env.engine.kernel_cache import KernelCache
+
+    kernel: Any = numba.njit(nogil=True, **OPTIONS)(function)
     kernel._cache = KernelCache(function)
     return kernel
 
@@ -60,6 +66,7 @@ class CudaKernel:
     BLOCK = 128
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        import numba
         from numba import cuda as numba_cuda
 
         # Numba's default, optimisation during linking, would fuse products and sums after all (`separate_roundings`). The option

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from env.batch import Episodes, as_array, checked_actions, checked_rows
-from env.engine.cpu_kernels import DRAW, START, STEP, check_actions, kernels, maze_checker
+from env.engine.cpu_kernels import DRAW, START, STEP, ActionCheck, MazeCheck, action_checker, advance_kernel, maze_checker
 from env.engine.maze_pool import Pool
+from env.engine.native import Native
 from env.engine.packed_arguments import pack_arguments
 from env.engine.render.buffers import Buffers, allocate_buffers
 from env.engine.state import World, allocate_picture
@@ -45,7 +46,10 @@ class CpuRunner:
         size = max(world.picture.rgb.shape[1], world.picture.depth.shape[1], 1)
         # Packed arguments hold addresses: these keep the arrays alive.
         self._buffers = [allocate_buffers(size) for _ in range(self._threads)]
-        self._workers = ThreadPool(self._threads, _work(kernels(world).advance, world, self._buffers))
+        self._workers = ThreadPool(self._threads, _work(advance_kernel(world), world, self._buffers))
+        self._check_actions = action_checker()
+        self._packed_check = pack_arguments(ActionCheck(world.inputs.actions, world.state.ready))
+        self._check_address = self._packed_check.ctypes.data
 
     @staticmethod
     def read(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -83,7 +87,7 @@ class CpuRunner:
         if chosen.shape != ready.shape or chosen.dtype.kind not in "iu":
             checked_actions(chosen, ready, NUM_ACTIONS)
         np.copyto(self._world.inputs.actions, chosen, casting="same_kind")
-        if check_actions(self._world.inputs.actions, ready, NUM_ACTIONS, hold_ended) >= 0:
+        if self._check_actions(self._check_address, NUM_ACTIONS, hold_ended) >= 0:
             checked_actions(np.where(hold_ended & (ready == 0), 0, chosen), ready | hold_ended, NUM_ACTIONS)
         self._workers.run(STEP)
 
@@ -100,7 +104,7 @@ class CpuRunner:
         world = self._world._replace(picture=picture)
         # The pool knows the arrays' addresses only: this keeps them alive.
         buffers = [allocate_buffers(size)]
-        pool = ThreadPool(1, _work(kernels(world).advance, world, buffers))
+        pool = ThreadPool(1, _work(advance_kernel(world), world, buffers))
         pool.run(DRAW)
         pool.close()
         return picture.rgb
@@ -117,10 +121,17 @@ class CpuRunner:
         self._workers.close()
 
 
-def _work(advance: Any, world: World, buffers: list[Buffers]) -> Work:
+def _work(advance: Native, world: World, buffers: list[Buffers]) -> Work:
     """The kernel as a thread pool calls it; threads hold references to it, so that it must not refer to the runner."""
-    packed_world, packed_buffers = pack_arguments(world), [pack_arguments(own) for own in buffers]
-    return lambda sync, thread, generation: advance(packed_world, packed_buffers[thread], sync, thread, generation)
+    packed = [pack_arguments(world), *(pack_arguments(own) for own in buffers)]
+    address, *own = (array.ctypes.data for array in packed)
+
+    def work(sync: int, thread: int, generation: int, operation: int, increment: int) -> int:
+        return advance(address, own[thread], sync, thread, generation, operation, increment)
+
+    # Addresses keep nothing alive.
+    work.__dict__["packed"] = packed
+    return work
 
 
 def check_mazes(task: Task, pool: Pool) -> None:
@@ -137,15 +148,16 @@ def check_mazes(task: Task, pool: Pool) -> None:
         needed[maze, squares[: pool.goal_count[maze]]] = 1
         fruit = pool.fruit_squares[maze]
         needed[maze, fruit[fruit >= 0]] = 1
-    distance = np.zeros((3, rows * cols), dtype=np.uint16)
-    queue = np.zeros((3, rows * cols), dtype=np.uint16)
-    for maze in range(len(task.mazes)):
-        fault, square = maze_checker()(pool, needed, maze, rows, cols, task.spawn_distance, distance, queue)
-        if fault:
-            where = f"task {task.name!r}, maze {maze}"
-            row, col = rows - 1 - square // cols, square % cols
-            if fault == 1:
-                raise InputError(f"{where}: the task needs the cell in row {row}, column {col}, which cannot be reached")
-            raise InputError(
-                f"{where}: no spawn is {task.spawn_distance} cells of path or more from the goal in row {row}, column {col}"
-            )
+    buffers = [np.zeros((3, rows * cols), dtype=np.uint16) for _ in range(2)]
+    check = MazeCheck(pool, needed, *buffers, np.full(1, -1, np.int64))
+    packed = pack_arguments(check)
+    fault = maze_checker(check)(packed.ctypes.data, rows, cols, task.spawn_distance, 0, len(task.mazes))
+    if fault:
+        square = int(check.found[0])
+        where = f"task {task.name!r}, maze {(fault - 1) // 2}"
+        row, col = rows - 1 - square // cols, square % cols
+        if fault % 2:
+            raise InputError(f"{where}: the task needs the cell in row {row}, column {col}, which cannot be reached")
+        raise InputError(
+            f"{where}: no spawn is {task.spawn_distance} cells of path or more from the goal in row {row}, column {col}"
+        )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from env.engine.cpu_kernels import kernels
+from env.engine.cpu_kernels import frame_kernels
 from env.engine.engine import Engine
 from env.engine.motion import turn_of_pixels
 from env.engine.packed_arguments import pack_arguments
@@ -91,7 +91,7 @@ class FrameEngine(Engine):
         """[N, size, size] float32, planar depth in units of every pixel of the agents' present views, without items."""
         depth = np.zeros((self.num_envs, size, size), dtype=np.float32)
         buffers = allocate_buffers(size)
-        kernels(self._world).measure_depth(pack_arguments(self._world), pack_arguments(buffers), depth)
+        frame_kernels(self._world).measure_depth(pack_arguments(self._world), pack_arguments(buffers), depth)
         return depth
 
     def play_frame(
@@ -128,7 +128,7 @@ class FrameEngine(Engine):
             heading=_checked("heading", np.broadcast_to(np.asarray(heading), n), 65535, np.int32),
             own_duration=np.zeros(n, dtype=np.int32),
         )
-        kernels(self._world).play_frames(pack_arguments(self._world), inputs)
+        frame_kernels(self._world).play_frames(pack_arguments(self._world), inputs)
         if draw:
             self._runner.draw()
         return inputs.own_duration
@@ -148,7 +148,7 @@ class FrameEngine(Engine):
         state.position[:] = position
         state.motion[:] = velocity
         turns = np.array(np.broadcast_to(np.asarray(heading, dtype=np.int32) & 65535, self.num_envs))
-        kernels(self._world).place(pack_arguments(self._world), turns)
+        frame_kernels(self._world).place(pack_arguments(self._world), turns)
         self._runner.draw()
 
 

@@ -5,15 +5,12 @@ threads wait for the interpreter's lock all the while. So a kernel takes one arr
 others, and unpacks it in compiled code.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
-from numba import carray  # type: ignore[attr-defined]
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 
 def pack_arguments(bundle: Any) -> npt.NDArray[np.int64]:
@@ -33,13 +30,29 @@ def pack_arguments(bundle: Any) -> npt.NDArray[np.int64]:
 
 def unpacker_of(bundle: Any) -> Callable[[Any], Any]:
     """A compiled function that turns packed arguments back into a bundle of this form: the same types and dimensions."""
-    names: dict[str, Any] = {"carray": carray, "pointer": _pointer}
+    import numba
+    from numba import carray  # type: ignore[attr-defined]
+
+    names: dict[str, Any] = {"carray": carray, "pointer": pointer_maker()}
     source, _ = _expression(bundle, 0, names)
     exec(f"def unpack(packed):\n    return {source}\n", names)
+    return numba.njit(**_options())(names["unpack"])
+
+
+@functools.cache
+def words_maker() -> Any:
+    """For compiled code: makes an address, int64, the array of int64 that lies there, of a length that nobody knows."""
+    import numba
+    from numba import carray  # type: ignore[attr-defined]
+
+    pointer, word = pointer_maker(), np.int64
+    return numba.njit(**_options())(lambda address: carray(pointer(address), (1,), word))
+
+
+def _options() -> dict[str, Any]:
     # Arrays that compiled code creates need Numba's reference counts, once in a call; see `env.engine.compile`.
-    options: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": True}
-    options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-    return numba.njit(**options)(names["unpack"])
+    counted: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": True}
+    return counted | {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
 
 
 def form_of(bundle: Any) -> tuple[tuple[str, int], ...]:
@@ -72,11 +85,17 @@ def _expression(value: Any, position: int, names: dict[str, Any]) -> tuple[str, 
     return f"packed[{position}]", position + 1
 
 
-@intrinsic
-def _pointer(typing_context, address):
-    """An address as a pointer."""
+@functools.cache
+def pointer_maker() -> Any:
+    """For compiled code: makes an address, int64, a pointer."""
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
 
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+    @intrinsic
+    def pointer(typing_context, address):
+        def generate(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
-    return types.voidptr(types.int64), generate
+        return types.voidptr(types.int64), generate
+
+    return pointer

@@ -1,11 +1,10 @@
-"""Threads that wait for work, so that a step starts no thread and allocates nothing, and their synchronisation in compiled code.
+"""Threads that wait for work, so that a step starts no thread and allocates nothing; see `env.engine.synchronisation`.
 
 A sleeping thread takes some 50 µs to wake, and as long again to get the interpreter's lock: a third of a step of 64 worlds. So a
 thread that has finished its share spins for a while, without that lock, before it sleeps.
-
-The threads synchronise by an int64 array; entries that different threads write lie in different cache lines.
 """
 
+import functools
 import os
 import threading
 import time
@@ -15,27 +14,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import types
-from numba.extending import intrinsic
 
-from env.engine.compile import cpu_kernel, inner
+from env.engine.native import Native, native
+from env.engine.packed_arguments import words_maker
+from env.engine.synchronisation import CLAIMED, FINISHED, LINE, SLEEPING, THREADS, build
 
-LINE = 8
-"""Entries of a cache line."""
-GENERATION, OPERATION, EPISODE_INCREMENT, THREADS = 0, 1, 2, 3
-"""Entries of the synchronisation array: operations published so far, the kind of the current one and its argument (see
-`env.engine.cpu_kernels`), and the number of threads."""
-FINISHED, SLEEPING = LINE, 2 * LINE
-"""Workers that have finished the current operation, and workers that sleep or are about to."""
-CLAIMED = 3 * LINE
-"""Claimed rows of the first thread's share; each further thread's entry is one line later."""
-SPIN_LIMIT = 50_000
-"""Polls before a waiting thread gives up, about 50 µs."""
+Work = Callable[[int, int, int, int, int], int]
+"""(address of the synchronisation array, thread, generations seen, operation to publish first or -1, its argument) → generations
+seen. Thread 0 executes its share of the current operation; the others execute their share of every operation and return when
+none has come for a while. It must release the interpreter's lock and must not raise."""
 
-Work = Callable[[npt.NDArray[np.int64], int, int], int]
-"""(synchronisation array, thread, generations seen) → generations seen. Thread 0 executes its share of the current operation; the
-others execute their share of every operation and return when none has come for a while. It must release the interpreter's lock
-and must not raise."""
+
+NOTHING = -1
+"""Instead of an operation: nothing is to be published."""
 
 
 class ThreadPool:
@@ -53,6 +44,8 @@ class ThreadPool:
         self._work = work
         self._process = -1
         self._sync = _synchronisation_array(1)
+        self._address = 0
+        self._publish, self._wait_until_finished = _kernels()
         self._locks: list[threading.Lock] = []
         self._stop: Callable[[], Any] | None = None
 
@@ -60,12 +53,16 @@ class ThreadPool:
         """Executes an operation, and returns when all threads have finished it. One thread at a time may call it."""
         if self._process != _process:
             self._start()
-        if publish(self._sync, operation, episode_increment):
+        if self._threads == 1:
+            # One call instead of three: a call takes half a microsecond, and a step without pictures three.
+            self._work(self._address, 0, 0, operation, episode_increment)
+            return
+        if self._publish(self._address, operation, episode_increment):
             _wake(self._locks)
         try:
-            self._work(self._sync, 0, 0)
+            self._work(self._address, 0, 0, NOTHING, 0)
         finally:
-            while not wait_until_finished(self._sync):
+            while not self._wait_until_finished(self._address):
                 time.sleep(0)
 
     def close(self) -> None:
@@ -76,6 +73,7 @@ class ThreadPool:
     def _start(self) -> None:
         self._process = _process
         self._sync = _synchronisation_array(self._threads)
+        self._address = self._sync.ctypes.data
         self._locks = [threading.Lock() for _ in range(self._threads - 1)]
         for lock in self._locks:
             lock.acquire()
@@ -127,7 +125,7 @@ def _execute(work: Work, sync: npt.NDArray[np.int64], thread: int, lock: threadi
         lock.acquire()
         if ending.is_set():
             return
-        generation = work(sync, thread, generation)
+        generation = work(sync.ctypes.data, thread, generation, NOTHING, 0)
 
 
 def _synchronisation_array(threads: int) -> npt.NDArray[np.int64]:
@@ -138,60 +136,16 @@ def _synchronisation_array(threads: int) -> npt.NDArray[np.int64]:
     return sync
 
 
-@intrinsic
-def atomic_add(typing_context: Any, sync: Any, entry: Any, amount: Any) -> Any:
-    """Adds to an entry and returns its previous value, atomically."""
+@functools.cache
+def _kernels() -> tuple[Native, Native]:
+    """(publish, wait until finished), which take the address of the synchronisation array first."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        return builder.atomic_rmw("add", builder.gep(array.data, [arguments[1]]), arguments[2], "seq_cst")
+    def define_publish() -> Any:
+        words, publish = words_maker(), build().publish
+        return lambda sync, operation, episode_increment: publish(words(sync), operation, episode_increment)
 
-    return types.int64(sync, types.int64, types.int64), generate
+    def define_wait() -> Any:
+        words, wait_until_finished = words_maker(), build().wait_until_finished
+        return lambda sync: wait_until_finished(words(sync))
 
-
-@intrinsic
-def atomic_load(typing_context: Any, sync: Any, entry: Any) -> Any:
-    """The present value of an entry, whichever thread wrote it."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        return builder.load_atomic(builder.gep(array.data, [arguments[1]]), "seq_cst", 8)
-
-    return types.int64(sync, types.int64), generate
-
-
-@inner
-def wait_for_operation(sync, generation):
-    """Spins until an operation after the given generation is published; False where the thread must sleep instead."""
-    for _ in range(SPIN_LIMIT):
-        if atomic_load(sync, GENERATION) != generation:  # type: ignore[call-arg]
-            return True
-    atomic_add(sync, SLEEPING, 1)  # type: ignore[call-arg]
-    if atomic_load(sync, GENERATION) == generation:  # type: ignore[call-arg]
-        return False
-    # Published in between: the publisher may have counted this thread as asleep, and releases its lock once more than needed.
-    atomic_add(sync, SLEEPING, -1)  # type: ignore[call-arg]
-    return True
-
-
-@cpu_kernel
-def publish(sync, operation, episode_increment):
-    """Publishes an operation; returns how many threads have to be woken for it."""
-    sync[OPERATION] = operation
-    sync[EPISODE_INCREMENT] = episode_increment
-    for thread in range(sync[THREADS]):
-        sync[CLAIMED + thread * LINE] = 0
-    sync[FINISHED] = 0
-    atomic_add(sync, GENERATION, 1)  # type: ignore[call-arg]
-    return atomic_load(sync, SLEEPING)  # type: ignore[call-arg]
-
-
-@cpu_kernel
-def wait_until_finished(sync):
-    """Spins until all workers have finished the operation; False where that takes too long to go on spinning."""
-    polls = 0
-    while atomic_load(sync, FINISHED) != sync[THREADS] - 1:  # type: ignore[call-arg]
-        polls += 1
-        if polls == SPIN_LIMIT:
-            return False
-    return True
+    return native("publish", 3, define_publish), native("wait_until_finished", 1, define_wait)

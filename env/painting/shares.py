@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from env.engine.compile import cpu_kernel
-from env.engine.thread_pool import CLAIMED, FINISHED, LINE, SLEEPING, THREADS, Work, atomic_add, wait_for_operation
+from env.engine.packed_arguments import words_maker
+from env.engine.synchronisation import CLAIMED, FINISHED, LINE, SLEEPING, THREADS, build
+from env.engine.thread_pool import Work
 
 LAY = 0
 """The operation of a pool that lays strokes."""
@@ -18,18 +20,24 @@ def share_kernel(lay_row: Any) -> Any:
             strokes; the buffer is the thread's own.
     """
 
-    def advance(work, buffer, sync, thread, generation):
+    words, threads_of = words_maker(), build()
+    atomic_add, wait_for_operation, publish = threads_of.atomic_add, threads_of.wait_for_operation, threads_of.publish
+
+    def advance(work, buffer, synchronisation, thread, generation, operation, argument):
         """A thread's part in the operations of a `env.engine.thread_pool.ThreadPool`."""
+        sync = words(synchronisation)
+        if operation >= 0:
+            publish(sync, operation, argument)
         pieces = work[0].pieces
         rows, threads = pieces.shape[0], sync[THREADS]
         if thread > 0:
-            atomic_add(sync, SLEEPING, -1)  # type: ignore[call-arg]
+            atomic_add(sync, SLEEPING, -1)
         while thread == 0 or wait_for_operation(sync, generation):
             for others in range(threads):
                 owner = (thread + others) % threads
                 begin, end = rows * owner // threads, rows * (owner + 1) // threads
                 while True:
-                    row = begin + atomic_add(sync, CLAIMED + owner * LINE, 1)  # type: ignore[call-arg]
+                    row = begin + atomic_add(sync, CLAIMED + owner * LINE, 1)
                     if row >= end:
                         break
                     if pieces[row] > 0:
@@ -37,7 +45,7 @@ def share_kernel(lay_row: Any) -> Any:
             generation += 1
             if thread == 0:
                 break
-            atomic_add(sync, FINISHED, 1)  # type: ignore[call-arg]
+            atomic_add(sync, FINISHED, 1)
         return generation
 
     return cpu_kernel(advance)
@@ -45,4 +53,4 @@ def share_kernel(lay_row: Any) -> Any:
 
 def shares(kernel: Any, work: Any, buffers: Sequence[Any]) -> Work:
     """The kernel as a thread pool calls it, with a buffer for each thread."""
-    return lambda sync, thread, generation: kernel(work, buffers[thread], sync, thread, generation)
+    return lambda sync, thread, *rest: kernel(work, buffers[thread], sync, thread, *rest)

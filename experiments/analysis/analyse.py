@@ -20,6 +20,8 @@ from experiments.analysis.posterior import posterior_items
 from experiments.analysis.recorder import Pictures, record
 from experiments.analysis.threads import one_torch_thread
 from experiments.analysis.trajectories import Trajectories
+from experiments.provenance import Provenance
+from experiments.tables import MISSING
 
 FILMED = (3, 4, 8, 9)
 """Episodes whose every picture is kept; decoders are tested on them, not fitted."""
@@ -27,13 +29,13 @@ THUMBNAILS = 2000
 OVERVIEW = "0 Read me first"
 
 
-def analyse_agent(checkpoint: Checkpoint, playback: Playback) -> list[Item]:
+def analyse_agent(checkpoint: Checkpoint, playback: Playback, made: Provenance) -> list[Item]:
     """Plays the episodes of `playback` with the agent and analyses them."""
     with one_torch_thread():
-        return _analyse(checkpoint, playback)
+        return _analyse(checkpoint, playback, made)
 
 
-def _analyse(checkpoint: Checkpoint, playback: Playback) -> list[Item]:
+def _analyse(checkpoint: Checkpoint, playback: Playback, made: Provenance) -> list[Item]:
     task, progress = playback.task, playback.progress
     pictures = Pictures(
         FILMED if playback.episodes > FILMED[0] else (playback.episodes - 1,),
@@ -41,7 +43,7 @@ def _analyse(checkpoint: Checkpoint, playback: Playback) -> list[Item]:
     )
     trajectories = record_activations(checkpoint, playback.labelled(f"playing {task.name}"), pictures=pictures)
     positions = decode_positions(trajectories, progress, playback.threads)
-    items = [_overview(checkpoint, trajectories), *position_items(trajectories, positions)]
+    items = [_overview(checkpoint, trajectories, made), *position_items(trajectories, positions)]
     items += posterior_items(POSITION_SECTION, trajectories, positions.best)
     progress("analysing loop closure, depth and behaviour")
     items += loop_items(trajectories, detect_loops(trajectories))
@@ -68,13 +70,16 @@ def _figures(items: list[Item]) -> Table:
     return Table(
         OVERVIEW,
         "figures at a glance",
-        "All figures, and their references.",
-        ["page", "figure", "agent", "references"],
-        [[number.section, number.name, number.value_text, number.beside_text()] for number in numbers],
+        "All figures, with 95 % intervals over episodes, and their references.",
+        ["page", "figure", "agent", "interval", "references"],
+        [
+            [number.section, number.name, number.value_text, number.interval_text or MISSING, number.beside_text()]
+            for number in numbers
+        ],
     )
 
 
-def _overview(checkpoint: Checkpoint, trajectories: Trajectories) -> Table:
+def _overview(checkpoint: Checkpoint, trajectories: Trajectories, made: Provenance) -> Table:
     task = trajectories.task
     trained = f"{checkpoint.frames:,} frames of {checkpoint.task.name}, preset {checkpoint.preset}, seed {checkpoint.seed}"
     mazes = "one maze" if len(task.mazes) == 1 else f"{len(task.mazes)} {task.split} mazes"
@@ -85,14 +90,17 @@ def _overview(checkpoint: Checkpoint, trajectories: Trajectories) -> Table:
         "what is analysed here",
         "Position: what the network represents about its cell, heading and goal. Loop closure: whether it recognises places. "
         "Depth: what its depth heads predict. Behaviour: how well it navigates. Network: what single units respond to. Beside "
-        "each figure stand its references: chance, a control, or another policy; in TensorBoard these are runs of their own, and "
-        "the projector shows the network's states.",
+        "each figure stand its references: chance, a control, or another policy. Intervals hold 95 % of bootstrap samples over "
+        "episodes. In TensorBoard references are runs of their own, and the projector shows the network's states.",
         ["", ""],
         [
             ["agent", checkpoint.agent_name],
             ["trained on", trained],
             ["played here", f"{trajectories.episodes} episodes of {task.name}: {mazes} of {size}, {rules}"],
             ["checkpoint", checkpoint.origin],
+            ["made", made.date],
+            ["by", made.version],
+            ["command", made.command],
         ],
         key=True,
     )

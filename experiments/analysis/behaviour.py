@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.analysis.activations import VALUE
+from experiments.analysis.intervals import Measured, mean, ratio
 from experiments.analysis.items import AGENT, CONTROL, QUIET, Item, Number, Picture, Pixels, Table, figure, pixels_of
 from experiments.analysis.maps import heat_map, occupancy_percent, path_map
 from experiments.analysis.memory import MemoryWorth
@@ -48,31 +50,36 @@ def behaviour_items(
             Picture(
                 SECTION,
                 "occupancy of each cell in percent",
-                "Percentage of all steps spent in each cell. Bright dead ends that hold nothing are places where the agent gets "
-                "stuck.",
+                "Percentage of all steps spent in each cell; hatched cells were never visited. Bright dead ends that hold "
+                "nothing are places where the agent gets stuck.",
                 heat_map(trajectories.task.mazes[0], occupancy_percent(trajectories)),
             )
         )
     return items
 
 
-def _mean_latency(part: int) -> Callable[[Trajectories, Trips], float]:
-    def mean(played: Trajectories, _: Trips) -> float:
-        found = latencies(played.goals, played.step_seconds)[part]
-        return float(found.mean()) if len(found) else float("nan")
+def _mean_latency(part: int) -> Callable[[Trajectories, Trips], Measured | None]:
+    """Mean seconds to the first goal (part 0), or to later ones (1); None where there is none."""
 
-    return mean
+    def mean_latency(played: Trajectories, _: Trips) -> Measured | None:
+        # Episode by episode: those with many later goals count with each of them.
+        found = [latencies(goals[None], played.step_seconds)[part] for goals in played.goals]
+        if not any(len(seconds) for seconds in found):
+            return None
+        return ratio([seconds.sum() for seconds in found], [len(seconds) for seconds in found])
+
+    return mean_latency
 
 
 def _numbers(agent: Played, others: Mapping[str, Played]) -> list[Item]:
     """The agent's figures beside those of the others; figures that don't exist are left out."""
     task = agent[0].task
-    figures: list[tuple[str, str, Callable[[Trajectories, Trips], float]]] = [
+    figures: list[tuple[str, str, Callable[[Trajectories, Trips], Measured | None]]] = [
         (
             "episode return",
             f"Mean sum of rewards over {agent[0].episodes} episodes of {task.episode_seconds} seconds. Beside it, in the same "
             "episodes, a policy of random actions and an oracle that walks the shortest paths.",
-            lambda played, _: float(played.returns.mean()),
+            lambda played, _: mean(played.returns),
         ),
         ("seconds to the first goal", "Mean over the episodes in which a goal was reached.", _mean_latency(0)),
         (
@@ -96,10 +103,9 @@ def _numbers(agent: Played, others: Mapping[str, Played]) -> list[Item]:
     items: list[Item] = []
     for name, caption, figure_of in figures:
         value = figure_of(*agent)
-        beside = {who: figure_of(*played) for who, played in others.items()}
-        known = {who: other for who, other in beside.items() if np.isfinite(other)}
-        if np.isfinite(value):
-            items.append(Number(SECTION, name, caption, value, known, key=True))
+        beside = {who: other for who, played in others.items() if (other := figure_of(*played)) is not None}
+        if value is not None:
+            items.append(Number(SECTION, name, caption, value, beside, key=True))
     return items
 
 
@@ -113,8 +119,7 @@ def _memory(trajectories: Trajectories, worth: MemoryWorth | None) -> list[Item]
                 "worth of memory",
                 "Mean return as it is less that in the same episodes with the network's state erased at every respawn, with the "
                 "95 % bootstrap interval over pairs of episodes. An interval that covers 0 shows no memory across trips.",
-                found.value,
-                {"low": found.low, "high": found.high},
+                found,
                 key=True,
             )
         )
@@ -215,8 +220,9 @@ def _trips(trajectories: Trajectories, trips: Trips) -> list[Item]:
 
 def _latency_plot(trajectories: Trajectories) -> Pixels:
     first, later = latencies(trajectories.goals, trajectories.step_seconds)
+    longest = max([1.0, *(values.max() for values in (first, later) if len(values))])
     with figure(6.5, 3.8) as (made, axes):
-        edges = np.linspace(0, trajectories.task.episode_seconds, 31)
+        edges = np.linspace(0, longest, 31)
         for values, colour, name in ((first, QUIET, "first goal"), (later, AGENT, "later goals")):
             if len(values):
                 label = f"{name}: {values.mean():.1f} s (mean of {len(values)})"
@@ -230,15 +236,22 @@ def _latency_plot(trajectories: Trajectories) -> Pixels:
 
 
 def _length_plot(trips: Trips) -> Pixels:
-    with figure(6.5, 3.8) as (made, axes):
+    """On logarithmic axes: a few ways are many times as long as the shortest path, and all of them are shown."""
+    with figure(6.5, 4.4) as (made, axes):
+        shown = trips.reached & (trips.shortest > 0) & (trips.taken > 0)
         for chosen, colour, name in ((trips.first, QUIET, "first trip"), (~trips.first, AGENT, "later trips")):
-            done = chosen & trips.reached
+            done = chosen & shown
             axes.plot(trips.shortest[done], trips.taken[done], ".", color=colour, alpha=0.6, label=name)
-        most = max(1.0, float(trips.shortest.max()))
-        axes.plot([0, most], [0, most], color=CONTROL, linestyle="--", label="shortest path")
+        least = float(trips.shortest[shown].min()) if shown.any() else 1.0
+        most = float(trips.shortest[shown].max()) if shown.any() else 10.0
+        axes.plot([least, most], [least, most], color=CONTROL, linestyle="--", label="shortest path")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("shortest path, cells")
         axes.set_ylabel("path taken, cells")
         axes.set_title("Path length to the goal")
-        axes.set_ylim(0, 4 * most)
         axes.legend(fontsize=10)
         return pixels_of(made)

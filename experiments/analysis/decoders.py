@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from experiments.analysis.intervals import Measured, mean
+
 Kind = Literal["linear", "one hidden layer"]
 
 HIDDEN = 128
@@ -125,9 +127,14 @@ class DecoderResult:
         return self.probabilities.argmax(-1)
 
     @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """[R, T] whether the most likely class is the true one."""
+        return self.predicted == self.labels
+
+    @property
     def accuracy(self) -> float:
         """Fraction of steps at which the most likely class is the true one."""
-        return float((self.predicted == self.labels).mean())
+        return float(self.correct.mean())
 
     @property
     def chance(self) -> float:
@@ -138,6 +145,11 @@ class DecoderResult:
     def control_accuracy(self) -> float | None:
         """Accuracy of the shuffled control."""
         return None if self.control is None else float((self.control == self.labels).mean())
+
+    def figures(self) -> dict[str, Measured]:
+        """`accuracy`, `chance` and `shuffled control`, where there is one, each with its interval over the test episodes."""
+        found = {"accuracy": mean(self.correct), "chance": mean(self.labels == self.most_common)}
+        return found if self.control is None else found | {"shuffled control": mean(self.control == self.labels)}
 
 
 def decode(

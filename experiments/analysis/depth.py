@@ -9,6 +9,7 @@ import numpy.typing as npt
 from auxiliary.depth import CLASSES, COLS, ROWS, distance_edges
 from experiments.analysis.activations import DEPTH_HEADS, TRUE_DEPTH
 from experiments.analysis.decoders import split_episodes, swap_episodes
+from experiments.analysis.intervals import mean
 from experiments.analysis.items import Item, Number, Picture, figure, pixels_of
 from experiments.analysis.measures import confusion
 from experiments.analysis.trajectories import Trajectories
@@ -40,7 +41,7 @@ def depth_items(trajectories: Trajectories) -> list[Item]:
     fitting, testing = split_episodes(trajectories.episodes)
     truth = trajectories.signals[TRUE_DEPTH]
     usual = most_common_class(truth[fitting].reshape(-1, ROWS * COLS))
-    chance = float((truth[testing] == usual).mean())
+    chance = mean(truth[testing] == usual)
     items: list[Item] = [
         Number(
             SECTION,
@@ -48,8 +49,8 @@ def depth_items(trajectories: Trajectories) -> list[Item]:
             "Fraction of the 4 x 16 pixels of the middle of the view whose depth class, of eight, is predicted correctly. Chance "
             "predicts the most common class of each pixel; the shuffled control is the head's output in another episode at the "
             "same time.",
-            float((predicted[testing] == truth[testing]).mean()),
-            {"chance": chance, "shuffled control": float((swap_episodes(predicted[testing]) == truth[testing]).mean())},
+            mean(predicted[testing] == truth[testing]),
+            {"chance": chance, "shuffled control": mean(swap_episodes(predicted[testing]) == truth[testing])},
             key=True,
             percent=True,
         )

@@ -16,11 +16,13 @@ from agents.checkpoint import Checkpoint
 from agents.trainer import Callback, Trainer
 from experiments.analysis.activations import VALUE, record_activations
 from experiments.analysis.head_outputs import POSITION, POSTERIOR
-from experiments.analysis.items import Pixels
+from experiments.analysis.items import Pixels, png
 from experiments.analysis.maps import TRUE_POSITION, heat_map, mean_by_cell, occupancy_percent, path_map, posterior_plan
 from experiments.analysis.playback import Playback
 from experiments.analysis.recorder import BLOCK
 from experiments.analysis.trajectories import Trajectories
+from experiments.summaries import image
+from experiments.tags import LIVE_ACCURACY, LIVE_OCCUPANCY, LIVE_PATH, LIVE_POSTERIOR, Tag
 
 MINUTES = 2.0
 """Between two analyses. One takes about two seconds of one core on the small tasks."""
@@ -28,24 +30,22 @@ STEPS = 300
 FOLDER = "live"
 
 
-def live_pictures(trajectories: Trajectories) -> dict[str, Pixels]:
-    """Name → picture of a short playback; maps only where there is one maze."""
+def live_pictures(trajectories: Trajectories) -> dict[Tag, Pixels]:
+    """The pictures of a short playback; maps only where there is one maze."""
     maze = trajectories.task.mazes[0]
     best = int(trajectories.returns.argmax())
-    pictures = {
-        "path of the best of 25 episodes, coloured by value": path_map(trajectories, best, trajectories.signals[VALUE][best])
-    }
+    pictures = {LIVE_PATH: path_map(trajectories, best, trajectories.signals[VALUE][best])}
     if len(trajectories.task.mazes) > 1:
         return pictures
-    pictures["occupancy of each cell in percent"] = heat_map(maze, occupancy_percent(trajectories))
+    pictures[LIVE_OCCUPANCY] = heat_map(maze, occupancy_percent(trajectories))
     if POSITION in trajectories.signals:
         correct = trajectories.signals[POSITION] == trajectories.cell
         accuracy = mean_by_cell(100 * correct, trajectories.cell, trajectories.task.cells)
-        pictures["position accuracy in percent"] = heat_map(maze, accuracy, high=100)
+        pictures[LIVE_ACCURACY] = heat_map(maze, accuracy, high=100)
         plan = posterior_plan(maze, trajectories.signals[POSTERIOR][best, -1].astype(np.float32))
         x, y = trajectories.position[best, -1].tolist()
         plan.agent(x, y, float(trajectories.heading[best, -1]), colour=TRUE_POSITION)
-        pictures["posterior over cells after 20 seconds"] = plan.array()
+        pictures[LIVE_POSTERIOR] = plan.array()
     return pictures
 
 
@@ -84,8 +84,12 @@ class LiveAnalysis:
             trajectories = record_activations(checkpoint, playback, steps=STEPS)
             check("played")
             with SummaryWriter(str(self.folder)) as writer:
-                for name, picture in live_pictures(trajectories).items():
-                    writer.add_image(f"Live/{name}", picture, checkpoint.frames, dataformats="HWC")
+                file_writer = writer._get_file_writer()
+                assert file_writer is not None
+                for tag, picture in live_pictures(trajectories).items():
+                    height, width = picture.shape[:2]
+                    summary = image(tag.tag, png(picture), (height, width), tag.name, tag.meaning)
+                    file_writer.add_summary(summary, checkpoint.frames)
 
     def stop(self) -> None:
         """Ends an analysis that is in progress, within about a second."""

@@ -3,7 +3,7 @@
 An analysis makes a list of items; `tensorboard` writes them into a log folder and `report` into an HTML page.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +15,8 @@ import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from experiments.analysis.intervals import Measured, value_of
+from experiments.analysis.statistics import Estimate
 from experiments.analysis.video import webm
 from maze_gen.raster import Pixels, encode_png
 
@@ -73,23 +75,32 @@ class Curves(Item):
 
     lines: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
 
+    def as_json(self) -> dict[str, Any]:
+        """Points where there is a value; JSON has no NaN."""
+        lines = {
+            label: [[at, value] for at, value in zip(x.tolist(), y.tolist(), strict=True) if np.isfinite(value)]
+            for label, (x, y) in self.lines.items()
+        }
+        return {"section": self.section, "name": self.name, "caption": self.caption, "lines": lines}
+
 
 @dataclass(frozen=True)
 class Number(Item):
     """One figure and its references.
 
     Attributes:
-        value: the agent's figure.
+        value: the agent's figure, with its interval over episodes where there is one.
         beside: label → the same figure of a reference, e.g. `chance`, a control, or another policy.
         percent: whether the figures are fractions, to be shown in percent.
     """
 
-    value: float
-    beside: dict[str, float] = field(default_factory=dict)
+    value: Measured
+    beside: Mapping[str, Measured] = field(default_factory=dict)
     percent: bool = field(default=False, kw_only=True)
 
-    def text(self, value: float) -> str:
-        """One of the figures as text."""
+    def text(self, figure: Measured) -> str:
+        """One of the figures as text, without its interval."""
+        value = value_of(figure)
         if self.percent:
             return f"{100 * value:.1f} %"
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
@@ -99,9 +110,33 @@ class Number(Item):
         """The agent's figure as text."""
         return self.text(self.value)
 
+    @property
+    def interval_text(self) -> str:
+        """The interval of the agent's figure, e.g. `85.0 to 88.9 %`; empty where there is none."""
+        if not isinstance(self.value, Estimate):
+            return ""
+        low, high = self.text(self.value.low), self.text(self.value.high)
+        return f"{low.removesuffix(' %')} to {high}"
+
     def beside_text(self, separator: str = " ", delimiter: str = ", ") -> str:
         """The references as text, e.g. `chance 10 %, oracle 100 %`."""
-        return delimiter.join(f"{label}{separator}{self.text(value)}" for label, value in self.beside.items())
+        return delimiter.join(f"{label}{separator}{self.text(figure)}" for label, figure in self.beside.items())
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as plain numbers, fractions from 0 to 1; `low` and `high` bound the 95 % interval over episodes."""
+        return {
+            "section": self.section,
+            "name": self.name,
+            "caption": self.caption,
+            **figure_json(self.value),
+            "beside": {label: figure_json(figure) for label, figure in self.beside.items()},
+        }
+
+
+def figure_json(figure: Measured) -> dict[str, float | None]:
+    """`value`, `low` and `high`; null where there is none."""
+    parts = (figure.value, figure.low, figure.high) if isinstance(figure, Estimate) else (figure, np.nan, np.nan)
+    return {name: float(part) if np.isfinite(part) else None for name, part in zip(("value", "low", "high"), parts, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -111,10 +146,17 @@ class Table(Item):
     Attributes:
         header: [C] texts.
         rows: [R][C] texts.
+        records: the same as numbers for JSON, an entry for each row; empty where the texts say all.
     """
 
     header: list[str]
     rows: list[list[str]]
+    records: list[dict[str, Any]] = field(default_factory=list, kw_only=True)
+
+    def as_json(self) -> dict[str, Any]:
+        """The records, or else the rows under their header."""
+        rows = self.records or [dict(zip(self.header, row, strict=True)) for row in self.rows]
+        return {"section": self.section, "name": self.name, "caption": self.caption, "rows": rows}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from experiments.analysis.decoders import fit, probabilities, split_episodes, swap_episodes
 from experiments.analysis.head_outputs import LOOP, LOOP_LABEL, loop_labels
+from experiments.analysis.intervals import Measured, average_precision, f1, matthews_correlation, mean
 from experiments.analysis.items import AGENT, CHANCE, Detections, Item, Number, Picture, figure, pixels_of
 from experiments.analysis.maps import plan_of
 from experiments.analysis.statistics import detection_curve, f1_score
@@ -27,10 +28,7 @@ class DetectorResult:
         labels: [R, T] bool.
         threshold: the one with the best F1 on other episodes.
         f1: at that threshold.
-        always: F1 of a detector that always says yes, the best that is possible without any information.
-        shuffled: F1 of the detector's output in another episode at the same time: loops become more frequent in the course of
-            an episode, so that the time alone carries information.
-        average_precision: area under the precision-recall curve; chance has the frequency of loop closures.
+        clock: [T] the share of labels at each time of the fitting episodes: what the time alone has to say.
     """
 
     name: str
@@ -39,14 +37,50 @@ class DetectorResult:
     labels: npt.NDArray[np.bool_]
     threshold: float
     f1: float
-    always: float
-    shuffled: float
-    average_precision: float
+    clock: npt.NDArray[np.float64]
 
     @property
     def detected(self) -> npt.NDArray[np.bool_]:
         """[R, T] whether the score reaches the threshold."""
         return self.scores >= self.threshold
+
+    @property
+    def f1_over_episodes(self) -> Measured:
+        """F1 with its interval over episodes."""
+        return f1(self.detected, self.labels)
+
+    @property
+    def always(self) -> Measured:
+        """F1 of a detector that always says yes, the best that is possible without any information."""
+        return f1(np.ones_like(self.labels), self.labels)
+
+    @property
+    def shuffled(self) -> Measured:
+        """F1 of the detector's output in another episode at the same time.
+
+        Loops become more frequent in the course of an episode, so that the time alone carries information.
+        """
+        return f1(swap_episodes(self.detected), self.labels)
+
+    @property
+    def average_precision(self) -> Measured:
+        """Area under the precision-recall curve; chance has the frequency of loop closures."""
+        return average_precision(self.scores, self.labels)
+
+    @property
+    def clock_average_precision(self) -> Measured:
+        """The same of the clock, which loops become more frequent with."""
+        return average_precision(np.broadcast_to(self.clock, self.labels.shape), self.labels)
+
+    @property
+    def correlation(self) -> Measured:
+        """Matthews' correlation of detections and labels."""
+        return matthews_correlation(self.detected, self.labels)
+
+    @property
+    def shuffled_correlation(self) -> Measured:
+        """The same of the detections in another episode at the same time."""
+        return matthews_correlation(swap_episodes(self.detected), self.labels)
 
 
 def detect_loops(trajectories: Trajectories) -> list[DetectorResult]:
@@ -101,8 +135,6 @@ def judge(
     chosen_on = fitting if choosing is None else choosing
     chosen = detection_curve(scores[chosen_on], labels[chosen_on])
     threshold = chosen.best_threshold if chosen else 0.5
-    curve = detection_curve(scores[testing], labels[testing])
-    frequency = float(labels[testing].mean())
     detected = scores[testing] >= threshold
     return DetectorResult(
         name=name,
@@ -111,9 +143,7 @@ def judge(
         labels=labels[testing],
         threshold=threshold,
         f1=f1_score(detected, labels[testing]),
-        always=2 * frequency / (1 + frequency),
-        shuffled=f1_score(swap_episodes(detected), labels[testing]),
-        average_precision=curve.average_precision if curve else 0.0,
+        clock=labels[fitting].mean(axis=0),
     )
 
 
@@ -130,16 +160,34 @@ def loop_items(trajectories: Trajectories, results: list[DetectorResult]) -> lis
             f"F1 of {best.name} in episodes on which its threshold wasn't chosen. A loop is closed where the agent is within one "
             "cell of where it was before, having been more than two cells away in between. Chance always says yes; the shuffled "
             "control is the detector's output in another episode at the same time.",
-            best.f1,
-            {"chance": best.always, "shuffled control": best.shuffled, **{other.name: other.f1 for other in results[1:]}},
+            best.f1_over_episodes,
+            {
+                "chance": best.always,
+                "shuffled control": best.shuffled,
+                **{other.name: other.f1_over_episodes for other in results[1:]},
+            },
             key=True,
         ),
         Number(
             SECTION,
             "loop-closure average precision",
-            "Area under the precision-recall curve; a detector without information has the frequency of loop closures.",
+            "Area under the precision-recall curve. Chance, a detector without information, has the frequency of loop closures; "
+            "the clock says how frequent they were at that time of other episodes.",
             best.average_precision,
-            {"chance": frequency},
+            {
+                "chance": mean(best.labels),
+                "clock": best.clock_average_precision,
+                **{other.name: other.average_precision for other in results[1:]},
+            },
+            key=True,
+        ),
+        Number(
+            SECTION,
+            "loop-closure correlation",
+            "Matthews' correlation of detections and loop closures: 0 without information, however frequent loops are. The "
+            "shuffled control is the detector's output in another episode at the same time.",
+            best.correlation,
+            {"shuffled control": best.shuffled_correlation, **{other.name: other.correlation for other in results[1:]}},
         ),
         *(
             Detections(

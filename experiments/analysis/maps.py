@@ -30,8 +30,8 @@ def plan_of(maze: Maze, size: Size = "medium", things: Things = "none") -> TopDo
 
 
 def heat_map(maze: Maze, values: npt.NDArray, colours: str = "viridis", high: float | None = None) -> Pixels:
-    """A map coloured by `values` [cells], on a scale from 0 with a colour bar; NaN leaves a cell blank."""
-    return plan_of(maze, things="maze").heat(values, colours, low=0, high=high, colour_bar=True).array()
+    """A map coloured by `values` [cells], on a scale from 0 with a colour bar; cells of NaN are hatched."""
+    return plan_of(maze, things="maze").heat(values, colours, low=0, high=high, colour_bar=True, hatched=True).array()
 
 
 def posterior_plan(maze: Maze, posterior: npt.NDArray, size: Size = "medium") -> TopDown:
@@ -63,9 +63,9 @@ def mean_by_cell(values: npt.NDArray, cell: npt.NDArray, cells: int) -> npt.NDAr
 
 
 def occupancy_percent(trajectories: Trajectories) -> npt.NDArray[np.float64]:
-    """[cells] percentage of the steps that were spent in each cell of the first maze; NaN in solid cells."""
+    """[cells] percentage of the steps that were spent in each cell; NaN in cells that were never visited."""
     count = np.bincount(trajectories.cell.ravel(), minlength=trajectories.task.cells)
-    return np.where(trajectories.task.mazes[0].open.ravel(), 100 * count / trajectories.cell.size, np.nan)
+    return np.where(count > 0, 100 * count / trajectories.cell.size, np.nan)
 
 
 def cell_name(cell: int, cols: int) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from experiments.analysis.intervals import bounds
+
 
 def heading_class(heading: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Headings in degrees → eight classes of 45 degrees, centred on east (0), north-east (1), north (2), …"""
@@ -50,21 +52,34 @@ class Curve:
         edges: [B + 1]; bin b holds edges[b] <= x < edges[b + 1].
         mean: [B], NaN where a bin holds too few values.
         count: [B] values in each bin.
+        low, high: [B], the 95 % interval of the mean over episodes; NaN where there are fewer than two, or where `mean` is.
     """
 
     edges: npt.NDArray[np.float64]
     mean: npt.NDArray[np.float64]
     count: npt.NDArray[np.int64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
 
 
 def binned(x: npt.NDArray, y: npt.NDArray, edges: npt.ArrayLike, fewest: int = 1) -> Curve:
-    """Mean of `y` in bins of `x`, both of any equal shape; NaN in bins of fewer than `fewest` values."""
-    bounds = np.asarray(edges, dtype=np.float64)
-    index = np.searchsorted(bounds, x.ravel(), side="right") - 1
-    inside = (index >= 0) & (index < len(bounds) - 1)
-    count = np.bincount(index[inside], minlength=len(bounds) - 1)
-    total = np.bincount(index[inside], weights=y.ravel()[inside], minlength=len(bounds) - 1)
-    return Curve(bounds, np.divide(total, count, out=np.full(len(count), np.nan), where=count >= fewest), count)
+    """Mean of `y` in bins of `x`; NaN in bins of fewer than `fewest` values.
+
+    Args:
+        x, y: of any equal shape; the first of two axes or more counts episodes.
+    """
+    limits = np.asarray(edges, dtype=np.float64)
+    bins, episodes = len(limits) - 1, len(x) if x.ndim > 1 else 1
+    index = np.searchsorted(limits, x.ravel(), side="right") - 1
+    inside = (index >= 0) & (index < bins)
+    place = (np.repeat(np.arange(episodes), x.size // max(1, episodes)) * bins + index)[inside]
+    counts = np.bincount(place, minlength=episodes * bins).reshape(episodes, bins)
+    totals = np.bincount(place, weights=y.ravel()[inside], minlength=episodes * bins).reshape(episodes, bins)
+    count, total = counts.sum(axis=0), totals.sum(axis=0)
+    enough = count >= fewest
+    mean = np.divide(total, count, out=np.full(bins, np.nan), where=enough)
+    low, high = (np.where(enough, bound, np.nan) for bound in bounds(totals, counts))
+    return Curve(limits, mean, count, low, high)
 
 
 def confusion(predicted: npt.NDArray, labels: npt.NDArray, classes: int) -> npt.NDArray[np.float64]:

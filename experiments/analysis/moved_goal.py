@@ -15,6 +15,7 @@ from env.backends import make_batch
 from env.batch import BatchEnv
 from env.navigation import FRAMES_PER_SECOND
 from env.task import Task
+from experiments.analysis.intervals import mean
 from experiments.analysis.items import AGENT, QUIET, Item, Number, Picture, Pixels, figure, pixels_of
 from experiments.analysis.playback import Playback, acting, to_numpy
 from experiments.analysis.recorder import BLOCK
@@ -111,7 +112,7 @@ def moved_goal_items(checkpoint: Checkpoint, playback: Playback) -> list[Item]:
     chosen = {name: found.found_before & (found.old_goal != found.new_goal) for name, found in groups.items()}
     if not chosen[KEPT].any():
         return []
-    rates = {name: float(old_goal_first(found, task)[chosen[name]].mean()) for name, found in groups.items()}
+    rates = {name: mean(old_goal_first(found, task)[chosen[name]]) for name, found in groups.items()}
     return [
         Number(
             SECTION,
@@ -147,7 +148,7 @@ def _plot(groups: dict[str, SecondEpisodes], chosen: dict[str, npt.NDArray[np.bo
         left.set_title("Has visited the old goal's position")
         right.set_title("Has reached the new goal")
         for axes in (left, right):
-            axes.set_ylim(0, 100)
+            axes.set_ylim(0, 102)
             axes.set_xlabel("seconds since the goal moved")
             axes.set_ylabel("episodes, %")
             axes.legend(fontsize=10)

@@ -143,13 +143,13 @@ def _most_informative(trajectories: Trajectories, fields: PlaceFields) -> Pictur
         for panel in axes.ravel():
             panel.axis("off")
         for panel, unit in zip(axes.ravel(), best.tolist(), strict=False):
-            panel.imshow(plan_of(maze, "small").heat(fields.rates[unit], "inferno", low=0).array())
+            panel.imshow(plan_of(maze, "small").heat(fields.rates[unit], "inferno", low=0, hatched=True).array())
             panel.set_title(f"unit {unit}: {fields.information[unit]:.2f} bits", fontsize=11)
         return Picture(
             SECTION,
             "place fields of the most informative units",
             f"The {DRAWN} units of {fields.layer} with the most spatial information: bright cells are where the unit is active, "
-            "as in the place cells of an animal.",
+            "as in the place cells of an animal. Hatched cells were never visited.",
             pixels_of(made),
             key=True,
         )

@@ -7,13 +7,15 @@ import numpy.typing as npt
 
 from experiments.analysis.decoders import DecoderResult, Kind, decode, own_decoder_result
 from experiments.analysis.head_outputs import POSTERIOR
-from experiments.analysis.items import AGENT, CHANCE, CONTROL, Curves, Item, Number, Picture, Pixels, Table, figure, pixels_of
-from experiments.analysis.measures import Curve, binned, entropy, heading_class, path_error, visits
+from experiments.analysis.intervals import Measured, mean
+from experiments.analysis.items import Curves, Item, Number, Picture, Table, figure_json
+from experiments.analysis.measures import binned, entropy, heading_class, path_error, visits
 from experiments.analysis.playback import Progress, silent
 from experiments.analysis.position_maps import accuracy_and_error_maps, confusion_pictures
+from experiments.analysis.position_plots import accuracy_plot, entropy_plot, layer_plot
 from experiments.analysis.threads import map_in_threads
 from experiments.analysis.trajectories import Trajectories
-from experiments.tables import percent
+from experiments.tables import MISSING, interval
 from maze_gen.paths import all_distances
 
 SECTION = "1 Position"
@@ -22,7 +24,6 @@ SECONDS_EDGES = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20
 VISITS = 8
 FEWEST = 100
 """Means over fewer steps aren't shown: they come from one or two visits and vary widely."""
-PANEL = (6.0, 4.2)
 OWN = "the agent's own decoder"
 SINCE_SPAWN = "seconds since the last spawn"
 
@@ -75,6 +76,7 @@ def position_items(trajectories: Trajectories, results: PositionResults) -> list
     best = results.best
     error = errors_of(trajectories, best)
     assert best.control is not None
+    figures = best.figures()
     control = "its output in another episode at the same time" if results.own else "fitted on labels of other episodes"
     items: list[Item] = [
         _compared(results),
@@ -84,8 +86,8 @@ def position_items(trajectories: Trajectories, results: PositionResults) -> list
             f"Fraction of steps at which the most likely of {trajectories.task.cells} cells ({best.name}) is the true one, in "
             "episodes that no decoder was fitted on. Chance always predicts the most common cell; the shuffled control is "
             f"{control}.",
-            best.accuracy,
-            {"chance": best.chance, "shuffled control": best.control_accuracy or 0.0},
+            figures.pop("accuracy"),
+            figures,
             key=True,
             percent=True,
         ),
@@ -94,10 +96,10 @@ def position_items(trajectories: Trajectories, results: PositionResults) -> list
             "position error in cells of path",
             "Mean length of the shortest path between the predicted and the true cell; chance always predicts the most common "
             "cell.",
-            float(error.mean()),
+            mean(error),
             {
-                "chance": float(errors_of(trajectories, best, np.full(best.labels.shape, best.most_common)).mean()),
-                "shuffled control": float(errors_of(trajectories, best, best.control).mean()),
+                "chance": mean(errors_of(trajectories, best, np.full(best.labels.shape, best.most_common))),
+                "shuffled control": mean(errors_of(trajectories, best, best.control)),
             },
             key=True,
         ),
@@ -123,16 +125,25 @@ def errors_of(trajectories: Trajectories, result: DecoderResult, predicted: npt.
 
 
 def _compared(results: PositionResults) -> Table:
-    rows = [*([results.own] if results.own else []), *results.position, *results.heading, *results.goal]
+    decoders = [*([results.own] if results.own else []), *results.position, *results.heading, *results.goal]
+    found = [(decoder.name, decoder.figures()) for decoder in decoders]
+    names = ("accuracy", "chance", "shuffled control")
+
+    def text(figures: dict[str, Measured], name: str) -> str:
+        return interval(figures[name], 100) if name in figures else MISSING
+
     return Table(
         SECTION,
         "decoders compared",
-        "Accuracy of decoders on each layer. A decoder is fitted on 60 % of the episodes, after training and without changing "
-        "the agent, and tested on the others. Chance always predicts the most common class; the shuffled control was fitted on "
-        "labels of other episodes (of the agent's own decoder: its output in another episode at the same time). Only what lies "
-        "above both is knowledge about the episode at hand.",
-        ["decoded, from, by", "accuracy", "chance", "shuffled control"],
-        [[row.name, percent(row.accuracy, 1), percent(row.chance, 1), percent(row.control_accuracy, 1)] for row in rows],
+        "Accuracy of decoders on each layer, in percent, with its 95 % interval over episodes. A decoder is fitted on 60 % of "
+        "the episodes, after training and without changing the agent, and tested on the others. Chance always predicts the most "
+        "common class; the shuffled control was fitted on labels of other episodes (of the agent's own decoder: its output in "
+        "another episode at the same time). Only what lies above both is knowledge about the episode at hand.",
+        ["decoded, from, by", *(f"{name}, %" for name in names)],
+        [[name, *(text(figures, column) for column in names)] for name, figures in found],
+        records=[
+            {"decoder": name, **{column: figure_json(value) for column, value in figures.items()}} for name, figures in found
+        ],
         key=True,
     )
 
@@ -140,7 +151,7 @@ def _compared(results: PositionResults) -> Table:
 def _over_time(trajectories: Trajectories, best: DecoderResult) -> list[Item]:
     assert best.control is not None
     correct = {
-        best.name: best.predicted == best.labels,
+        best.name: best.correct,
         "shuffled control": best.control == best.labels,
         "chance": best.labels == best.most_common,
     }
@@ -156,22 +167,23 @@ def _over_time(trajectories: Trajectories, best: DecoderResult) -> list[Item]:
         Picture(
             SECTION,
             "position accuracy after a spawn",
-            "After a spawn an agent has to look around. The sooner the curve rises, the better it knows its maze.",
-            _accuracy_plot(middle, by_time, "Position accuracy after a spawn", SINCE_SPAWN),
+            "After a spawn an agent has to look around. The sooner the curve rises, the better it knows its maze. Bands are 95 % "
+            "intervals over episodes.",
+            accuracy_plot(middle, by_time, "Position accuracy after a spawn", SINCE_SPAWN),
             key=True,
         ),
         Picture(
             SECTION,
             "entropy of the posterior after a spawn",
             "Entropy of the probabilities of all cells: one bit means that two cells are equally likely.",
-            _entropy_plot(best, since),
+            entropy_plot(best, binned(since, entropy(best.probabilities), SECONDS_EDGES, FEWEST), SINCE_SPAWN),
             key=True,
         ),
         Picture(
             SECTION,
             "position accuracy in a cell visited before",
             "By how often the agent has entered its present cell in this episode: what rises was learned within the episode.",
-            _accuracy_plot(
+            accuracy_plot(
                 entries, by_visit, "Position accuracy in a cell visited before", f"visit to the cell ({VISITS}: or later)"
             ),
             key=True,
@@ -191,33 +203,6 @@ def _over_time(trajectories: Trajectories, best: DecoderResult) -> list[Item]:
     ]
 
 
-def _entropy_plot(best: DecoderResult, since: npt.NDArray) -> Pixels:
-    bits = binned(since, entropy(best.probabilities), SECONDS_EDGES, FEWEST)
-    with figure(*PANEL) as (made, axes):
-        axes.plot((bits.edges[:-1] + bits.edges[1:]) / 2, bits.mean, "o-", color=AGENT, label=best.name)
-        axes.axhline(entropy(best.frequencies), color=CHANCE, linestyle=":", label="chance: frequencies of the cells")
-        axes.set_ylim(0)
-        axes.set_title("Entropy of the posterior after a spawn")
-        axes.set_xlabel(SINCE_SPAWN)
-        axes.set_ylabel("entropy, bits")
-        axes.legend(fontsize=10)
-        return pixels_of(made)
-
-
-def _accuracy_plot(x: npt.NDArray, curves: dict[str, Curve], title: str, x_label: str) -> Pixels:
-    """Curves of the decoder, its control and chance, in this order."""
-    looks = ((AGENT, "o-"), (CONTROL, "--"), (CHANCE, ":"))
-    with figure(*PANEL) as (made, axes):
-        for (name, curve), (colour, look) in zip(curves.items(), looks, strict=True):
-            axes.plot(x, 100 * curve.mean, look, color=colour, label=name)
-        axes.set_ylim(0, 102)
-        axes.set_ylabel("steps with the correct cell, %")
-        axes.set_title(title)
-        axes.set_xlabel(x_label)
-        axes.legend(fontsize=10)
-        return pixels_of(made)
-
-
 def _by_layer(results: PositionResults) -> list[Item]:
     groups = [("cell", results.position), ("heading, of eight", results.heading)]
     if results.goal:
@@ -226,29 +211,10 @@ def _by_layer(results: PositionResults) -> list[Item]:
         Picture(
             SECTION,
             f"decoding the {target} from each layer",
-            "Accuracy of decoders on each layer, from the first to the one that the policy reads. What a later layer has above "
-            "the encoder comes from memory: one picture didn't show it.",
-            _layer_plot(target, found),
+            "Accuracy of decoders on each layer, from the first to the one that the policy reads, with 95 % intervals over "
+            "episodes. What a later layer has above the encoder comes from memory: one picture didn't show it.",
+            layer_plot(target, found, KINDS),
             key=True,
         )
         for target, found in groups
     ]
-
-
-def _layer_plot(target: str, found: list[DecoderResult]) -> Pixels:
-    """Bars of both kinds of decoders on each layer; `found` alternates between the kinds."""
-    with figure(*PANEL) as (made, axes):
-        names = [result.name.split(" from ")[1].rsplit(", ", 1)[0] for result in found[::2]]
-        x = np.arange(len(names))
-        for offset, first, colour, label in ((-0.2, 0, AGENT, KINDS[0]), (0.2, 1, "#8fb2ec", KINDS[1])):
-            axes.bar(x + offset, [100 * result.accuracy for result in found[first::2]], 0.36, color=colour, label=label)
-            controls = [100 * (result.control_accuracy or 0.0) for result in found[first::2]]
-            mark = {"color": CONTROL, "markersize": 26, "markeredgewidth": 2.5, "linestyle": "none"}
-            axes.plot(x + offset, controls, marker="_", label=None if first else "shuffled control", **mark)
-        axes.axhline(100 * found[0].chance, color=CHANCE, linestyle=":", label="chance")
-        axes.set_xticks(x, names)
-        axes.set_ylim(0, 100)
-        axes.set_ylabel("accuracy, %")
-        axes.set_title(f"Decoding the {target}")
-        made.legend(loc="outside lower center", ncols=4, fontsize=9)
-        return pixels_of(made)

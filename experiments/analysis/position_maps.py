@@ -28,7 +28,8 @@ def accuracy_and_error_maps(
         Picture(
             section,
             "map of position accuracy in percent",
-            "For each true cell, how often it is predicted. Dark cells are those that the decoder confuses with others.",
+            "For each true cell, how often it is predicted. Dark cells are those that the decoder confuses with others; hatched "
+            "ones were never visited.",
             heat_map(maze, accuracy, high=100),
             key=True,
         ),
@@ -65,7 +66,7 @@ def most_confused(rates: npt.NDArray[np.float64], count: npt.NDArray) -> npt.NDA
 
 
 def _over_maze(section: str, maze: Maze, rates: npt.NDArray[np.float64], chosen: npt.NDArray[np.int64]) -> Picture:
-    with figure(15.6, 2 * (5.2 * maze.rows / maze.cols + 0.45), 2, 3) as (made, axes):
+    with figure(15.6, 2 * (5.2 * maze.rows / maze.cols + 0.65), 2, 3) as (made, axes):
         for panel in axes.ravel():
             panel.axis("off")
         for panel, cell in zip(axes.ravel(), chosen.tolist(), strict=False):
@@ -76,7 +77,7 @@ def _over_maze(section: str, maze: Maze, rates: npt.NDArray[np.float64], chosen:
             predicted = int(rates[cell].argmax())
             title = f"{cell_name(cell, maze.cols)}: {100 * rates[cell, cell]:.0f} % correct"
             if predicted != cell:
-                title += f", {100 * rates[cell, predicted]:.0f} % predicted as {cell_name(predicted, maze.cols)}"
+                title += f",\n{100 * rates[cell, predicted]:.0f} % predicted as {cell_name(predicted, maze.cols)}"
             panel.set_title(title, fontsize=12)
         return Picture(
             section,

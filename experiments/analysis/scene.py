@@ -1,4 +1,4 @@
-"""One world as a person sees it: the first-person view, enlarged, beside the map from above, with score and time."""
+"""One world as a person sees it: the first-person view at any size, beside the map from above, with score and time."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -7,6 +7,7 @@ import numpy as np
 
 from env.batch import BatchEnv
 from env.navigation import STRAWBERRY_FLAG
+from env.pictures import pictures_of
 from maze_gen.errors import InputError
 from maze_gen.maze import Maze
 from maze_gen.raster import RGB, Pixels, resize, text, text_width
@@ -14,7 +15,7 @@ from maze_gen.topdown import SMALLEST_SCALE, TopDown
 
 SMALLEST_VIEW, LARGEST_VIEW = 64, 2048
 _USUAL_VIEW = 504
-"""Pixels of the view, 6 x 84 and 12 x 42, at which the lengths below hold; they grow and shrink with it."""
+"""Pixels of the view at which the lengths below hold; they grow and shrink with it."""
 _GAP, _HEAD, _MAP_WIDTH, _SMALLEST_CELL = 16, 44, 720, 8
 _LARGE_TEXT, _SMALL_TEXT = 24, 18
 _BACKGROUND: RGB = (24, 26, 32)
@@ -47,7 +48,8 @@ class Camera:
     """How a scene is drawn.
 
     Attributes:
-        view: height and width of the first-person view in pixels; everything else has the size that goes with it.
+        view: height and width of the first-person view in pixels, at which it is drawn, whatever size the agent's own pictures
+            have; everything else has the size that goes with it.
         trail: how many of the latest positions the map shows.
     """
 
@@ -65,7 +67,7 @@ class Camera:
         view, gap, head = self.view, self._length(_GAP), self._length(_HEAD)
         height, width = head + max(view, plan.shape[0]) + gap, view + plan.shape[1] + 3 * gap
         whole = _background(height + height % 2, width + width % 2).copy()
-        whole[head : head + view, gap : gap + view] = resize(env.observation["rgb"][row], view, view, enlarge=True)
+        whole[head : head + view, gap : gap + view] = _view(env, row, view)
         whole[head : head + plan.shape[0], view + 2 * gap : view + 2 * gap + plan.shape[1]] = plan
         size, middle = _LARGE_TEXT * view / _USUAL_VIEW, head / 2
         left = max(0.0, task.episode_seconds - float(facts["seconds"][row]))
@@ -94,6 +96,14 @@ class Camera:
     def _length(self, usual: int) -> int:
         """Pixels of a length that is `usual` at the usual view."""
         return round(usual * self.view / _USUAL_VIEW)
+
+
+def _view(env: BatchEnv, row: int, size: int) -> Pixels:
+    """What a row sees; worlds that draw at one size only have their pictures enlarged."""
+    try:
+        return pictures_of(env, size)[row]
+    except InputError:
+        return resize(env.observation["rgb"][row], size, size, enlarge=True)
 
 
 @lru_cache(maxsize=4)

@@ -119,19 +119,22 @@ def normalised(scores: npt.ArrayLike, random: float, oracle: float) -> Array:
     return (np.asarray(scores, dtype=np.float64) - random) / (span if span else float("nan"))
 
 
-def success_weighted_path_length(success: npt.ArrayLike, shortest: npt.ArrayLike, taken: npt.ArrayLike) -> float:
-    """SPL: mean of success · shortest / max(taken, shortest) over trips (Anderson et al., equation 1); NaN without trips.
+def path_length_ratios(success: npt.ArrayLike, shortest: npt.ArrayLike, taken: npt.ArrayLike) -> Array:
+    """[K] success · shortest / max(taken, shortest) of each trip (Anderson et al., equation 1).
 
     Args:
         success: [K] bool, whether the goal was reached.
         shortest: [K] length of the shortest path from start to goal, above 0.
         taken: [K] length of the path that was taken, in the same unit.
     """
-    succeeded = np.asarray(success, dtype=np.float64)
     least = np.asarray(shortest, dtype=np.float64)
-    if not len(succeeded):
-        return float("nan")
-    return float(np.mean(succeeded * least / np.maximum(np.asarray(taken, dtype=np.float64), least)))
+    return np.asarray(success, dtype=np.float64) * least / np.maximum(np.asarray(taken, dtype=np.float64), least)
+
+
+def success_weighted_path_length(success: npt.ArrayLike, shortest: npt.ArrayLike, taken: npt.ArrayLike) -> float:
+    """SPL: the mean of `path_length_ratios`; NaN without trips."""
+    ratios = path_length_ratios(success, shortest, taken)
+    return float(ratios.mean()) if len(ratios) else float("nan")
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[attr-defined]  (made at run time)
-from tensorboard.plugins.image.metadata import create_summary_metadata as image_metadata
-from tensorboard.plugins.scalar.metadata import create_summary_metadata as scalar_metadata
-from tensorboard.plugins.text.metadata import create_summary_metadata as text_metadata
-from tensorboard.util.tensor_util import make_tensor_proto
+from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[attr-defined]  (made at run time)
 from torch.utils.tensorboard.summary import pr_curve
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from experiments.analysis.intervals import value_of
 from experiments.analysis.items import Curves, Detections, Film, Item, Number, Picture, Pixels, PointCloud, Table, png
 from experiments.analysis.video import gif
+from experiments.summaries import image, scalar, text
 from experiments.tables import markdown_table
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
@@ -90,10 +88,15 @@ class BoardWriter:
 
     The agent's items go into the run `agent`. Its references go under the same tag into runs of their own, such as `chance`, so
     that TensorBoard draws both into one chart.
+
+    Args:
+        frames: that the agent was trained for, the step of all single figures: analyses of one training at several times are
+            points of one curve.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, frames: int = 0) -> None:
         self.folder = folder
+        self.frames = frames
         self._writers: dict[str, SummaryWriter] = {}
         try:
             self.writer = self._run("agent")
@@ -119,16 +122,13 @@ class BoardWriter:
                 case Film():
                     self._film(item)
                 case Number():
-                    for run, value in {"agent": item.value, **item.beside}.items():
-                        # Of three points TensorBoard takes the highest and the lowest for outliers, and scales a chart
-                        # without them. Two points each are drawn as lines, all within the chart.
-                        for step in (0, 1):
-                            self._scalar(item, value, step, run)
+                    for run, figure in {"agent": item.value, **item.beside}.items():
+                        self._scalar(item, value_of(figure), self.frames, run)
                 case Curves():
                     self._curves(item)
                 case Table():
-                    text = f"{item.caption}\n\n{markdown_table([item.header, *item.rows])}"
-                    self._add(tag(item), text_metadata(item.name, item.caption), [text.encode()])
+                    shown = f"{item.caption}\n\n{markdown_table([item.header, *item.rows])}"
+                    self._write(text(tag(item), shown, item.name, item.caption), 0)
                 case Detections():
                     summary = pr_curve(tag(item), item.labels, _ranks(item.scores))
                     summary.value[0].metadata.display_name = item.name
@@ -141,26 +141,20 @@ class BoardWriter:
         for writer in self._writers.values():
             writer.close()
 
-    def _add(self, name: str, metadata: SummaryMetadata, content: float | list[bytes], step: int = 0, run: str = "agent") -> None:
-        # In the present format of summaries: TensorBoard's fast loader drops the captions of the older one.
-        tensor = make_tensor_proto(content, dtype=np.float32 if isinstance(content, float) else None)
-        self._write(Summary(value=[Summary.Value(tag=name, metadata=metadata, tensor=tensor)]), step, run)
-
     def _write(self, summary: Summary, step: int, run: str = "agent") -> None:
         file_writer = self._run(run)._get_file_writer()
         assert file_writer is not None
         file_writer.add_summary(summary, step)
 
     def _scalar(self, item: Number | Curves, value: float, step: int, run: str) -> None:
-        self._add(tag(item), scalar_metadata(item.name, item.caption), float(value), step, run)
+        self._write(scalar(tag(item), value, item.name, item.caption), step, run)
 
     def _picture(self, item: Item, pixels: Pixels, suffix: str = "", step: int = 0) -> None:
         self._encoded(item, png(pixels), pixels, suffix, step)
 
     def _encoded(self, item: Item, content: bytes, pixels: Pixels, suffix: str = "", step: int = 0) -> None:
         height, width = pixels.shape[:2]
-        metadata = image_metadata(item.name + suffix, item.caption)
-        self._add(tag(item, suffix), metadata, [str(width).encode(), str(height).encode(), content], step)
+        self._write(image(tag(item, suffix), content, (height, width), item.name + suffix, item.caption), step)
 
     def _film(self, film: Film) -> None:
         thin = max(1, -(-len(film.frames) // FRAMES_IN_GIF))

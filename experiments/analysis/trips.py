@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from experiments.analysis.statistics import Estimate, estimate_mean, success_weighted_path_length
+from experiments.analysis.intervals import Measured, ratio
+from experiments.analysis.statistics import Estimate, estimate_mean, path_length_ratios
 from experiments.analysis.trajectories import Trajectories
 from maze_gen.maze import CELL_UNITS
 from maze_gen.paths import all_distances
@@ -72,16 +73,24 @@ def trips_of(trajectories: Trajectories) -> Trips:
     )
 
 
-def path_efficiency(trips: Trips) -> float:
-    """Mean of shortest / taken over the later trips of episodes that reached the goal; NaN without any."""
-    chosen = trips.reached & ~trips.first
-    return success_weighted_path_length(trips.reached[chosen], trips.shortest[chosen], trips.taken[chosen])
+def path_efficiency(trips: Trips) -> Measured | None:
+    """Mean of shortest / taken over the later trips of episodes that reached the goal; None without any."""
+    return _over_trips(trips, trips.reached & ~trips.first)
 
 
-def first_trip_spl(trips: Trips) -> float:
+def first_trip_spl(trips: Trips) -> Measured | None:
     """SPL of the first trip of every episode, as embodied navigation defines it: one start, one goal, success or not."""
-    first = trips.first
-    return success_weighted_path_length(trips.reached[first], trips.shortest[first], trips.taken[first])
+    return _over_trips(trips, trips.first)
+
+
+def _over_trips(trips: Trips, chosen: npt.NDArray[np.bool_]) -> Measured | None:
+    """SPL of some trips with its interval over episodes, each of which has at least one trip; None where none is chosen."""
+    if not chosen.any():
+        return None
+    ratios = path_length_ratios(trips.reached, trips.shortest, trips.taken)
+    episodes = int(trips.episode.max()) + 1
+    sums, count = (np.bincount(trips.episode[chosen], weights, episodes) for weights in (ratios[chosen], None))
+    return ratio(sums, count)
 
 
 def latencies(goals: npt.NDArray[np.uint8], step_seconds: float) -> tuple[Seconds, Seconds]:

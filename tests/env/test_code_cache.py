@@ -20,11 +20,11 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     forget(monkeypatch)
     yield tmp_path / "knossos"
-    code_cache._code_folder.cache_clear()
+    code_cache.code_folder.cache_clear()
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    code_cache._code_folder.cache_clear()
+    code_cache.code_folder.cache_clear()
     monkeypatch.setattr(code_cache, "_warned", [])
 
 
@@ -91,7 +91,7 @@ def test_a_folder_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path:
     with pytest.warns(match=str(tmp_path / "file")) as warned:
         run_twice()
     assert len(warned) == 1
-    code_cache._code_folder.cache_clear()
+    code_cache.code_folder.cache_clear()
 
 
 def test_another_users_folder(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(match="no home folder") as warned:
         run_twice()
     assert len(warned) == 1
-    code_cache._code_folder.cache_clear()
+    code_cache.code_folder.cache_clear()
 
 
 def test_a_full_disk(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

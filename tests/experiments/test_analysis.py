@@ -14,6 +14,7 @@ from experiments.analysis.behaviour import behaviour_items
 from experiments.analysis.decoders import own_decoder_result
 from experiments.analysis.depth import class_names, depth_items, most_common_class
 from experiments.analysis.head_outputs import LOOP, LOOP_LABEL, loop_labels
+from experiments.analysis.intervals import value_of
 from experiments.analysis.items import Number
 from experiments.analysis.loop_closure import detect_loops, judge
 from experiments.analysis.measures import entropy
@@ -59,12 +60,12 @@ def test_an_agent_whose_state_is_the_position_is_read_without_error() -> None:
     assert found.goal == []
     shown = numbers(position_items(trajectories, found))
     accuracy, error = shown["position accuracy"], shown["position error in cells of path"]
-    assert accuracy.value > 0.99
+    assert value_of(accuracy.value) > 0.99
     assert set(accuracy.beside) == set(error.beside) == {"chance", "shuffled control"}
-    assert accuracy.beside["shuffled control"] < 0.15
+    assert value_of(accuracy.beside["shuffled control"]) < 0.15
     # The walk is all over the maze: always naming one cell is as far off as the maze is wide.
-    assert error.value < 0.05
-    assert min(error.beside.values()) > 5
+    assert value_of(error.value) < 0.05
+    assert min(value_of(beside) for beside in error.beside.values()) > 5
 
 
 def test_an_agents_own_decoder_is_held_against_other_episodes() -> None:
@@ -122,21 +123,21 @@ def test_loops_on_a_ring_close_where_the_walk_comes_back() -> None:
 def test_a_perfect_detector_and_a_useless_one() -> None:
     labels = np.random.default_rng(4).random((20, 400)) < 0.3
     perfect = judge("perfect", labels.astype(np.float32) * 0.6, labels)
-    assert (perfect.f1, perfect.average_precision) == (1.0, 1.0)
+    assert (perfect.f1, value_of(perfect.average_precision)) == (1.0, 1.0)
     assert perfect.threshold == pytest.approx(0.6)
     useless = judge("useless", np.random.default_rng(5).random((20, 400)).astype(np.float32), labels)
     share = labels[useless.episodes].mean()
-    assert useless.average_precision == pytest.approx(share, abs=0.03)
+    assert value_of(useless.average_precision) == pytest.approx(share, abs=0.03)
     assert useless.f1 == pytest.approx(2 * share / (1 + share), abs=0.02)
-    assert useless.always == pytest.approx(2 * share / (1 + share))
+    assert value_of(useless.always) == pytest.approx(2 * share / (1 + share))
 
 
 def test_a_detector_that_knows_only_the_time_is_no_better_than_its_control() -> None:
     labels = np.random.default_rng(4).random((20, 400)) < np.linspace(0, 1, 400)
     clock = np.tile(np.linspace(0, 1, 400, dtype=np.float32), (20, 1))
     found = judge("a clock", clock, labels)
-    assert found.f1 > found.always + 0.05
-    assert found.f1 == pytest.approx(found.shuffled)
+    assert found.f1 > value_of(found.always) + 0.05
+    assert found.f1 == pytest.approx(value_of(found.shuffled))
 
 
 def test_the_threshold_is_chosen_on_other_episodes() -> None:
@@ -147,6 +148,20 @@ def test_the_threshold_is_chosen_on_other_episodes() -> None:
     for episode in (3, 4, 8, 9):
         scores[episode] = 1 - scores[episode]
     assert judge("turned", scores, labels).f1 == 0.0
+
+
+def test_a_clock_that_knows_all_leaves_a_detector_nothing() -> None:
+    """Labels that are the same in every episode at a time: the clock finds them, and a detector that does is no better."""
+    labels = np.zeros((10, 20), dtype=bool)
+    labels[:, 12:] = True
+    found = judge("late", labels.astype(np.float32), labels)
+    assert value_of(found.average_precision) == value_of(found.clock_average_precision) == 1.0
+    mixed = np.random.default_rng(1).random((10, 20)) < 0.4
+    found = judge("right", mixed.astype(np.float32), mixed)
+    assert value_of(found.average_precision) == 1.0
+    assert value_of(found.clock_average_precision) < 0.7
+    assert value_of(found.correlation) == pytest.approx(1.0)
+    assert abs(value_of(found.shuffled_correlation)) < 0.4
 
 
 def test_a_detector_is_fitted_on_agents_without_a_head() -> None:
@@ -176,9 +191,9 @@ def test_depth_heads_that_know_all_half_and_nothing() -> None:
     trajectories.pictures[3] = np.zeros((task.episode_steps, 42, 42, 3), dtype=np.uint8)
     found = numbers(depth_items(trajectories))
     first, second = (found[f"accuracy of {name}"] for name in DEPTH_HEADS.values())
-    assert (first.value, second.value) == (1.0, 0.5)
+    assert (value_of(first.value), value_of(second.value)) == (1.0, 0.5)
     for control in ("chance", "shuffled control"):
-        assert first.beside[control] == pytest.approx(1 / CLASSES, abs=0.02)
+        assert value_of(first.beside[control]) == pytest.approx(1 / CLASSES, abs=0.02)
 
 
 def test_chance_of_depth_is_each_pixels_commonest_class() -> None:

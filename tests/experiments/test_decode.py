@@ -1,5 +1,6 @@
 """`decode` from the command line, on an agent that never learned: everything is made, and can be read back."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from experiments.analysis import decoders
 from experiments.analysis.items import Curves, Detections, Film, Number, Picture, PointCloud, Table
 from experiments.analysis.report import page
 from experiments.analysis.tensorboard import ORDER, BoardWriter
+from experiments.provenance import Provenance
 from tests.experiments.synthetic import ring_task, untrained
 
 
@@ -95,6 +97,20 @@ def test_the_report_needs_nothing_else(decoded: Path) -> None:
     assert "video/webm" in text
 
 
+def test_every_decoder_figure_has_an_interval(decoded: Path) -> None:
+    found = json.loads((decoded / "report.json").read_text())
+    assert found["command"].startswith(("decode --checkpoint", "python "))
+    decoders = {"position accuracy", "position error in cells of path", "loop-closure F1", "loop-closure average precision"}
+    decoders |= {name for name in (figure["name"] for figure in found["figures"]) if name.startswith("accuracy of D")}
+    assert len(decoders) == 6
+    for figure in found["figures"]:
+        if figure["name"] in decoders:
+            for part in (figure, *figure["beside"].values()):
+                assert part["low"] <= part["value"] <= part["high"], figure["name"]
+    (table,) = (table for table in found["tables"] if table["name"] == "decoders compared")
+    assert all(row["accuracy"]["low"] <= row["accuracy"]["value"] <= row["accuracy"]["high"] for row in table["rows"])
+
+
 def test_a_runs_folder_gets_its_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "run").mkdir()
     untrained(tmp_path / "run" / "checkpoint.safetensors", "ff", ring_task(2))
@@ -111,6 +127,7 @@ def test_a_runs_folder_gets_its_analysis(tmp_path: Path, monkeypatch: pytest.Mon
         (["--checkpoint", "AGENT", "--logdir", "AGENT/board"], "cannot write"),
         (["--checkpoint", "AGENT", "--report", "AGENT/report.html"], "cannot write"),
         (["--checkpoint", "absent.safetensors"], "no such file"),
+        (["--checkpoint", "AGENT", "--report", "report.json"], "expected the name of an HTML page"),
     ],
 )
 def test_complaints(
@@ -147,9 +164,8 @@ def test_every_kind_of_item_is_written_and_printed(tmp_path: Path) -> None:
     agent = tmp_path / "board" / "agent"
     last = len(ORDER) + 1
     assert scalars(agent, f"1 A/{last} a curve") == pytest.approx(steps / 10)
-    # Twice, so that TensorBoard doesn't take the agent's point for an outlier.
-    assert scalars(agent, f"1 A/{last} a share") == [0.25, 0.25]
-    text = page(items, "A title")
+    assert scalars(agent, f"1 A/{last} a share") == [0.25]
+    text = page(items, "A title", Provenance("today", "this", "a command"))
     assert "25.0 %" in text
     assert "chance: 10.0 %" in text
     assert "words of a &lt;picture&gt;" in text
@@ -164,4 +180,4 @@ def test_a_second_analysis_replaces_the_first(tmp_path: Path) -> None:
         board.write([PointCloud("1 A", "a cloud", "words", np.eye(4, dtype=np.float32), ["a", "b"], [["x", "y"]] * 4, None)])
         board.close()
     assert (tmp_path / "agent" / "projector_config.pbtxt").read_text().count("tensor_path") == 1
-    assert scalars(tmp_path / "agent", f"1 A/{len(ORDER) + 1} a number") == pytest.approx([0.9, 0.9])
+    assert scalars(tmp_path / "agent", f"1 A/{len(ORDER) + 1} a number") == pytest.approx([0.9])

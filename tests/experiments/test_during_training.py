@@ -6,6 +6,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from agents.checkpoint import load_checkpoint
 from experiments.analysis.during_training import FOLDER, LiveAnalysis
+from experiments.tags import PICTURES
 from tests.experiments.synthetic import ring_task, untrained
 
 
@@ -14,11 +15,12 @@ def test_pictures_carry_the_trainings_frames(tmp_path: Path) -> None:
     analysis = LiveAnalysis(tmp_path, minutes=0)
     analysis.start_if_due(lambda: checkpoint)
     analysis.wait()
-    events = EventAccumulator(str(tmp_path / FOLDER)).Reload()
-    tags = events.Tags()["images"]
-    assert len(tags) == 4
-    assert all(tag.startswith("Live/") for tag in tags)
-    assert [event.step for event in events.Images(tags[0])] == [checkpoint.frames]
+    events = EventAccumulator(str(tmp_path / FOLDER), size_guidance={"tensors": 0}).Reload()
+    assert set(events.Tags()["tensors"]) == {tag.tag for tag in PICTURES}
+    for tag in PICTURES:
+        assert [event.step for event in events.Tensors(tag.tag)] == [checkpoint.frames]
+        assert events.SummaryMetadata(tag.tag).plugin_data.plugin_name == "images"
+        assert events.SummaryMetadata(tag.tag).summary_description == tag.meaning
 
 
 def test_nothing_is_analysed_before_it_is_due(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from experiments.analysis.maps import (
     plan_of,
     posterior_plan,
 )
+from maze_gen.icons import HATCH
 from maze_gen.maze import Maze
 from maze_gen.text import read_maze
-from tests.experiments.synthetic import ring, ring_task, trajectories_of
+from tests.experiments.synthetic import ring_task, trajectories_of
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-9, 9)), max_size=30))
@@ -39,11 +40,19 @@ def test_mean_by_cell_takes_any_shape_and_truth_values() -> None:
     assert mean_by_cell(np.array([[True, False], [True, True]]), cell, 2).tolist() == pytest.approx([1, 2 / 3])
 
 
-def test_occupancy_adds_up_to_all_steps_and_leaves_out_solid_cells() -> None:
+def test_occupancy_adds_up_to_all_steps_and_leaves_out_cells_never_visited() -> None:
     found = occupancy_percent(trajectories_of([[0, 0, 1, 2]], ring_task()))
     assert np.nansum(found) == pytest.approx(100)
     assert found[:3].tolist() == [50, 25, 25]
-    assert np.isnan(found).sum() == (~ring().open).sum()
+    assert np.isnan(found[3:]).all()
+
+
+def test_cells_never_visited_are_hatched() -> None:
+    maze = corridor(3)
+    shown = [heat_map(maze, np.array([10.0, last, 90.0]), high=100) for last in (50.0, np.nan)]
+    hatched = [(picture == HATCH).all(axis=2).sum() for picture in shown]
+    assert hatched[0] == 0
+    assert hatched[1] > 100
 
 
 def corridor(cols: int) -> Maze:

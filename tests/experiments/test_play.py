@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from env.batch import BatchEnv
 from env.engine.engine import Engine
 from env.navigation import ACTION_NAMES, STRAWBERRY_FLAG
 from env.registry import make_task
@@ -116,19 +117,32 @@ def test_complaints(
 
 
 @pytest.mark.parametrize("view", [504, 336, 252])
-def test_the_scene_shows_view_and_map(view: int) -> None:
-    task = make_task("static-small", observation_size=42)
-    with Engine(task, 1) as env:
+def test_the_view_is_drawn_at_its_size_whatever_the_agent_sees(view: int) -> None:
+    scenes = []
+    for size in (42, 84):
+        with Engine(make_task("static-small", observation_size=size), 1) as env:
+            env.reset(0)
+            picture = Camera(view).scene(env, 0, Progress("someone", reward=12, goals=1))
+            assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+            top, left = round(44 * view / 504), round(16 * view / 504)
+            shown = picture[top : top + view, left : left + view]
+            scenes.append(shown)
+            # Averaged over blocks it is about what the agent sees; each block has more than one colour.
+            block = view // 42
+            if size == 42 and view % 42 == 0:
+                blocks = shown.reshape(42, block, 42, block, 3)
+                assert np.abs(blocks.mean(axis=(1, 3)) - env.observation["rgb"][0]).mean() < 12
+                assert blocks.std(axis=(1, 3)).mean() > 1
+    np.testing.assert_array_equal(*scenes)
+
+
+def test_worlds_that_draw_at_one_size_have_their_pictures_enlarged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "pictures", BatchEnv.pictures)
+    with Engine(make_task("static-small", observation_size=42), 1) as env:
         env.reset(0)
-        picture = Camera(view).scene(env, 0, Progress("someone", reward=12, goals=1))
+        picture = Camera(504).scene(env, 0, Progress("someone"))
         rgb = env.observation["rgb"][0]
-        assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
-        # Every pixel of the view is a square in the picture.
-        block = view // 42
-        top, left = round(44 * view / 504), round(16 * view / 504)
-        np.testing.assert_array_equal(
-            picture[top : top + view, left : left + view], rgb.repeat(block, axis=0).repeat(block, axis=1)
-        )
+    np.testing.assert_array_equal(picture[44:548, 16:520], rgb.repeat(12, axis=0).repeat(12, axis=1))
 
 
 @pytest.mark.parametrize("view", [64, 100, 333, 800])

@@ -65,6 +65,26 @@ def test_heat_colours_the_floor_by_value_from_the_top_row_down():
     )
 
 
+@pytest.mark.parametrize("scale", [8, 40])
+def test_cells_without_a_number_can_be_hatched(scale):
+    values = np.full(8, 3.0)
+    values[[1, 7]] = np.nan
+    canvas = TopDown(MAZE, scale, things="none").heat(values, "gray", low=0, high=8, opacity=1.0, hatched=True)
+    plain = TopDown(MAZE, scale, things="none").heat(values, "gray", low=0, high=8, opacity=1.0).array()
+    found = canvas.array()
+    changed = (found != plain).any(axis=2)
+    seen = set()
+    for row, col in np.argwhere(changed).tolist():
+        x, y = (col + 0.5 - (changed.shape[1] - 4 * scale) / 2) / scale, (row + 0.5 - (changed.shape[0] - 2 * scale) / 2) / scale
+        seen.add((int(y), int(x)))
+    assert seen == {(0, 1), (1, 3)}
+    # A third of their floor, in one colour, from side to side; where there is no number anywhere, too.
+    assert 0.15 < changed.sum() / (2 * scale**2) < 0.5
+    assert (found == palette.HATCH).all(axis=2).sum() > 0.5 * changed.sum()
+    nothing = TopDown(MAZE, scale, things="none").heat(np.full(8, np.nan), hatched=True).array()
+    assert (nothing == palette.HATCH).all(axis=2).sum() > 2 * (found == palette.HATCH).all(axis=2).sum()
+
+
 def test_a_colour_bar_is_beside_the_maze_and_leaves_it_as_it_is():
     values = np.arange(8.0)
     plain = TopDown(MAZE, 30).heat(values).array()

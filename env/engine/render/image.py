@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from env.engine.compile import Jit
-from env.engine.render import depth, floor_ceiling, raycast, simd, sprites
+from env.engine.render import depth, floor_ceiling, raycast, sprites
 from env.engine.textures.atlas import COLOUR, LAST_TEXEL, QUARTER, SKY_COLUMNS, SKY_SLOT, SLOT_TEXELS, THEME_SLOTS
 
 _ZERO = np.float32(0.0)
@@ -49,8 +49,12 @@ def build(jit: Jit) -> SimpleNamespace:
     Returns:
         A namespace of `paint` for the CPU, `paint_column` for a GPU, and everything that `env.engine.render.depth` builds.
     """
+    # Imported where it is used: it brings a compiler.
+    from env.engine.render import simd
+
     rays = raycast.build(jit)
     lateral, cast = rays.lateral, rays.cast
+    fetch, unpack = simd.fetch, simd.unpack
     depths = depth.build(jit)
     upward, plane = depths.upward, depths.plane
     planes = floor_ceiling.build(jit)
@@ -207,9 +211,9 @@ def build(jit: Jit) -> SimpleNamespace:
         size = rgb.shape[1]
         find_walls(scene.sides, camera, size, buffers)
         choose_texels(camera, size, buffers)
-        simd.fetch(scene.textures, buffers.image, size * size)
+        fetch(scene.textures, buffers.image, size * size)
         paint_items(buffers, size, row, camera, items, kinds, scene.textures)
-        simd.unpack(buffers.image, rgb, row * size * size * 3, size * size)
+        unpack(buffers.image, rgb, row * size * size * 3, size * size)
 
     @jit
     def paint_column(rgb, row, j, scene, camera, items, kinds):

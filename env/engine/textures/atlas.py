@@ -13,6 +13,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
+from env.engine.code_cache import read_entry, write_entry
 from env.engine.textures import items, landmarks, materials
 from maze_gen.maze import COLOURED_FACES, FIRST_LANDMARK_FACE, LANDMARKS, PLAIN_FACE, THEMES
 
@@ -42,8 +43,22 @@ def texture_number(face_code: int) -> int:
     return face_code
 
 
+ENTRY = "textures.bin"
+"""In `env.engine.code_cache`'s folder, whose name stands for the sources that the textures are drawn by."""
+
+
 @functools.cache
 def all_textures() -> npt.NDArray[np.int32]:
+    """[2^21] int32, all slots; read-only. They are drawn once and kept on disk: reading them takes a tenth of the time."""
+    kept = read_entry(ENTRY)
+    if kept is not None and len(kept) == 4 * (LAST_TEXEL + 1):
+        return np.frombuffer(kept, np.int32)
+    drawn = draw_textures()
+    write_entry(ENTRY, drawn.tobytes())
+    return drawn
+
+
+def draw_textures() -> npt.NDArray[np.int32]:
     """[2^21] int32, all slots; read-only."""
     texels = np.zeros(LAST_TEXEL + 1, dtype=np.uint32)
     for theme in range(THEMES):
