@@ -80,4 +80,5 @@ def free_processors() -> int:
 
 def _code() -> dict[str, Any]:
     """This version of the packages, for nodes that have another one or none."""
-    return {"py_modules": [str(ROOT / package) for package in PACKAGES], "excludes": LEFT_OUT}
+    modules = [ROOT / package for package in PACKAGES] + [ROOT / "knossos.py"]
+    return {"py_modules": [str(module) for module in modules if module.exists()], "excludes": LEFT_OUT}

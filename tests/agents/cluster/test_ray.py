@@ -27,6 +27,12 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray: pip install '.[ray]'"),
 ]
 
+WHERE = """
+import sys
+from agents.cluster.jobs import ClusterJobs
+with ClusterJobs(sys.argv[1], 1) as jobs:
+    print(*jobs.map(lambda common, name: __import__(name).__file__, None, ["agents", "knossos"]))
+"""
 ACTOR, WORKER = "ray::NodeActor", "multiprocessing.spawn"
 
 
@@ -136,6 +142,12 @@ def test_evaluations_are_the_same_to_the_byte(hosts: Hosts, tmp_path: Path) -> N
     assert here.returncode == 0, here.stderr
     assert (tmp_path / "there.json").read_bytes() == (tmp_path / "here.json").read_bytes()
     assert there.stdout.replace("there.json", "here.json") == here.stdout
+    # The nodes' code is this one, wherever they have another.
+    code = [*hosts.prefix, sys.executable, "-c", WHERE, hosts.address]
+    found = subprocess.run(code, cwd=ROOT, env=hosts.environment, capture_output=True, text=True, timeout=60 * slowness())
+    assert found.returncode == 0, found.stderr
+    assert len(found.stdout.split()) == 2
+    assert all("py_modules" in place for place in found.stdout.split())
     # A wrong token, and none, are one line.
     place = str(tmp_path / "there.json")
     wrong = run(hosts, "evaluate", *given, place, "--cluster", hosts.address, RAY_AUTH_TOKEN="wrong")
