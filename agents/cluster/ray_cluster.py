@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray._private.state import available_resources_per_node
@@ -16,8 +15,8 @@ from maze_gen.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("maze_gen", "env", "auxiliary", "agents", "experiments")
-LEFT_OUT = ["/pretrained", "__pycache__"]
-"""What nodes don't need of each package, as patterns of a .gitignore."""
+LEFT_OUT = ("pretrained", "__pycache__")
+"""Folders of the packages that nodes don't need."""
 
 
 @contextmanager
@@ -37,10 +36,12 @@ def connected(address: str, processors: int) -> Iterator[None]:
         with _started(processors):
             yield
         return
-    try:
-        ray.init(address=address, runtime_env=_code(), log_to_driver=True)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InputError(f"--cluster {address}: {' '.join(str(error).split())}") from error
+    with tempfile.TemporaryDirectory(prefix="knossos-code-") as folder:
+        copy_code(Path(folder))
+        try:
+            ray.init(address=address, runtime_env={"working_dir": folder}, log_to_driver=True)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(f"--cluster {address}: {' '.join(str(error).split())}") from error
     try:
         yield
     finally:
@@ -78,7 +79,8 @@ def free_processors() -> int:
     return sum(available().values())
 
 
-def _code() -> dict[str, Any]:
-    """This version of the packages, for nodes that have another one or none."""
-    modules = [ROOT / package for package in PACKAGES] + [ROOT / "knossos.py"]
-    return {"py_modules": [str(module) for module in modules if module.exists()], "excludes": LEFT_OUT}
+def copy_code(folder: Path) -> None:
+    """Copies this version of the project, for nodes that have another one or none: its packages have to lie in one folder."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    shutil.copy(ROOT / "knossos.py", folder)
