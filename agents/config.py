@@ -210,6 +210,15 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "fast": TrainConfig(),
         "gpu": TrainConfig(num_envs=1024, minibatches=16),
+        "memory": TrainConfig(
+            slow_units=0.5,
+            critic_sees=("goal_distance",),
+            num_envs=16,
+            unroll_length=300,
+            minibatches=8,
+            learning_rate=4e-4,
+            max_grad_norm=1.0,
+        ),
         "paper": TrainConfig(
             objective="actor-critic",
             observation_size=84,
@@ -231,8 +240,9 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
     }
 )
-"""`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `paper`:
-the published settings, the middle of each range (paper, section 5 and appendix)."""
+"""`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `memory`:
+for agents that remember, with rollouts of 20 s; `paper`: the published settings, the middle of each range (paper, section 5
+and appendix)."""
 
 
 def agent_config(name: str) -> AgentConfig:

@@ -182,8 +182,12 @@ class GoalDirectionLoss(AuxiliaryLoss):
     def __init__(self, context: HeadContext) -> None:
         super().__init__()
         self.extent = context.spec.extent("rows"), context.spec.extent("cols")
-        self.hidden = nn.Linear(context.core_features, HIDDEN)
-        self.output = nn.Linear(HIDDEN, SECTORS + self.distances)
+        self.build(context.core_features, SECTORS + self.distances)
+
+    def build(self, features: int, classes: int) -> None:
+        """Makes the head's layers."""
+        self.hidden = nn.Linear(features, HIDDEN)
+        self.output = nn.Linear(HIDDEN, classes)
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
         return GoalDirectionRecorder(num_envs, *self.extent, device)
@@ -222,13 +226,10 @@ class GoalPathLoss(GoalDirectionLoss):
 
     distances = LENGTHS
 
-    def __init__(self, context: HeadContext) -> None:
-        super().__init__(context)
-        del self.hidden
-        self.output = nn.Linear(context.core_features, SECTORS + LENGTHS)
+    def build(self, features: int, classes: int) -> None:
+        self.output = nn.Linear(features, classes)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[M, F] → logits [M, SECTORS + LENGTHS], of the direction's classes first."""
         return self.output(features)
 
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:

@@ -10,20 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from auxiliary.goal import (
-    DISTANCE_EDGES,
-    DISTANCES,
-    LENGTHS,
-    PATH_EDGES,
-    SECTORS,
-    UNKNOWN,
-    masked_cross_entropy,
-    offset_to,
-    sector_of,
-)
-from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
+from auxiliary.goal import DISTANCE_EDGES, DISTANCES, PATH_EDGES, UNKNOWN, GoalPathLoss, offset_to, sector_of
+from auxiliary.loss import Recorder, Sums
 from env.tensors import TensorWorlds
 from maze_gen.errors import InputError
 from maze_gen.maze import Maze
@@ -119,49 +109,22 @@ def paths_of(maze: Maze, device: torch.device | str = "cpu") -> tuple[Tensor, Te
     return torch.from_numpy(following).to(device), torch.from_numpy(all_distances(maze).astype(np.float32)).to(device)
 
 
-class HindsightLoss(AuxiliaryLoss):
-    """Two linear softmaxes on what the body makes of a slot that was written at the other step; see `GoalPathLoss`."""
+class HindsightLoss(GoalPathLoss):
+    """`GoalPathLoss` on what the body makes of a slot that was written at the other step of a pair."""
 
     reads = "hindsight"
     straight = False
 
-    def __init__(self, context: HeadContext) -> None:
-        super().__init__()
-        self.extent = context.spec.extent("rows"), context.spec.extent("cols")
-        self.lengths = DISTANCES if self.straight else LENGTHS
-        self.output = nn.Linear(context.core_features, SECTORS + self.lengths)
-
     def recorder(self, num_envs: int, device: torch.device | str = "cpu", masked: bool = False) -> Recorder:
         return HindsightRecorder(num_envs, *self.extent, device, straight=self.straight)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """[M, F] → logits [M, SECTORS + lengths], of the direction's classes first."""
-        return self.output(features)
-
     def loss(self, features: Tensor, target: Tensor) -> tuple[Tensor, Sums]:
-        """As the interface has it; steps whose named step isn't in the rollout have 0 steps ago, and no loss."""
-        direction, length = self(features).split((SECTORS, self.lengths), 1)
-        labels = target[:, 1:].masked_fill(target[:, :1] == 0, UNKNOWN)
-        direction_loss, right_direction, known = masked_cross_entropy(direction, labels[:, 0])
-        length_loss, right_length, _ = masked_cross_entropy(length, labels[:, 1])
-        sums = {
-            "right_direction": right_direction,
-            "right_length": right_length,
-            "known": known,
-            "steps": count(len(target), target.device),
-        }
-        return (direction_loss + length_loss) / 2, sums
-
-    @staticmethod
-    def metrics(sums: Mapping[str, float]) -> dict[str, float]:
-        return {
-            "direction accuracy": ratio(sums["right_direction"], sums["known"]),
-            "length accuracy": ratio(sums["right_length"], sums["known"]),
-            "known rate": ratio(sums["known"], sums["steps"]),
-        }
+        """As the interface has it; pairs that aren't whole in the rollout come with a first entry of 0, and have no loss."""
+        return super().loss(features, target[:, 1:].masked_fill(target[:, :1] == 0, UNKNOWN))
 
 
 class HindsightDirectionLoss(HindsightLoss):
     """The same for the straight line, in mazes that change."""
 
     straight = True
+    distances = DISTANCES

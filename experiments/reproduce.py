@@ -53,7 +53,7 @@ class ReproduceOptions:
             returns on those mazes and on held-out ones. For tasks whose mazes are generated.
         seeds: trainings of each agent on each task, with the seeds 1, 2, ...
         out: the grid's folder.
-        preset: the settings to start from, as for a training: fast, gpu or paper.
+        preset: the settings to start from, as for a training: fast, gpu, memory or paper.
         workers: of each training, as there.
         device: where agents are trained: cpu, or cuda for an NVIDIA GPU. Evaluations run on the CPU.
         episodes: whole episodes of each evaluation, on each kind of maze.

@@ -58,7 +58,6 @@ _METRICS = {
     "accuracy": "Fraction of predictions whose most probable class is the true one.",
     "direction accuracy": "Fraction of predictions whose most probable direction is the true one.",
     "distance accuracy": "Fraction of predictions whose most probable class of distance is the true one.",
-    "length accuracy": "Fraction of predictions whose most probable class of path length is the true one.",
     "known rate": "Fraction of steps at which there is a target, e.g. those after the first visit to the goal.",
     "precision": "Fraction of detections that are right.",
     "recall": "Fraction of loop closures that are detected.",

@@ -46,7 +46,7 @@ class TrainOptions:
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
         agent: a row of the table of agents; nav-d1d2l where it isn't given.
         preset: the settings to start from: fast (learns in minutes), gpu (the same in 1,024 worlds; what --device cuda starts
-            from where this isn't given) or paper (the paper's).
+            from where this isn't given), memory (for agents that remember, with rollouts of 20 s) or paper (the paper's).
         minutes: how long to train now; 10 where nothing else says how long.
         total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
