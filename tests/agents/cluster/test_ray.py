@@ -103,13 +103,19 @@ class Running:
         driver.wait(lambda: all(len(driver.reports_of(worker, begin)) > 2 for worker in (0, 1)), 60)
         return driver
 
+    def stop(self) -> None:
+        """Frees the processors."""
+        if self.driver is not None:
+            self.driver.close()
+            self.driver = None
+            wait_for(lambda: not any(node.processes(ACTOR) for node in self.hosts.alive), 30 * slowness())
+
 
 @pytest.fixture(scope="module")
 def running(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     found = Running(hosts, tmp_path_factory.mktemp("driver"))
     yield found
-    if found.driver:
-        found.driver.close()
+    found.stop()
 
 
 @pytest.fixture
@@ -132,7 +138,8 @@ def run(hosts: Hosts, module: str, *arguments: str, **environment: str) -> subpr
     return subprocess.run(command, cwd=ROOT, env=found, capture_output=True, text=True, timeout=120 * slowness())
 
 
-def test_evaluations_are_the_same_to_the_byte(hosts: Hosts, tmp_path: Path) -> None:
+def test_evaluations_are_the_same_to_the_byte(hosts: Hosts, running: Running, tmp_path: Path) -> None:
+    running.stop()
     hosts.add()
     checkpoint = untrained(tmp_path / "agent.safetensors", task=ring_task(4))
     given = ["--checkpoint", str(checkpoint), "--episodes", "30", "--json"]
@@ -157,7 +164,8 @@ def test_evaluations_are_the_same_to_the_byte(hosts: Hosts, tmp_path: Path) -> N
     assert len(wrong.stderr.splitlines()) == len(missing.stderr.splitlines()) == 1
 
 
-def test_a_grid_whose_actors_are_killed_is_as_complete_as_one_alone(hosts: Hosts, tmp_path: Path) -> None:
+def test_a_grid_whose_actors_are_killed_is_as_complete_as_one_alone(hosts: Hosts, running: Running, tmp_path: Path) -> None:
+    running.stop()
     while len(hosts.alive) < 2:
         hosts.add()
     out, log = tmp_path / "grid", tmp_path / "log"
@@ -274,7 +282,10 @@ def test_a_killed_driver(hosts: Hosts, running: Running, told: Told) -> None:
     told["nothing is left"] = time.monotonic() - begin, 5
 
 
-def test_the_heads_death_leaves_a_checkpoint_and_says_how_to_go_on(hosts: Hosts, tmp_path: Path, capsys: Any) -> None:
+def test_the_heads_death_leaves_a_checkpoint_and_says_how_to_go_on(
+    hosts: Hosts, running: Running, tmp_path: Path, capsys: Any
+) -> None:
+    running.stop()
     if not hosts.alive:
         hosts.add()
     run = tmp_path / "run"
@@ -295,7 +306,8 @@ def test_the_heads_death_leaves_a_checkpoint_and_says_how_to_go_on(hosts: Hosts,
         command, cwd=ROOT, env=hosts.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        wait_for(lambda: (run / "progress.jsonl").exists(), 60 * slowness(), "no training")
+        wait_for(lambda: (run / "progress.jsonl").exists() or process.poll() is not None, 60 * slowness(), "no training")
+        assert process.poll() is None
         begin = time.monotonic()
         hosts.head.kill()
         out, err = process.communicate(timeout=70 * slowness())
