@@ -28,8 +28,10 @@ TRAIN = [
 # The community's edition: the original has no wheels from Python 3.14 on, and both are imported as `pygame`.
 PLAY = [*TRAIN, "pygame-ce>=2.5.6"]
 GPU = [*TRAIN, "numba-cuda[cu13]>=0.20"]
+RAY = ["ray>=2.60,<3"]
 TEST = [
     *PLAY,
+    *RAY,
     "numba-cuda>=0.20",
     "pytest>=8.3",
     "pytest-xdist>=3.6",
@@ -85,5 +87,5 @@ setup(
         "experiments": ["py.typed", "pretrained/*.safetensors"],
     },
     install_requires=ENVIRONMENTS,
-    extras_require={"train": TRAIN, "play": PLAY, "gpu": GPU, "test": TEST},
+    extras_require={"train": TRAIN, "play": PLAY, "gpu": GPU, "ray": [*TRAIN, *RAY], "test": TEST},
 )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agents.checkpoint import Checkpoint, library_versions
+from agents.cluster.settings import ClusterSettings
 from agents.config import AgentConfig, TrainConfig
 from agents.model import FlatParameters
-from agents.runtime.runtime import Runtime, make_runtime, make_store, runtime_name
+from agents.runtime.runtime import Runtime, WithFigures, make_runtime, make_store, runtime_name
 from agents.runtime.worker import Report, WorkerSpec, initial_model
 from agents.state import State
 from env.backends import make_batch
@@ -35,6 +36,7 @@ class Training:
         device: where everything is computed.
         serial: whether all workers run in this process, one after the other; on a GPU, without CUDA graphs.
         earlier: the checkpoint to go on with.
+        cluster: on whose nodes the workers run, as processes, at most `workers` of them.
     """
 
     agent_name: str
@@ -48,6 +50,7 @@ class Training:
     device: Literal["cpu", "cuda"] = "cpu"
     serial: bool = False
     earlier: Checkpoint | None = None
+    cluster: ClusterSettings | None = None
 
     @property
     def sessions(self) -> int:
@@ -157,7 +160,7 @@ class Trainer:
         self.model = earlier.model() if earlier else initial_model(training.agent, spec, training.config, training.seed)
         self._frames_per_step = spec.frames_per_step
         self._flat = FlatParameters(self.model)
-        self._runtime = runtime_name(training.device, training.serial)
+        self._runtime = "cluster" if training.cluster else runtime_name(training.device, training.serial)
         self._store = make_store(self._runtime, training.config, self._flat)
         if earlier:
             earlier.restore(self._store, self._flat)
@@ -171,13 +174,21 @@ class Trainer:
 
         Raises:
             WorkerError: a worker died or raised.
+            InputError: the cluster can't be used.
         """
-        self._each("start")
+        # Before anything is saved: a cluster that can't be used leaves no run behind.
+        ahead = self._start() if self.training.cluster and not self._update() else None
+        self.progress.begin = time.monotonic()
         try:
-            if not self._update():
-                self._run(stopping)
+            self._each("start")
+            try:
+                if not self._update():
+                    self._run(stopping, ahead or self._start())
+            finally:
+                self._each("finish")
         finally:
-            self._each("finish")
+            if ahead is not None:
+                ahead.stop()
 
     def checkpoint(self, with_workers: bool = False) -> Checkpoint:
         """The agent as of now.
@@ -212,8 +223,15 @@ class Trainer:
             return self._running.states(STATE_SECONDS)
         return dict(self.training.earlier.workers) if self.training.earlier else {}
 
-    def _run(self, stopping: Callable[[], bool]) -> None:
-        self._running = runtime = make_runtime(self._runtime, self._specs(), self._store)
+    def figures(self) -> dict[str, float]:
+        """What a cluster's exchanges were like since the last call (`agents.cluster.runtime.Figures`); else nothing."""
+        return self._running.figures() if isinstance(self._running, WithFigures) else {}
+
+    def _start(self) -> Runtime:
+        return make_runtime(self._runtime, self._specs(), self._store, self.training.cluster)
+
+    def _run(self, stopping: Callable[[], bool], runtime: Runtime) -> None:
+        self._running = runtime
         try:
             while not stopping():
                 self._take(runtime.poll(POLL_SECONDS))

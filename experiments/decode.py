@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from experiments.cluster.episodes import episodes_on
 from experiments.options import ProgressLine, TaskOptions, check_writable, command
 from maze_gen.console import say
 from maze_gen.errors import InputError
@@ -42,6 +43,8 @@ class DecodeOptions:
         logdir: TensorBoard folder; by default `analysis` beside the checkpoint.
         report: a self-contained HTML page to write; its figures are written beside it, under the same name with .json.
         threads: blocks of episodes and decoders at the same time; one per processor core by default.
+        cluster: the Ray cluster whose processors play blocks of episodes: local, HOST:PORT of its head, or auto. Decoders are
+            fitted on this machine.
     """
 
     checkpoint: Path | None = None
@@ -52,6 +55,7 @@ class DecodeOptions:
     logdir: Path | None = None
     report: Path | None = None
     threads: int | None = None
+    cluster: str | None = None
 
 
 def decode(checkpoint: Checkpoint, playback: Playback, logdir: Path, report: Path | None = None) -> list[Item]:
@@ -94,10 +98,9 @@ def run(options: DecodeOptions) -> None:
     world = options.world
     task = world.task_or(checkpoint.task)
     logdir = options.logdir or checkpoint_path(options.checkpoint).parent / ANALYSIS
-    with ProgressLine() as progress:
-        playback = Playback(
-            task, options.episodes, options.seed, world.backend, options.device, options.threads, progress=progress
-        )
+    with episodes_on(options.cluster, options.device, options.threads) as jobs, ProgressLine() as progress:
+        played = task, options.episodes, options.seed, world.backend, options.device, options.threads
+        playback = Playback(*played, progress, jobs)
         items = decode(checkpoint, playback, logdir, options.report)
     say(summary_of(items))
     say(f"\nview it: tensorboard --logdir {shlex.quote(str(logdir))} --samples_per_plugin images=100")

@@ -23,12 +23,14 @@ from agents.config import MOST_COUNT, check_range
 from env.painting.task import PaintingTask
 from env.registry import generated_counterpart
 from env.task import Task
+from experiments.cluster.episodes import episodes_on
 from experiments.options import ProgressLine, TaskOptions, check_folder, check_writable, command, write_file, write_json
 from maze_gen.console import say
 from maze_gen.errors import InputError
 
 if TYPE_CHECKING:
     from agents.checkpoint import Checkpoint
+    from agents.cluster.jobs import ClusterJobs
     from experiments.analysis.comparison import AgentRuns, Comparison
     from experiments.analysis.evaluation import Evaluation
     from experiments.analysis.metrics import Result
@@ -54,6 +56,7 @@ class EvaluateOptions:
         json: where to write the figures.
         logdir: where to write the figures of one agent as TensorBoard's scalars, e.g. its run's folder.
         threads: blocks of episodes at the same time; one per processor core by default.
+        cluster: the Ray cluster whose processors play blocks of episodes: local, HOST:PORT of its head, or auto.
     """
 
     checkpoint: Path | None = None
@@ -67,12 +70,13 @@ class EvaluateOptions:
     json: Path | None = None
     logdir: Path | None = None
     threads: int | None = None
+    cluster: str | None = None
 
-    def playback(self, task: Task, progress: Progress) -> Playback:
+    def playback(self, task: Task, progress: Progress, jobs: ClusterJobs | None) -> Playback:
         """The episodes that the options name, of one task."""
         from experiments.analysis.playback import Playback
 
-        return Playback(task, self.episodes, self.seed, self.world.backend, self.device, self.threads, progress)
+        return Playback(task, self.episodes, self.seed, self.world.backend, self.device, self.threads, progress, jobs)
 
 
 def tasks_to_evaluate(checkpoint: Checkpoint, world: TaskOptions = TaskOptions()) -> list[Task]:  # noqa: B008 - frozen
@@ -167,12 +171,12 @@ def _compare(options: EvaluateOptions, groups: dict[str, list[Checkpoint]], task
 
     agents: list[AgentRuns] = []
     baselines: dict[str, list[Result]] = {}
-    with ProgressLine() as progress:
+    with episodes_on(options.cluster, options.device, options.threads) as jobs, ProgressLine() as progress:
         for name, checkpoints in groups.items():
             found: list[Evaluation] = []
             for checkpoint in checkpoints:
                 own = [replace(task, observation_size=checkpoint.task.observation_size) for task in tasks]
-                found.append(evaluate(checkpoint, options.playback(own[0], progress), own, baselines=not baselines))
+                found.append(evaluate(checkpoint, options.playback(own[0], progress, jobs), own, baselines=not baselines))
                 baselines = baselines or found[0].baselines
             by_task = [[run.results[task] for run in found] for task in range(len(tasks))]
             agents.append(AgentRuns(name, [checkpoint.origin for checkpoint in checkpoints], by_task))
@@ -201,8 +205,8 @@ def run(options: EvaluateOptions) -> None:
         _evaluate_painter(options, checkpoint)
         return
     tasks = tasks_to_evaluate(checkpoint, options.world)
-    with ProgressLine() as progress:
-        found = evaluate(checkpoint, options.playback(tasks[0], progress), tasks, erase=erase)
+    with episodes_on(options.cluster, options.device, options.threads) as jobs, ProgressLine() as progress:
+        found = evaluate(checkpoint, options.playback(tasks[0], progress, jobs), tasks, erase=erase)
     # Files first: nothing that a terminal does can lose them.
     if options.json is not None:
         write_json(options.json, found.as_json())

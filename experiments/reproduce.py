@@ -10,6 +10,7 @@ same command resumes a grid that was stopped; with more agents, tasks or seeds i
 from __future__ import annotations
 
 import fcntl
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from agents.cluster.settings import check_address
 from agents.config import MOST_COUNT, TrainConfig, agent_config, check_range, preset
 from env.task import Task
 from experiments.options import ProgressLine, write_file, write_json
 from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, train_arguments, workers_of
 from maze_gen.cli import parse_options
 from maze_gen.errors import InputError, one_line_errors
+from maze_gen.help_page import option_field
 from maze_gen.maze import Geometry
 
 if TYPE_CHECKING:
@@ -57,6 +60,9 @@ class ReproduceOptions:
         heldout: whether agents of one fixed layout are evaluated on held-out mazes, too; those of generated mazes always are.
         backend: embedded (this project's engine) or lab (DeepMind Lab, where it is installed).
         serial: all workers in this process, one after the other, for debugging.
+        cluster: the Ray cluster on whose nodes whole trainings run side by side: local, HOST:PORT of its head, or auto. Each is
+            evaluated where it was trained, and takes as many processors as it has workers.
+        at_once: on a cluster, trainings at the same time at most.
         settings: of the preset, one option each.
     """
 
@@ -75,6 +81,8 @@ class ReproduceOptions:
     heldout: bool = False
     backend: Literal["embedded", "lab"] = "embedded"
     serial: bool = False
+    cluster: str | None = option_field(None, shown="no cluster")
+    at_once: int | None = option_field(None, shown="as many as the cluster holds")
     settings: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
 
@@ -107,6 +115,8 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
         left = [run for run in runs if read_finished(run, run.folder(grid.out), grid.conditions) is None]
         print(_outlook(conditions, len(runs), len(left), options.out), flush=True)
         try:
+            if options.cluster is not None and left:
+                return _on_cluster(options, left, evaluated, grid, conditions, interrupted)
             for number, run in enumerate(left, len(runs) - len(left) + 1):
                 print(f"training {number} of {len(runs)}: {run}", flush=True)
                 if not _work(run, evaluated[run.label], grid, conditions, options.serial, interrupted):
@@ -141,6 +151,7 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[R
     check_range("--episodes", options.episodes, 1, MOST_COUNT, whole=True)
     if options.geometry != "thin" and not options.maze_file:
         raise InputError(f"--geometry {options.geometry} is for --maze-file FILE: give one, or leave the option out")
+    _check_cluster(options)
     preset(options.preset)
     if not options.agents:
         raise InputError("--agents: expected at least one")
@@ -164,9 +175,20 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[R
     return conditions, tasks, runs
 
 
+def _check_cluster(options: ReproduceOptions) -> None:
+    """Raises InputError where the options of a cluster make no sense."""
+    if options.at_once is not None:
+        check_range("--at-once", options.at_once, 1, MOST_COUNT, whole=True)
+        if options.cluster is None:
+            raise InputError(f"--at-once {options.at_once} is for --cluster: give one, or leave the option out")
+    if options.cluster is not None:
+        check_address(options.cluster)
+        if options.device != "cpu":
+            raise InputError(f"--device {options.device} and --cluster {options.cluster} exclude each other: nodes train on CPUs")
+
+
 def _work(run: Run, tasks: list[Task], grid: Grid, conditions: Conditions, serial: bool, interrupted: list[int]) -> bool:
     """Trains one run on the first of `tasks` and evaluates it on all; False where Ctrl-C was received."""
-    from experiments.reproduction.markdown import KINDS
     from experiments.reproduction.run import evaluate_run, measure_baselines, train_run
 
     folder = run.folder(grid.out)
@@ -176,11 +198,48 @@ def _work(run: Run, tasks: list[Task], grid: Grid, conditions: Conditions, seria
         progress = _stoppable(line, interrupted)
         measure_baselines(grid.out / run.label, tasks, conditions, progress)
         finished = evaluate_run(run, folder, tasks, conditions, progress)
+    _print_result(finished)
+    return not interrupted
+
+
+def _on_cluster(
+    options: ReproduceOptions,
+    left: list[Run],
+    evaluated: dict[str, list[Task]],
+    grid: Grid,
+    conditions: Conditions,
+    interrupted: list[int],
+) -> bool:
+    """Trains and evaluates runs on the nodes of a cluster; False where Ctrl-C was received."""
+    from experiments.cluster.training_actor import TrainingRequest
+    from experiments.cluster.trainings import ClusterTrainings
+    from experiments.reproduction.run import measure_baselines, read_finished
+
+    assert options.cluster is not None
+    wanted = [(TrainingRequest(run, evaluated[run.label], conditions, options.serial), run.folder(grid.out)) for run in left]
+    processors = max(conditions.workers, len(os.sched_getaffinity(0)))
+    with ClusterTrainings(options.cluster, processors, options.at_once) as trainings:
+        print(f"training on cluster {options.cluster}", flush=True)
+        for number in trainings.run(wanted, lambda: bool(interrupted), lambda text: print(text, flush=True)):
+            request, folder = wanted[number]
+            with ProgressLine() as line:
+                progress = _stoppable(line, interrupted)
+                measure_baselines(grid.out / request.run.label, request.tasks, conditions, progress)
+            finished = read_finished(request.run, folder, grid.conditions)
+            assert finished is not None, f"{folder}: its evaluation did not come"
+            _print_result(finished)
+            write_results(grid)
+    return not interrupted
+
+
+def _print_result(finished: FinishedRun) -> None:
+    from experiments.reproduction.markdown import KINDS
+
+    run = finished.run
     returns = ", ".join(f"{result.returns.mean():.1f} ({KINDS[result.split]} mazes)" for result in finished.results)
     print(
         f"{run}: return {returns} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes", flush=True
     )
-    return not interrupted
 
 
 def _stoppable(progress: Progress, interrupted: list[int]) -> Progress:

@@ -126,6 +126,7 @@ class RunLog(Callback):
         if busy:
             entry["speed/acting_fraction"] = self._acting / busy
         entry["speed/memory_mb"] = memory / 1e6
+        entry |= trainer.figures()
         for name, value in self._metrics.means.items():
             entry[f"loss/{name}"] = value / max(self._metrics.gradients, 1)
         for loss, sums in self._metrics.sums.items():

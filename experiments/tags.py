@@ -1,7 +1,7 @@
 """Where TensorBoard shows a training's curves, and what each of them means.
 
 `progress.jsonl` names a curve by what it is of, e.g. `loss/entropy`. TensorBoard sorts its page by tag, so that there the tags
-begin with numbers: the return first, then evaluation and analysis, then losses and speed.
+begin with numbers: the return first, then evaluation and analysis, then losses, speed and cluster.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from maze_gen.errors import InputError
 
-RETURN, LOSSES, AUXILIARY, SPEED = "0 Return", "6 Losses", "7 Auxiliary losses", "8 Speed"
+RETURN, LOSSES, AUXILIARY, SPEED, CLUSTER = "0 Return", "6 Losses", "7 Auxiliary losses", "8 Speed", "9 Cluster"
 
 EVALUATION = "1 Evaluation"
 EVALUATION_FOLDER = "evaluation"
@@ -74,6 +74,13 @@ _SPEED = {
     "acting_fraction": "Fraction of the workers' time that they act; the rest of it they learn.",
     "memory_mb": "Resident memory of all processes, in megabytes; what they share is counted in each of them.",
 }
+_CLUSTER = {
+    "updates_in_flight": "Updates by others between a node's reading of the parameters and its change, mean over exchanges.",
+    "weight": "Of the changes of nodes, mean over exchanges: below 1 where more updates than --in-flight were in flight.",
+    "nodes": "Nodes that have workers which reported.",
+    "round_seconds": "From the order of a node's exchange to its reply, mean over exchanges.",
+    "mb_per_second": "Parameters sent to nodes and changes received, in megabytes per second of the clock.",
+}
 
 
 LIVE = "Live"
@@ -115,6 +122,8 @@ def tag_of(entry: str, statistics: Mapping[str, str]) -> Tag:
         return Tag(f"{RETURN}/2 {name} per episode", f"Mean of the last {EPISODES} finished episodes: {counted}.")
     if kind == "speed" and name in _SPEED:
         return Tag(f"{SPEED}/{name.replace('_', ' ')}", _SPEED[name])
+    if kind == "cluster" and name in _CLUSTER:
+        return Tag(f"{CLUSTER}/{name.replace('_', ' ')}", _CLUSTER[name])
     if kind == "loss" and name in _LOSSES:
         return Tag(f"{LOSSES}/{name.replace('_', ' ')}", _LOSSES[name])
     if kind == "loss":
@@ -124,7 +133,7 @@ def tag_of(entry: str, statistics: Mapping[str, str]) -> Tag:
     if kind == "auxiliary":
         loss, _, metric = name.partition(" ")
         return Tag(f"{AUXILIARY}/{name}", f"{loss.capitalize()}: {_METRICS.get(metric, metric)}")
-    raise InputError(f"curve {entry!r}: expected episode/, loss/, auxiliary/ or speed/ before its name")
+    raise InputError(f"curve {entry!r}: expected episode/, loss/, auxiliary/, speed/ or cluster/ before its name")
 
 
 def tag_table(entries: Mapping[str, Tag]) -> list[list[str]]:

@@ -46,12 +46,14 @@ class RunResult:
         checkpoint: the file of the final agent.
         summary: what `summary.json` says.
         interrupted: whether it ended on Ctrl-C instead of at the end of its budget.
+        cluster: on which it was trained.
     """
 
     folder: Path
     checkpoint: Path
     summary: dict[str, Any]
     interrupted: bool
+    cluster: str | None = None
 
 
 def train(options: TrainOptions, task: TaskLike | None = None) -> RunResult:
@@ -63,11 +65,17 @@ def train(options: TrainOptions, task: TaskLike | None = None) -> RunResult:
     Raises:
         InputError: an option makes no sense, a file can't be read, or the run's folder can't be written.
         DivergedError: the parameters are no longer finite; the last finite checkpoint is in the run's folder.
-        WorkerError: a worker's process died; the last checkpoint is in the run's folder.
+        WorkerError: a worker's process died, or the cluster was lost; the last checkpoint is in the run's folder.
     """
+    from agents.runtime.errors import WorkerError
+
     plan = make_plan(options, task)
     with plan.lock:
-        return _run(plan, options)
+        try:
+            return _run(plan, options)
+        except WorkerError as error:
+            error.folder = plan.folder
+            raise
 
 
 def _run(plan: Plan, options: TrainOptions) -> RunResult:
@@ -77,7 +85,7 @@ def _run(plan: Plan, options: TrainOptions) -> RunResult:
     from experiments.run_log import RunLog
 
     saver = CheckpointSaver(plan.folder / CHECKPOINT, options.checkpoint_minutes)
-    write_config(plan)
+    write_config(plan, options.several)
     earlier = plan.training.earlier
     log = RunLog(plan.folder, earlier.frames if earlier else 0)
     try:
@@ -86,7 +94,7 @@ def _run(plan: Plan, options: TrainOptions) -> RunResult:
             trainer.train(lambda: bool(interrupted))
             summary = _summary(plan, trainer, log, saver.path, bool(interrupted))
             write_json(plan.folder / "summary.json", summary)
-        return RunResult(plan.folder, saver.path, summary, bool(interrupted))
+        return RunResult(plan.folder, saver.path, summary, bool(interrupted), options.several.cluster)
     finally:
         log.close()
 
@@ -141,9 +149,10 @@ def interruptible() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def resume_command(folder: Path) -> str:
-    """The command that goes on with a run."""
-    return shlex.join(["python", "-m", "experiments.train", "--resume", str(folder)])
+def resume_command(folder: Path, cluster: str | None = None) -> str:
+    """The command that goes on with a run, on a cluster where one is named."""
+    where = [] if cluster is None else ["--cluster", cluster]
+    return shlex.join(["python", "-m", "experiments.train", "--resume", str(folder), *where])
 
 
 def train_or_explain(options: TrainOptions) -> RunResult | None:
@@ -158,9 +167,8 @@ def train_or_explain(options: TrainOptions) -> RunResult | None:
         return train(options)
     except WorkerError as error:
         say(f"error: {' '.join(str(error).splitlines()[:1])}; the training ended", file=sys.stderr)
-        folder = options.run_dir or options.resume
-        if folder is not None:
-            say(f"go on with: {resume_command(folder)}", file=sys.stderr)
+        if error.folder is not None:
+            say(f"go on with: {resume_command(error.folder, options.several.cluster)}", file=sys.stderr)
         say("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
         return None
     except KeyboardInterrupt:
@@ -203,7 +211,7 @@ def main() -> int:
 def say_how_to_go_on(result: RunResult) -> None:
     """Prints where the checkpoint is, and the command that trains on."""
     say(f"checkpoint: {result.checkpoint}")
-    say(f"go on with: {resume_command(result.folder)}")
+    say(f"go on with: {resume_command(result.folder, result.cluster)}")
 
 
 def analyse(result: RunResult, episodes: int) -> bool:

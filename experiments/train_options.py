@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from agents.cluster.settings import LOCAL
 from agents.config import AGENTS, PRESETS, LossWeights, TrainConfig, agent_config, check_range, preset
 from env.batch import TaskLike
 from env.memory import check_memory
 from env.painting.registry import PAINTING_TASKS, make_painting
 from env.registry import TASK_NAMES
+from experiments.cluster.options import ClusterOptions
 from experiments.options import TaskOptions, renamed_options, write_json
 from experiments.run_folder import FolderLock, lock_folder, new_folder
 from experiments.training_memory import training_bytes
@@ -54,13 +56,15 @@ class TrainOptions:
         total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
         workers: processes, 2 where it isn't given, or streams of a GPU, 1; each with worlds of its own. While a stream waits for
-            its turn to learn, the others change what it acted with, so more of them are faster and learn less from a frame.
+            its turn to learn, the others change what it acted with, so more of them are faster and learn less from a frame. On a
+            cluster, at most so many processes on all nodes; where it isn't given, one for each processor that is or comes free.
         device: where everything is computed: cpu, or cuda for an NVIDIA GPU.
         seed: of everything random.
         run_dir: where checkpoint, curves and summary go; a new folder under runs/ where it isn't given.
         resume: a run's folder, or a checkpoint, to go on with.
         checkpoint_minutes: time between two checkpoints.
         serial: all workers in this process, one after the other, for debugging; on a GPU, without CUDA graphs.
+        several: on a Ray cluster.
         settings: of the preset, one option each.
     """
 
@@ -83,6 +87,7 @@ class TrainOptions:
     resume: Path | None = None
     checkpoint_minutes: float = 1.0
     serial: bool = option_field(False, group="Debugging")
+    several: tyro.conf.OmitArgPrefixes[ClusterOptions] = field(default_factory=ClusterOptions)
     settings: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
 
@@ -145,8 +150,9 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
         raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
     make_batch(played, 1, backend=backend, device=options.device).close()
     initial_model(agent, played.spec(), options.settings, seed)
-    workers = workers_of(options.workers, options.device)
-    if options.device == "cpu":
+    several, on_cluster = options.several, options.several.cluster is not None
+    workers = several.workers(options.workers) if on_cluster else workers_of(options.workers, options.device)
+    if options.device == "cpu" and several.cluster in (None, LOCAL):
         processes = 0 if options.serial else workers
         check_memory(
             f"--num-envs {options.settings.num_envs} --workers {workers}",
@@ -167,6 +173,7 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     )
     if folder is None:
         folder = new_folder(f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}")
+    training = replace(training, cluster=several.settings(folder, workers))
     return Plan(training, _budget(options), folder, lock_folder(folder, CHECKPOINT, resumed))
 
 
@@ -208,7 +215,9 @@ def _check(options: TrainOptions) -> None:
         check_range("--frames", options.frames, 0, 10**15, whole=True)
     if options.seed is not None:
         check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
-    workers_of(options.workers, options.device)
+    options.several.check(options.serial, options.device)
+    if options.several.cluster is None:
+        workers_of(options.workers, options.device)
     preset(options.preset)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: this torch finds no NVIDIA GPU; leave the option out to train on the CPU")
@@ -236,7 +245,7 @@ def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
             raise InputError(f"--{name.replace('_', '-')} {given}: {path} was trained with {found}")
 
 
-def write_config(plan: Plan) -> None:
+def write_config(plan: Plan, several: ClusterOptions) -> None:
     """Writes `config.json`: everything that the training was asked to do, its seed and the versions."""
     from agents.checkpoint import library_versions
 
@@ -256,6 +265,7 @@ def write_config(plan: Plan) -> None:
             "seed": training.seed,
             "workers": training.workers,
             "device": training.device,
+            "cluster": to_json(several),
             "sessions": training.sessions + 1,
             "versions": library_versions(),
         },

@@ -63,6 +63,16 @@ class ParameterStore:
         """Says which fraction of the training's budget is spent; the learning-rate schedule follows it."""
         self._progress.fill_(min(max(fraction, 0.0), 1.0))
 
+    @property
+    def progress(self) -> float:
+        """The fraction that `set_progress` was last given."""
+        return float(self._progress)
+
+    @property
+    def updates(self) -> int:
+        """That were applied, in all sessions."""
+        return int(self.optimizer.statistics["updates"])
+
     def pull(self, parameters: Tensor) -> None:
         parameters.copy_(self.parameters)
 
@@ -74,13 +84,25 @@ class ParameterStore:
             self.optimizer.apply(self.parameters, gradients, rates)
         return norm
 
+    def add(self, change: Tensor, updates: int = 0) -> None:
+        """Adds a change [P] that was made elsewhere, of so many updates."""
+        with self._quiet():
+            self.parameters.add_(change)
+            self.optimizer.statistics["updates"].add_(updates)
+
     def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Copies in the host's memory, of one moment: the parameters [P], and the optimiser's statistics by name."""
+        with self._quiet():
+            statistics = self.optimizer.statistics.items()
+            return self.parameters.to("cpu", copy=True), {name: part.to("cpu", copy=True) for name, part in statistics}
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Nobody applies an update in this block, but where none are locked, or a killed worker still holds the lock."""
         lock = self._lock
         taken = lock is not None and lock.acquire(timeout=LOCK_SECONDS)
         try:
-            statistics = self.optimizer.statistics.items()
-            return self.parameters.to("cpu", copy=True), {name: part.to("cpu", copy=True) for name, part in statistics}
+            yield
         finally:
             if lock is not None and taken:
                 lock.release()
@@ -90,7 +112,7 @@ class ParameterStore:
 
     def _learning_rates(self) -> Rates:
         config = self.config
-        factor = config.learning_rate_factor(float(self._progress))
+        factor = config.learning_rate_factor(self.progress)
         decoder_size = len(self.parameters) - self.agent_size
         return (self.agent_size, config.learning_rate * factor), (decoder_size, config.decoder_learning_rate * factor)
 
@@ -109,6 +131,10 @@ class StreamStore(ParameterStore):
     def pull(self, parameters: Tensor) -> None:
         with self._updating():
             super().pull(parameters)
+
+    def add(self, change: Tensor, updates: int = 0) -> None:
+        with self._updating():
+            super().add(change, updates)
 
     def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
         with self._updating():

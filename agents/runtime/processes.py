@@ -219,7 +219,7 @@ class ProcessRuntime:
 
 def _work(spec: WorkerSpec, store: ParameterStore, pipe: Connection, stop_flag: Any, asked: Any, parent: int) -> None:
     """A worker's process, from start to end."""
-    _end_with(parent)
+    end_with(parent)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
@@ -256,7 +256,7 @@ def _ordinal(number: int) -> str:
     return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Makes the kernel kill this process when its parent ends (Linux)."""
     with _quietly():
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,8 +1,9 @@
 """How workers run: one protocol, and one factory that makes a runtime with the parameters that its workers share."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from agents.cluster.settings import ClusterSettings
 from agents.config import TrainConfig
 from agents.learning.parameter_store import ParameterStore, StreamStore
 from agents.model import FlatParameters
@@ -34,9 +35,18 @@ class Runtime(Protocol):
         ...
 
 
-RUNTIMES = ("processes", "serial", "cuda", "cuda-serial")
+@runtime_checkable
+class WithFigures(Protocol):
+    """A runtime that has something to show beside its workers' reports."""
+
+    def figures(self) -> dict[str, float]:
+        """Means since the last call by the names that TensorBoard shows."""
+        ...
+
+
+RUNTIMES = ("processes", "serial", "cuda", "cuda-serial", "cluster")
 """`processes`: one a worker; `serial`: all workers in this process, one after the other; `cuda`: streams of a GPU, with rollouts
-and gradients as CUDA graphs; `cuda-serial`: the same without graphs."""
+and gradients as CUDA graphs; `cuda-serial`: the same without graphs; `cluster`: processes on the nodes of a Ray cluster."""
 
 
 def runtime_name(device: str, serial: bool) -> str:
@@ -56,11 +66,16 @@ def make_store(name: str, config: TrainConfig, flat: FlatParameters) -> Paramete
     return StreamStore(config, flat) if name.startswith("cuda") else ParameterStore(config, flat)
 
 
-def make_runtime(name: str, specs: Sequence[WorkerSpec], store: ParameterStore) -> Runtime:
+def make_runtime(
+    name: str, specs: Sequence[WorkerSpec], store: ParameterStore, cluster: ClusterSettings | None = None
+) -> Runtime:
     """Starts workers.
 
+    Args:
+        cluster: which one, for the runtime of that name.
+
     Raises:
-        InputError: an unknown name.
+        InputError: an unknown name, or a cluster that can't be used.
         WorkerError: they can't be started, e.g. because a GPU's memory is full.
     """
     makers: dict[str, Callable[[], Runtime]] = {
@@ -68,6 +83,7 @@ def make_runtime(name: str, specs: Sequence[WorkerSpec], store: ParameterStore) 
         "serial": lambda: _serial(specs, store),
         "cuda": lambda: _cuda(specs, store, True),
         "cuda-serial": lambda: _cuda(specs, store, False),
+        "cluster": lambda: _cluster(specs, store, cluster),
     }
     if name not in makers:
         raise InputError(f"runtime {name!r}: expected one of {', '.join(RUNTIMES)}")
@@ -91,3 +107,10 @@ def _cuda(specs: Sequence[WorkerSpec], store: ParameterStore, graphs: bool) -> R
     from agents.runtime.cuda import CudaRuntime
 
     return CudaRuntime(specs, store, graphs)
+
+
+def _cluster(specs: Sequence[WorkerSpec], store: ParameterStore, cluster: ClusterSettings | None) -> Runtime:
+    from agents.cluster.runtime import ClusterRuntime
+
+    assert cluster is not None, "the runtime is a cluster's: which one?"
+    return ClusterRuntime(specs, store, cluster)

@@ -6,7 +6,7 @@ alone.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from env.backends import MOST_THREADS
 from env.batch import BatchEnv
 from env.task import Task
 from experiments.policies import Player
+
+if TYPE_CHECKING:
+    from agents.cluster.jobs import ClusterJobs
 
 Progress = Callable[[str], None]
 """Receives a line of text now and then: what is being done, and how much of it is left."""
@@ -37,6 +40,7 @@ class Playback:
         device: `cpu` or `cuda`, where the worlds are stepped and the agent acts.
         threads: blocks of episodes that are played at the same time; None for one per processor core.
         progress: receives the progress line.
+        jobs: the cluster on whose processors blocks of episodes are played, in place of this machine's threads.
     """
 
     task: Task
@@ -46,6 +50,7 @@ class Playback:
     device: str = "cpu"
     threads: int | None = None
     progress: Progress = silent
+    jobs: "ClusterJobs | None" = None
 
     def __post_init__(self) -> None:
         """Raises InputError for a number out of its range."""
@@ -61,6 +66,11 @@ class Playback:
     def on(self, task: Task) -> "Playback":
         """The same playback of another task."""
         return replace(self, task=task)
+
+    @property
+    def alone(self) -> "Playback":
+        """The same episodes, without progress and without a cluster, to be sent to a node of one."""
+        return replace(self, progress=silent, jobs=None, threads=1)
 
     @property
     def on_cpu(self) -> "Playback":

@@ -8,8 +8,9 @@ process, blocks have `LAB_BLOCK` rows, and the last block has no more rows than 
 
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,12 @@ from env.backends import make_batch
 from env.batch import BatchEnv
 from experiments.analysis.playback import Playback, acting, to_numpy
 from experiments.analysis.threads import map_in_threads
-from experiments.analysis.trajectories import Trajectories
+from experiments.analysis.trajectories import Trajectories, joined
 from experiments.policies import Player, PolicyFactory
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    from agents.cluster.jobs import ClusterJobs
 
 BLOCK = 25
 """Rows that are stepped together. Four blocks make the usual 100 episodes."""
@@ -82,24 +86,63 @@ def record(
     """
     if playback.episodes < 1:
         raise InputError(f"episodes is {playback.episodes}, expected at least 1")
-    recorder = _Recorder(playback, probe, pictures, steps)
-    block_rows = LAB_BLOCK if playback.backend == "lab" else CUDA_BLOCK if playback.device == "cuda" else BLOCK
+    recording = Recording(playback, make_policy, probe, pictures, steps)
+    starts = range(0, playback.episodes, recording.block_rows)
+    if playback.jobs is not None:
+        return record_on_nodes(recording, playback.jobs, starts)
+    recorder = _Recorder(recording)
+    map_in_threads(recorder.play_block, starts, 1 if playback.device == "cuda" else playback.threads)
+    return recorder.trajectories
 
-    def play(start: int) -> None:
-        rows = min(block_rows, playback.episodes - start) if playback.backend == "lab" else block_rows
-        policy = make_policy(rows)
-        observe = policy.observe | (probe.observe if probe else frozenset()) | ({"rgb"} if pictures else frozenset())
-        with make_batch(playback.task, rows, observe=observe, backend=playback.backend, device=playback.device) as env:
-            recorder.play(start, env, policy)
 
-    map_in_threads(play, range(0, playback.episodes, block_rows), 1 if playback.device == "cuda" else playback.threads)
+@dataclass(frozen=True)
+class Recording:
+    """What is played and recorded, as `record` takes it."""
+
+    playback: Playback
+    make_policy: PolicyFactory
+    probe: Probe | None
+    pictures: Pictures
+    steps: int | None
+
+    @property
+    def block_rows(self) -> int:
+        """Episodes that are played together."""
+        return LAB_BLOCK if self.playback.backend == "lab" else CUDA_BLOCK if self.playback.device == "cuda" else BLOCK
+
+    def block(self, start: int) -> "Recording":
+        """The block of episodes from number `start` on, to be recorded alone."""
+        playback, pictures = self.playback, self.pictures
+        episodes = min(self.block_rows, playback.episodes - start)
+        kept = tuple(k - start for k in pictures.episodes if start <= k < start + episodes)
+        return replace(self, playback=replace(playback.alone, episodes=episodes), pictures=replace(pictures, episodes=kept))
+
+
+def record_on_nodes(recording: Recording, jobs: "ClusterJobs", starts: Sequence[int]) -> Trajectories:
+    """What `record` returns, to the bit, recorded block by block on the nodes of a cluster."""
+    playback = recording.playback
+    alone = replace(recording, playback=playback.alone)
+    shown = playback.progress
+    blocks = jobs.map(_record_block, alone, starts, lambda done: shown(f"{done} of {len(starts)} blocks of episodes"))
+    return joined(blocks)
+
+
+def _record_block(recording: Recording, start: int) -> Trajectories:
+    recorder = _Recorder(recording.block(start), start)
+    recorder.play_block(start)
     return recorder.trajectories
 
 
 class _Recorder:
-    """The arrays of all episodes; blocks fill their rows, at the same time."""
+    """The arrays of all episodes; blocks fill their rows, at the same time.
 
-    def __init__(self, playback: Playback, probe: Probe | None, pictures: Pictures, steps: int | None) -> None:
+    Args:
+        first: number of the first episode that it has room for.
+    """
+
+    def __init__(self, recording: Recording, first: int = 0) -> None:
+        self.recording, self.first = recording, first
+        playback, probe, pictures, steps = recording.playback, recording.probe, recording.pictures, recording.steps
         task = playback.task
         E, T, size = playback.episodes, min(steps or task.episode_steps, task.episode_steps), task.observation_size
         self.probe, self.progress = probe, playback.progress
@@ -123,6 +166,18 @@ class _Recorder:
             thumbnail_stride=max(1, stride),
         )
 
+    def play_block(self, start: int) -> None:
+        """Plays the block of episodes from number `start` on, in worlds and with a policy of its own."""
+        recording, playback, probe = self.recording, self.recording.playback, self.probe
+        rows, left = recording.block_rows, playback.episodes - (start - self.first)
+        if playback.backend == "lab":
+            rows = min(rows, left)
+        policy = recording.make_policy(rows)
+        observe = policy.observe | (probe.observe if probe else frozenset())
+        observe |= {"rgb"} if recording.pictures else frozenset()
+        with make_batch(playback.task, rows, observe=observe, backend=playback.backend, device=playback.device) as env:
+            self.play(start, env, policy)
+
     def play(self, start: int, env: BatchEnv, policy: Player) -> None:
         """Plays the episodes from number `start` on, and starts them again where a simulator died."""
         for _ in range(ATTEMPTS):
@@ -133,7 +188,7 @@ class _Recorder:
     def _attempt(self, start: int, env: BatchEnv, policy: Player) -> bool:
         kept = self.trajectories
         streams = np.arange(start, start + env.num_envs)
-        rows = slice(start, min(start + env.num_envs, kept.episodes))
+        rows = slice(start - self.first, min(start - self.first + env.num_envs, kept.episodes))
         n = rows.stop - rows.start
         facts = env.privileged
         for step, actions in acting(env, policy, kept.seed, streams, kept.steps):

@@ -1,6 +1,7 @@
 """Episodes as compact arrays [episodes, steps, ...]: observations, actions, rewards and activations."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ from env.task import Task
 
 LAYER = "layer/"
 """Prefix of the signals that are layers of the network; the layer's own name follows."""
+
+EPISODE_ARRAYS = ("position", "heading", "cell", "goal_cell", "maze", "action", "reward", "goals")
+"""Names of the arrays whose first dimension is the episode, whatever else was recorded."""
 
 RESPAWN_LEAP = 40.0
 """Units. A longer change of position within one step is a respawn: the fastest step covers 28, a spawn lies 5 cells away."""
@@ -89,3 +93,16 @@ class Trajectories:
         steps = np.arange(self.steps)
         last = np.maximum.accumulate(np.where(self.spawned, steps, 0), axis=1)
         return ((steps - last) * self.step_seconds).astype(np.float32)
+
+
+def joined(blocks: Sequence[Trajectories]) -> Trajectories:
+    """The episodes of blocks of one recording, one block after the other."""
+    first = blocks[0]
+    arrays = {name: np.concatenate([getattr(block, name) for block in blocks]) for name in EPISODE_ARRAYS}
+    signals = {name: np.concatenate([block.signals[name] for block in blocks]) for name in first.signals}
+    starts = np.cumsum([0, *(block.episodes for block in blocks)]).tolist()
+    pictures = {start + k: kept for start, block in zip(starts, blocks, strict=False) for k, kept in block.pictures.items()}
+    thumbnails = [block.thumbnails for block in blocks if block.thumbnails is not None]
+    return replace(
+        first, signals=signals, pictures=pictures, thumbnails=np.concatenate(thumbnails) if thumbnails else None, **arrays
+    )

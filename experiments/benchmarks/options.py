@@ -6,15 +6,16 @@ from typing import Annotated, Literal
 
 import tyro
 
-Part = Literal["engine", "train", "drawing", "painting"]
+Part = Literal["engine", "train", "drawing", "painting", "cluster"]
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Measures speed: of the engine alone, of acting, learning and both, of drawing scenes and films, and of painting.
+    """Measures speed: of the engine alone, of acting, learning and both, of drawing scenes and films, of painting, and of a
+    cluster's driver.
 
     Attributes:
-        parts: what to measure: engine, train, drawing, painting; all where none is named.
+        parts: what to measure: engine, train, drawing, painting, cluster; all but the last where none is named, which needs Ray.
         json: a file for the measurements.
         device: where the engine, or the whole training, is computed: cpu or cuda.
         num_envs: worlds in the engine's batch; on the GPU several batch sizes are measured instead.

@@ -1,0 +1,74 @@
+"""The options of a training on several machines."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from agents.cluster.settings import LOCAL, MOST_WORKERS, ClusterSettings, check_address
+from agents.config import check_range
+from maze_gen.errors import InputError
+from maze_gen.help_page import option_field
+
+LOG = "ray.log"
+"""The file in a run's folder that takes what Ray prints."""
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Where workers run, and how their nodes exchange what they learn.
+
+    Attributes:
+        cluster: the Ray cluster whose processors are used: local (started on this machine, for this command alone), HOST:PORT of
+            a cluster's head, or auto (the cluster that this machine belongs to).
+        exchange_seconds: on a cluster, time between two exchanges of a node with the others.
+        in_flight: on a cluster, a node's change is added whole where the others made up to so many updates since it heard of
+            them, and with less weight where they made more.
+        cluster_patience: on a cluster, seconds that a training without any node waits for one before it ends.
+    """
+
+    cluster: str | None = option_field(None, shown="no cluster", group="On several machines")
+    exchange_seconds: float = 1.0
+    in_flight: int = 32
+    cluster_patience: float = 600.0
+
+    def check(self, serial: bool, device: str) -> None:
+        """Raises InputError where the options make no sense, alone or with the others."""
+        if self.cluster is None:
+            for field in fields(self):
+                if getattr(self, field.name) != field.default:
+                    option = f"--{field.name.replace('_', '-')}"
+                    raise InputError(f"{option} {getattr(self, field.name)} is for --cluster: give one, or leave the option out")
+            return
+        check_address(self.cluster)
+        if serial:
+            raise InputError(f"--serial and --cluster {self.cluster} exclude each other: workers on nodes have processes")
+        if device != "cpu":
+            raise InputError(
+                f"--device {device} and --cluster {self.cluster} exclude each other: nodes train on their processors"
+            )
+        self.settings(Path(), 1)
+
+    def workers(self, workers: int | None) -> int:
+        """At most how many workers a training has: as many as the option says, else as many as there are processors.
+
+        Raises:
+            InputError: the option asks for fewer than one.
+        """
+        if workers is not None:
+            check_range("--workers", workers, 1, MOST_WORKERS, whole=True)
+            return workers
+        return len(os.sched_getaffinity(0)) if self.cluster == LOCAL else MOST_WORKERS
+
+    def settings(self, folder: Path, workers: int) -> ClusterSettings | None:
+        """For a training in `folder`; None without a cluster.
+
+        Raises:
+            InputError: a value makes no sense.
+        """
+        if self.cluster is None:
+            return None
+        return ClusterSettings(
+            self.cluster, self.exchange_seconds, self.in_flight, self.cluster_patience, folder / LOG, processors=workers
+        )
