@@ -13,8 +13,8 @@ from experiments.policies import BASELINES, player_of
 
 AGENTS = sorted((Path(experiments.__file__).parent / "pretrained").glob("*.safetensors"))
 EPISODES = 20
-LEAST = {"static-small": 60, "random-goal-small": 45, "procedural-small": 35}
-"""Mean returns; over 100 episodes they had 95.2, 73.4 and 49.9, and where the goal moves episodes differ much."""
+LEAST = {"static-small": 60, "random-goal-small": 60, "procedural-small": 35}
+"""Mean returns; over 100 episodes they had 95.2, 89.0 and 49.9, and where the goal moves episodes differ much."""
 
 
 def test_all_are_here():
