@@ -78,7 +78,7 @@ def action_of(held: Callable[[str], bool]) -> int | None:
     """The action that the held keys ask for, None for standing still.
 
     Args:
-        held: tells whether a key of that name (`left`, `right`, `up`, `down`, `w`, `a`, `s`, `d`) is down.
+        held: whether a key of that name (`left`, `right`, `up`, `down`, `w`, `a`, `s`, `d`) is down.
     """
     turn = held("right") - held("left")
     ahead = (held("up") or held("w")) - (held("down") or held("s"))
@@ -125,7 +125,7 @@ class FilmShow:
 
 
 class WindowShow:
-    """A window that shows pictures at a steady rate and tells which keys are down."""
+    """A window that shows pictures at a steady rate, and knows which keys are down."""
 
     def __init__(self, rate: float, title: str) -> None:
         # pygame greets on stdout otherwise.

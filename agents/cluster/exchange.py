@@ -28,17 +28,17 @@ class NodeExchange:
 
     def __init__(self, store: ParameterStore) -> None:
         self.store = store
-        # First the parameters that the driver sent, then those that the driver was told.
+        # First the parameters that the driver sent, then those that were sent to the driver.
         self._known = store.parameters.clone()
 
     def take(self, parameters: Vector) -> None:
-        """Takes over what the driver's parameters [P] hold beyond those that it was told; the workers' updates since stay."""
+        """Takes over what the driver's parameters [P] hold beyond those that were sent to it; the workers' updates since stay."""
         fresh = torch.tensor(parameters, device=self._known.device)
         self.store.add(fresh - self._known)
         self._known = fresh
 
     def change(self) -> Vector:
-        """[P], the change of the node's parameters since `take`, which the driver is told by it."""
+        """[P], the change of the node's parameters since `take`, which is sent to the driver."""
         now = torch.empty_like(self._known)
         self.store.pull(now)
         change = now - self._known

@@ -122,7 +122,7 @@ def apart(log: Path, parent: int) -> None:
 
 
 def connecting(settings: ClusterSettings, pipe: Connection, work: Callable[[], None]) -> None:
-    """Connects, tells the parent so, and does `work` on the cluster; tells the parent where it can't connect."""
+    """Connects, reports that or the error to the parent, and does `work` on the cluster."""
     try:
         notes = prepare(settings.address)
         # Not before it is known where Ray's output goes, and which authentication it wants.

@@ -1,4 +1,4 @@
-"""What the process that talks to the cluster tells the trainer, and the shared memory in which changes come along."""
+"""Messages from the process that talks to the cluster to the trainer, and the shared memory with the changes."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -19,7 +19,7 @@ FETCH_SECONDS = 10.0
 
 
 class NodeActor:
-    """A node in an actor; it is made by its first round, so that what goes wrong is told as the round's error."""
+    """A node in an actor; it is made by its first round, so that its errors are the round's."""
 
     def __init__(self, start: NodeStart) -> None:
         self._start = start

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from agents.runtime.worker import WorkerSpec
 
 RESTARTS = 1000
-"""Restarts of a worker on one node that are told apart from those on another."""
+"""Restarts of a worker on one node that are kept distinct from those on another."""
 
 
 class Seats:

@@ -32,7 +32,7 @@ def train_on_nodes(
     store: ParameterStore,
     changes: Changes,
 ) -> None:
-    """Runs nodes until the trainer sends anything; tells it what they answer (`agents.cluster.messages`)."""
+    """Runs nodes until the trainer sends anything; sends it their answers (`agents.cluster.messages`)."""
     apart(settings.log, parent)
 
     def work() -> None:

@@ -44,7 +44,7 @@ def hosts() -> Iterator[Hosts]:
 
 
 class Driver:
-    """The process of `tests.agents.cluster.driver`, and what it told so far."""
+    """The process of `tests.agents.cluster.driver`, and its reports so far."""
 
     def __init__(self, hosts: Hosts, workers: int, log: Path) -> None:
         command = [*hosts.prefix, sys.executable, "-m", "tests.agents.cluster.driver", hosts.address, str(workers), str(log)]
@@ -119,7 +119,7 @@ def running(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Iterator[dict[str, tuple[float, float]]]:
+def measured(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Iterator[dict[str, tuple[float, float]]]:
     """What was measured: (seconds, most seconds that it may take); shown, and checked at the test's end."""
     found: dict[str, tuple[float, float]] = {}
     yield found
@@ -209,7 +209,7 @@ def test_a_grid_whose_actors_are_killed_is_as_complete_as_one_alone(hosts: Hosts
     assert (out / "curves.png").stat().st_size > 0
 
 
-Told = dict[str, tuple[float, float]]
+Measured = dict[str, tuple[float, float]]
 
 
 def kill(process: psutil.Process) -> float:
@@ -217,49 +217,49 @@ def kill(process: psutil.Process) -> float:
     return time.monotonic()
 
 
-def test_a_killed_worker(hosts: Hosts, running: Running, told: Told) -> None:
+def test_a_killed_worker(hosts: Hosts, running: Running, measured: Measured) -> None:
     driver = running.steady()
     begin = kill(hosts.alive[0].processes(WORKER)[0])
     driver.wait(lambda: driver.noticed(begin, "SIGKILL; it is replaced") < 60, 10)
-    told["noticed"] = driver.noticed(begin, "SIGKILL; it is replaced"), 1
+    measured["noticed"] = driver.noticed(begin, "SIGKILL; it is replaced"), 1
     worker = int(driver.since(begin, "note")[0]["note"].split("worker ")[1].split(" ")[0])
-    replaced = begin + told["noticed"][0]
+    replaced = begin + measured["noticed"][0]
     driver.wait(lambda: driver.reports_of(worker, replaced), 30)
-    told["reports again"] = driver.reports_of(worker, replaced)[0] - begin, 15
-    told["pause of the other"] = driver.longest_pause(1 - worker, begin), 3 * EXCHANGE_SECONDS
+    measured["reports again"] = driver.reports_of(worker, replaced)[0] - begin, 15
+    measured["pause of the other"] = driver.longest_pause(1 - worker, begin), 3 * EXCHANGE_SECONDS
 
 
-def test_a_killed_actor(hosts: Hosts, running: Running, told: Told) -> None:
+def test_a_killed_actor(hosts: Hosts, running: Running, measured: Measured) -> None:
     driver = running.steady()
     node = hosts.alive[-1]
     children = node.processes(WORKER)
     begin = kill(node.processes(ACTOR)[0])
     driver.wait(lambda: driver.noticed(begin, "is lost") < 60, 10)
-    told["noticed"] = driver.noticed(begin, "is lost"), 1
+    measured["noticed"] = driver.noticed(begin, "is lost"), 1
     wait_for(lambda: not any(child.is_running() for child in children), 5 * slowness())
     driver.wait(lambda: driver.noticed(begin, "gets 1 worker") < 60, 30)
     placed = begin + driver.noticed(begin, "gets 1 worker")
     driver.wait(lambda: all(driver.reports_of(worker, placed + 1) for worker in (0, 1)), 30)
-    told["reports again"] = max(driver.reports_of(worker, placed)[0] for worker in (0, 1)) - begin, 15
-    told["pause of the other"] = min(driver.longest_pause(worker, begin) for worker in (0, 1)), 3 * EXCHANGE_SECONDS
+    measured["reports again"] = max(driver.reports_of(worker, placed)[0] for worker in (0, 1)) - begin, 15
+    measured["pause of the other"] = min(driver.longest_pause(worker, begin) for worker in (0, 1)), 3 * EXCHANGE_SECONDS
 
 
-def test_a_killed_node_and_one_that_comes(hosts: Hosts, running: Running, told: Told) -> None:
+def test_a_killed_node_and_one_that_comes(hosts: Hosts, running: Running, measured: Measured) -> None:
     driver = running.steady()
     begin = time.monotonic()
     hosts.alive[-1].kill()
     driver.wait(lambda: driver.noticed(begin, "is lost") < 60, 20)
-    told["noticed"] = driver.noticed(begin, "is lost"), 10
+    measured["noticed"] = driver.noticed(begin, "is lost"), 10
     node = hosts.add()
     driver.wait(lambda: driver.noticed(begin, "gets 1 worker") < 600, 20)
-    told["the new node has a worker"] = begin + driver.noticed(begin, "gets 1 worker") - node.came, 3
+    measured["the new node has a worker"] = begin + driver.noticed(begin, "gets 1 worker") - node.came, 3
     came = node.came
     driver.wait(lambda: all(driver.reports_of(worker, came) for worker in (0, 1)), 60)
-    told["pause of the other"] = min(driver.longest_pause(worker, begin) for worker in (0, 1)), 3 * EXCHANGE_SECONDS
+    measured["pause of the other"] = min(driver.longest_pause(worker, begin) for worker in (0, 1)), 3 * EXCHANGE_SECONDS
     assert driver.since(0, "figures")[-1]["figures"]["cluster/nodes"] == 2
 
 
-def test_a_cut_cable(hosts: Hosts, running: Running, told: Told) -> None:
+def test_a_cut_cable(hosts: Hosts, running: Running, measured: Measured) -> None:
     if hosts.network is None:
         pytest.skip("needs network namespaces: root, and the command ip")
     driver = running.steady()
@@ -268,18 +268,18 @@ def test_a_cut_cable(hosts: Hosts, running: Running, told: Told) -> None:
     hosts.network.cut(node.place.address)
     try:
         driver.wait(lambda: driver.noticed(begin, "is lost") < 60, 40)
-        told["noticed"] = driver.noticed(begin, "is lost"), 15
-        told["pause of the other"] = min(driver.longest_pause(worker, begin) for worker in (0, 1)), 3 * EXCHANGE_SECONDS
+        measured["noticed"] = driver.noticed(begin, "is lost"), 15
+        measured["pause of the other"] = min(driver.longest_pause(worker, begin) for worker in (0, 1)), 3 * EXCHANGE_SECONDS
     finally:
         node.kill()
 
 
-def test_a_killed_driver(hosts: Hosts, running: Running, told: Told) -> None:
+def test_a_killed_driver(hosts: Hosts, running: Running, measured: Measured) -> None:
     driver = running.steady()
     begin = kill(psutil.Process(driver.process.pid))
     found = (hosts.head, *hosts.alive)
     wait_for(lambda: not any(host.processes(ACTOR) or host.processes(WORKER) for host in found), 30 * slowness())
-    told["nothing is left"] = time.monotonic() - begin, 5
+    measured["nothing is left"] = time.monotonic() - begin, 5
 
 
 def test_the_heads_death_leaves_a_checkpoint_and_says_how_to_go_on(
