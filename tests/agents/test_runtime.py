@@ -130,7 +130,7 @@ def until(runtime, condition, seconds=60.0):
 
 def test_a_killed_worker_is_named_and_replaced(started):
     runtime, store = started(2)
-    collect(runtime, 2)
+    until(runtime, lambda reports: {report.worker for report in reports} == {0, 1})
     victim = runtime.processes[1]
     os.kill(victim.pid, signal.SIGKILL)
     words = rf"worker 1 \(process {victim.pid}\), .* after its last report, was ended by signal SIGKILL; it is replaced"
@@ -252,7 +252,7 @@ def test_a_program_from_standard_input_has_workers(started, monkeypatch):
     """`python - < program`: there is no file that a worker could execute again."""
     main = sys.modules["__main__"]
     monkeypatch.setattr(main, "__spec__", None)
-    monkeypatch.setattr(main, "__file__", "<stdin>")
+    monkeypatch.setattr(main, "__file__", "<stdin>", raising=False)
     runtime, _ = started(1)
     assert collect(runtime, 1)[0].steps == 20
     assert main.__file__ == "<stdin>"

@@ -69,9 +69,9 @@ def test_pictures_of_a_training_need_no_position_decoder_and_no_single_maze() ->
     assert len(names) == 2
     trajectories.signals[POSITION] = trajectories.cell
     trajectories.signals[POSTERIOR] = np.full((2, 4, 10), 0.1, dtype=np.float16)
-    assert [name for name in live_pictures(trajectories) if name not in names] == [
-        "position accuracy in percent",
-        "posterior over cells after 20 seconds",
+    assert [name.tag for name in live_pictures(trajectories) if name not in names] == [
+        "Live/position accuracy in percent",
+        "Live/posterior over cells after 20 seconds",
     ]
     many = replace(trajectories, task=replace(ring_task(), mazes=(ring(), ring())))
     assert list(live_pictures(many)) == names[:1]
@@ -82,4 +82,4 @@ def test_occupancy_of_a_task_with_solid_cells_can_be_drawn() -> None:
     start = int(np.flatnonzero(task.mazes[0].open.ravel())[0])
     trajectories = trajectories_of([[start] * 3], task)
     trajectories.signals[VALUE] = np.zeros((1, 3), dtype=np.float32)
-    assert "occupancy of each cell in percent" in live_pictures(trajectories)
+    assert "Live/occupancy of each cell in percent" in {name.tag for name in live_pictures(trajectories)}
