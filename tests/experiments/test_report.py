@@ -144,12 +144,14 @@ def test_intervals_stand_beside_their_figures() -> None:
     assert Number("1 A", "a length", "caption", Estimate(1.25, 1.0, 2.5)).interval_text == "1 to 2.5"
 
 
-def test_the_page_says_when_and_how_it_was_made() -> None:
+def test_the_page_says_when_and_how_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"{MADE.date} · {MADE.version}" in Page(page([], "A title", MADE)).text
     made = provenance()
     assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", made.date)
     assert made.version.startswith(f"Knossos {__version__}")
-    assert Path(sys.argv[0]).name in made.command
+    monkeypatch.setattr(sys, "argv", ["/clone/experiments/decode.py", "--checkpoint", "runs/a b"])
+    monkeypatch.setattr(sys, "orig_argv", ["/bin/python3", "-m", "experiments.decode", "--checkpoint", "runs/a b"])
+    assert provenance().command == "python -m experiments.decode --checkpoint 'runs/a b'"
 
 
 def test_a_telephone_shows_the_page_at_its_own_width() -> None:
