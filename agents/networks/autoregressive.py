@@ -24,7 +24,7 @@ Condition = tuple[int, int] | None
 
 
 class Decisions(Protocol):
-    """Decides part after part; `SequentialPolicyHead` says what the methods do."""
+    """Decides part after part; for the methods see `SequentialPolicyHead`."""
 
     sizes: tuple[int, ...]
     conditions: tuple[Condition, ...]

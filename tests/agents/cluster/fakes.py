@@ -116,7 +116,7 @@ class FakeNodes:
 
 
 class Trainer:
-    """The trainer's half: takes every delivery at once, or when told to."""
+    """The trainer's half: takes every delivery at once, or on request."""
 
     def __init__(self, store, busy=False):
         self.store, self.busy = store, busy
