@@ -202,6 +202,16 @@ class BatchEnv(ABC):
     observation: Arrays
     outcome: Outcome
     privileged: Arrays
+    _started: bool = False
+    _closed: bool = False
+
+    def _refuse_closed(self, call: str) -> None:
+        if self._closed:
+            raise InputError(f"{call} after close: this batch of {self.task.name!r} is closed")
+
+    def _refuse_unstarted(self, call: str) -> None:
+        if not self._started:
+            raise InputError(f"{call} before reset: call reset(seed) first")
 
     @abstractmethod
     def reset(self, seed: int, streams: npt.ArrayLike | None = None) -> Arrays:

@@ -225,14 +225,6 @@ class Engine(BatchEnv):
             self._exclusive.wait(seconds=10.0)
             self._runner.close()
 
-    def _refuse_closed(self, call: str) -> None:
-        if self._closed:
-            raise InputError(f"{call} after close: this batch of {self.task.name!r} is closed")
-
-    def _refuse_unstarted(self, call: str) -> None:
-        if not self._started:
-            raise InputError(f"{call} before reset: call reset(seed) first")
-
 
 class _Exclusive:
     """A lock that raises instead of waiting: compiled code releases the interpreter's lock, so that calls could overlap."""

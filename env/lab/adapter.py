@@ -347,14 +347,6 @@ class LabBatch(BatchEnv):
             self._current[row] = self._next[row] = None
         self._ready[:] = False
 
-    def _refuse_closed(self, call: str) -> None:
-        if self._closed:
-            raise InputError(f"{call} after close: this batch of {self.task.name!r} is closed")
-
-    def _refuse_unstarted(self, call: str) -> None:
-        if not self._started:
-            raise InputError(f"{call} before reset: call reset(seed) first")
-
 
 def _close(simulator: Simulator | None) -> None:
     if simulator is not None:

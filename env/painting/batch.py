@@ -250,11 +250,3 @@ class PaintingBatch(BatchEnv):
         if not self._closed:
             self._closed = True
             self._brush.close()
-
-    def _refuse_closed(self, call: str) -> None:
-        if self._closed:
-            raise InputError(f"{call} after close: this batch of {self.task.name!r} is closed")
-
-    def _refuse_unstarted(self, call: str) -> None:
-        if not self._started:
-            raise InputError(f"{call} before reset: call reset(seed) first")
