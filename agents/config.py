@@ -59,6 +59,12 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "nav-mhd": AgentConfig(
             "reward-memory", ("depth-encoder", "depth-core", "goal-direction", "goal-path", "hindsight-direction", DECODER)
         ),
+        "nav-mhv": AgentConfig(
+            "visit-memory", ("depth-encoder", "depth-core", "own-cell", "goal-cell", "goal-path", "hindsight", DECODER)
+        ),
+        "nav-mhdv": AgentConfig(
+            "visit-memory", ("depth-encoder", "depth-core", "goal-direction", "goal-path", "hindsight-direction", DECODER)
+        ),
         "nav-rgbd": AgentConfig("nav", depth_input=True),
         "nav-r": AgentConfig("nav", ("reward-prediction", DECODER)),
         "nav-rd2": AgentConfig("nav", ("reward-prediction", "depth-core", DECODER)),

@@ -222,13 +222,14 @@ class Actor:
                 state = acting.forget(state)
             if t == 0:
                 _copy(rollout.state, state)
-            for place, values in self._recorded:
-                place[t] = values
             rollout.starts[t] = acting.starts
             for name, recorder in self.recorders.items():
                 recorder.record(worlds, acting.starts, rollout.targets[name][t])
             decision = acting.decide(state, self.uniforms[t])
             state = decision.state
+            # After the decision, which leaves what the core tracks.
+            for place, values in self._recorded:
+                place[t] = values
             rollout.action[t] = decision.action
             rollout.log_prob[t] = decision.distribution.log_prob(decision.action)
             value = decision.outputs.value

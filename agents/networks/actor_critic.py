@@ -58,6 +58,7 @@ class AgentNetwork(nn.Module):
         self.perception = Perception(agent, spec, self.critic.inputs if self.critic else 0)
         self.encoder = make_encoder(settings.encoder, self.perception)
         self.core = core(CoreInput(self.encoder.features, self.perception))
+        self.perception.tracked_width = self.core.tracked
         self.policy: PolicyHead = make_policy_head(spec.action, self.core.width, self.core.key_width)
         self.value = nn.Linear(self.core.width - self.core.key_width, 1)
         # Drawn last, so that a seed gives the same parameters as ever.

@@ -42,12 +42,15 @@ class Core(nn.Module, ABC):
         key_width: entries at the end of what it returns that only the policy reads: keys of the cells of a grid, which parts of
             an action point at.
         has_cell: whether the last tensor of the state is a cell state of its own, to be shown beside the output.
+        tracked: entries that a step computes from its state without parameters and leaves in `Inputs.tracked`, which `unroll`
+            reads.
     """
 
     width: int
     layer_widths: Mapping[str, int]
     key_width: int = 0
     has_cell: bool = False
+    tracked: int = 0
 
     @abstractmethod
     def initial_state(self, batch: int) -> State:
@@ -126,10 +129,15 @@ class LstmCore(Core):
 
 
 class NavCore(Core):
-    """LSTM of 64 over [features, last reward], then LSTM of 256 over [features, its output, velocity, last action]."""
+    """LSTM of 64 over [features, last reward], then LSTM of 256 over [features, its output, velocity, last action].
+
+    Attributes:
+        extra: what a subclass adds to the second one's input.
+    """
 
     width = CORE_FEATURES
     has_cell = True
+    extra: int = 0
     vector_factor: Tensor
 
     def __init__(self, size: CoreInput) -> None:
@@ -137,7 +145,9 @@ class NavCore(Core):
         self.layer_widths = {"LSTM 1": FIRST_MEMORY, "LSTM 2": CORE_FEATURES}
         scale = size.perception.vector_scale
         self.first = LSTM(size.features + 1, FIRST_MEMORY)
-        self.second = LSTM(size.features + FIRST_MEMORY + len(scale) + sum(size.perception.action_sizes), CORE_FEATURES)
+        self.second = LSTM(
+            size.features + FIRST_MEMORY + len(scale) + sum(size.perception.action_sizes) + self.extra, CORE_FEATURES
+        )
         self.register_buffer("vector_factor", torch.tensor([1 / typical for typical in scale]), persistent=False)
 
     def initial_state(self, batch: int) -> State:

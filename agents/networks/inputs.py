@@ -21,6 +21,7 @@ class Inputs:
         reward: [...] float32, of the step before; 0 at an episode's start.
         action: [..., A] float32, one-hot for each part of the action, of the step before; all 0 at an episode's start.
         privileged: [..., C] float32, what the critic alone reads, while training; C is 0 without a privileged critic.
+        tracked: [..., D] float32, what the core computed of the past without parameters (`agents.networks.cores.Core.tracked`).
     """
 
     image: Tensor
@@ -28,6 +29,7 @@ class Inputs:
     reward: Tensor
     action: Tensor
     privileged: Tensor = field(default_factory=lambda: torch.empty(0))
+    tracked: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def rows(self, rows: Tensor) -> "Inputs":
         """The same of some rows of a sequence: [T, B, ...] → [T, len(rows), ...]."""
@@ -48,6 +50,8 @@ class Perception:
         vector_scale: a typical size of each entry of the joined vector, by which networks divide.
         action_sizes: number of choices of each part of an action.
         grid: (rows, columns) of the parts of an action that are places; (0, 0) without any.
+        step_seconds: simulated seconds of an agent step.
+        tracked_width: D, entries that the core leaves in `Inputs.tracked`; set once it is made.
     """
 
     def __init__(self, agent: AgentConfig, spec: WorldSpec, privileged_width: int = 0) -> None:
@@ -77,6 +81,23 @@ class Perception:
         self.action_sizes = spec.action.sizes
         self.grid = next((part.grid for part in spec.action.parts if part.grid is not None), (0, 0))
         self.privileged_width = privileged_width
+        self.step_seconds = spec.frames_per_step / spec.frames_per_second
+        self.tracked_width = 0
+
+    def first_of(self, name: str) -> int:
+        """Index of the first entry of an array in the joined vector.
+
+        Raises:
+            InputError: the agent doesn't perceive it, or as a picture.
+        """
+        first = 0
+        for found, array in self._vectors.items():
+            if found == name:
+                return first
+            first += _width(array)
+        raise InputError(
+            f"this agent needs {name!r} among what it perceives; these worlds show it {', '.join(sorted(self.names))}"
+        )
 
     def allocate(self, leading: Sequence[int], device: torch.device | str = "cpu") -> Inputs:
         """Inputs of zeros with these leading axes."""
@@ -87,6 +108,7 @@ class Perception:
             zeros(),
             zeros(sum(self.action_sizes)),
             zeros(self.privileged_width),
+            zeros(self.tracked_width),
         )
 
     def present(self, observation: Mapping[str, Tensor], num_envs: int, device: torch.device | str) -> Inputs:
