@@ -143,6 +143,7 @@ def test_a_core_unrolled_is_the_core_stepped():
     assert list(core.layers(stepped[-1], state)) == list(core.layer_widths)
 
 
-def test_worlds_without_velocity_are_refused():
-    with pytest.raises(InputError, match="needs 'velocity'"):
-        AgentModel(AGENTS["nav-mhv"], counting_task().spec(), TrainConfig())
+def test_an_array_that_is_not_perceived_is_refused():
+    perception = AgentModel(AGENTS["nav"], counting_task().spec(), TrainConfig()).network.perception
+    with pytest.raises(InputError, match="needs 'depth' among what it perceives"):
+        perception.first_of("depth")
