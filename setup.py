@@ -85,6 +85,7 @@ setup(
         "env.lab": ["*.lua"],
         "env.painting": ["data/digits.npz", "data/LICENSE"],
         "experiments": ["py.typed", "pretrained/*.safetensors"],
+        "experiments.painting": ["data/classifier.npz"],
     },
     install_requires=ENVIRONMENTS,
     extras_require={"train": TRAIN, "play": PLAY, "gpu": GPU, "ray": [*TRAIN, *RAY], "test": TEST},

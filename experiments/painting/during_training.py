@@ -62,20 +62,28 @@ def write_gallery(checkpoint: Checkpoint, path: Path, count: int, seed: int) -> 
     mine, others = next(iter(found.rows.values())), dict(list(found.rows.items())[1:])
     section = "1 Paintings"
     items: list[Item] = []
-    for name, value in (("Fréchet distance", "frechet"), ("distance to the target", "distance"), ("spread", "spread")):
+    for value, (name, caption) in _NUMBERS.items():
         if getattr(mine, value) is not None:
             beside = {label: getattr(other, value) for label, other in others.items() if getattr(other, value) is not None}
-            items.append(Number(section, name, _CAPTIONS[value], getattr(mine, value), beside, key=True))
+            items.append(Number(section, name, caption, getattr(mine, value), beside, key=True))
     for name, picture in pictures_of(found.gallery).items():
         items.append(Picture(section, name, _CAPTIONS[name], picture, key=True))
     write_report(path, items, f"{checkpoint.agent_name} in {found.task}", provenance())
     return found
 
 
+_NUMBERS = {
+    "features": ("Fréchet distance", "Squared Fréchet distance to real pictures, in the features of a classifier of digits."),
+    "components": ("distance in components", "The same in the first 32 principal components of real pictures."),
+    "distance": ("distance to the target", "Mean squared difference of canvas and target, in per cent of the largest possible."),
+    "others": ("distance to others' targets", "The same to the target of another painting."),
+    "read": ("read as the target's class", "Share of the paintings in which the classifier reads what the target shows."),
+    "coverage": ("coverage", "Share of the real pictures that have a painting among their nearest neighbours."),
+    "spread": ("spread", "How much paintings differ from each other, as a fraction of what real pictures do."),
+}
+"""Figure → name and caption."""
+
 _CAPTIONS = {
-    "frechet": "Squared Fréchet distance to real pictures, in their first 32 principal components.",
-    "distance": "Mean squared difference of canvas and target, in per cent of the largest possible.",
-    "spread": "How much paintings differ from each other, as a fraction of what real pictures do.",
     "paintings": "Strokes of whole episodes, painted again at 64 x 64 by the embedded brush.",
     "canvases step by step": "A row for each painting: the canvas after each step.",
     "targets over paintings": "Above the targets, below what was painted.",

@@ -1,17 +1,36 @@
-"""What an evaluation of a painter says: its figures beside a random painter, blank canvases and real pictures."""
+"""What an evaluation of a painter says: its figures beside others' who paint the same, and beside real pictures."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from agents.checkpoint import Checkpoint
-from env.painting.pictures import load_pictures
+from env.painting.pictures import Pictures, load_pictures
 from env.painting.task import PaintingTask
 from experiments.painting.gallery import Gallery, paint, painter, painting_task, random_painter
-from experiments.painting.measures import Measured, Ruler
-from experiments.tables import MISSING, number, percent, text_table
+from experiments.painting.measures import Images, Measured, Painted, Ruler
+from experiments.painting.search import GreedySearch
+from experiments.tables import number, percent, text_table
+
+COLUMNS: dict[str, Callable[[Measured], str | None]] = {
+    "features": lambda found: _given(found.features, 1),
+    "components": lambda found: _given(found.components, 2),
+    "distance": lambda found: _given(found.distance, 2),
+    "to others": lambda found: _given(found.others, 2),
+    "read": lambda found: None if found.read is None else percent(found.read),
+    "strokes": lambda found: _given(found.strokes, 1),
+    "classes": lambda found: None if found.covered is None else str(found.covered),
+    "coverage": lambda found: percent(found.coverage),
+    "spread": lambda found: percent(found.spread) + (" collapsed" if found.collapsed else ""),
+}
+"""Of the table, by header; what no row has is left out. See `Measured`."""
+
+
+def _given(value: float | None, digits: int) -> str | None:
+    return None if value is None else number(value, digits)
 
 
 @dataclass(frozen=True)
@@ -35,20 +54,16 @@ class PaintingEvaluation:
 
     def table(self) -> str:
         """As text."""
-        header = ["painted by", "Fréchet distance", "distance", "strokes", "classes", "spread"]
-        return text_table([header, *(self._line(label, found) for label, found in self.rows.items())], left=1)
-
-    @staticmethod
-    def _line(label: str, found: Measured) -> list[str]:
-        covered = MISSING if found.covered is None else str(found.covered)
-        figures = [number(found.frechet, 2), number(found.distance, 2), number(found.strokes, 1), covered, percent(found.spread)]
-        return [label, *figures]
+        columns = [name for name, show in COLUMNS.items() if any(show(found) is not None for found in self.rows.values())]
+        lines = [[label, *(COLUMNS[name](found) or number(None) for name in columns)] for label, found in self.rows.items()]
+        return text_table([["painted by", *columns], *lines], left=1)
 
     def as_json(self) -> dict[str, Any]:
         """The same, in full."""
         rows = {
             label: dataclasses.asdict(found)
-            | {"covered": found.covered, "classes": {str(k): v for k, v in found.classes.items()}}
+            | {"covered": found.covered, "collapsed": found.collapsed}
+            | {"classes": {str(key): share for key, share in (found.classes or {}).items()}}
             for label, found in self.rows.items()
         }
         return {"agent": self.agent, "task": self.task, "split": self.split, "paintings": self.count, "figures": rows}
@@ -63,15 +78,36 @@ def evaluate_painter(checkpoint: Checkpoint, count: int, seed: int) -> PaintingE
     task = heldout(painting_task(checkpoint))
     ruler = Ruler(task.pictures)
     mine = paint(task, painter(checkpoint, count, seed), count, seed)
-    random = paint(task, random_painter(count, seed), count, seed)
-    rows = {checkpoint.agent_name: _measured(ruler, mine), "random": _measured(ruler, random)}
-    if mine.target is not None:
-        for label, canvas in (("blank", np.full_like(mine.canvas, 255)), ("mean picture", _mean_picture(mine))):
-            rows[label] = ruler.measure(canvas, _distance(canvas, mine.target))
-    real = checkpoint.task.pictures
-    chosen = np.random.default_rng(seed).permutation(len(real))[:count]
-    rows["real pictures"] = ruler.measure(real.images[chosen])
+    others = baselines(ruler, task, checkpoint.task.pictures, count, seed)
+    rows = {checkpoint.agent_name: ruler.measure(painted(mine)), **others}
     return PaintingEvaluation(checkpoint.agent_name, task.name, task.split, count, rows, mine)
+
+
+def baselines(ruler: Ruler, task: PaintingTask, real: Pictures, count: int, seed: int) -> dict[str, Measured]:
+    """Figures of a random painter, a greedy search, blank canvases, the mean picture and real pictures.
+
+    Doodles, too, are measured beside a search that has targets: the pictures that doodles are compared with.
+
+    Args:
+        real: other pictures of the kind.
+    """
+    rows = {"random": ruler.measure(painted(paint(task, random_painter(count, seed), count, seed)))}
+    search = dataclasses.replace(task, goal="redraw") if not task.has_target else task
+    found = paint(search, GreedySearch(search, count, seed), count, seed)
+    rows["greedy search"] = ruler.measure(painted(found))
+    target, label = (found.target, found.label) if task.has_target else (None, None)
+    mean = np.rint(task.pictures.images.mean(0)).astype(np.uint8)
+    for name, image in (("blank", np.full_like(mean, 255)), ("mean picture", mean)):
+        rows[name] = ruler.measure(Painted(_repeated(image, count), target, label))
+    chosen = np.random.default_rng(seed).permutation(len(real))[:count]
+    rows["real pictures"] = ruler.measure(Painted(real.images[chosen]))
+    return rows
+
+
+def painted(gallery: Gallery) -> Painted:
+    """A gallery, to be measured."""
+    label = gallery.label if gallery.target is not None and (gallery.label >= 0).all() else None
+    return Painted(gallery.canvas, gallery.target, label, gallery.strokes)
 
 
 def heldout(task: PaintingTask) -> PaintingTask:
@@ -82,15 +118,5 @@ def heldout(task: PaintingTask) -> PaintingTask:
     return dataclasses.replace(task, pictures=pictures, split="heldout")
 
 
-def _measured(ruler: Ruler, gallery: Gallery) -> Measured:
-    distance = float(gallery.distance.mean()) if gallery.target is not None else None
-    return ruler.measure(gallery.canvas, distance, float(gallery.strokes.mean()))
-
-
-def _mean_picture(gallery: Gallery) -> np.ndarray:
-    mean = np.rint(gallery.task.pictures.images.mean(0)).astype(np.uint8)
-    return np.broadcast_to(mean, gallery.canvas.shape)
-
-
-def _distance(canvas: np.ndarray, target: np.ndarray) -> float:
-    return float(100 * np.square((canvas.astype(np.float64) - target) / 255).mean())
+def _repeated(image: Images, count: int) -> Images:
+    return np.ascontiguousarray(np.broadcast_to(image, (count, *image.shape)))

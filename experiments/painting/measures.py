@@ -1,4 +1,4 @@
-"""How good paintings are: Fréchet distances to real pictures, classes that are covered, and how much paintings differ."""
+"""How good paintings are: Fréchet distances to real pictures, what of them is covered, and how much paintings differ."""
 
 from dataclasses import dataclass
 
@@ -6,40 +6,78 @@ import numpy as np
 import numpy.typing as npt
 
 from env.painting.pictures import Pictures
+from experiments.painting.frechet import Gaussian, frechet_distance, gaussian
 from maze_gen.errors import InputError
 
 COMPONENTS = 32
 """Principal components of real pictures in which paintings are compared."""
 COVERED = 0.02
 """Share of the paintings from which on a class counts as covered."""
+NEIGHBOURS = 5
+"""The ball around a real picture reaches to the k-th nearest other real one (arXiv 2002.09797, section 3.2)."""
+COLLAPSED_SPREAD, COLLAPSED_SHARE = 0.3, 0.6
+"""Paintings have collapsed where they differ less than this, as a fraction of what real ones do, or more than this share of them
+are of one class."""
 
 Images = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Figures of some paintings.
+class Painted:
+    """Paintings to be measured.
 
     Attributes:
-        frechet: squared Fréchet distance of Gaussians fitted to paintings and to real pictures, in the first `COMPONENTS`
-            principal components of the real ones; ink from 0 to 1 a pixel.
-        spread: mean squared distance of two paintings in these components, as a fraction of that of two real pictures.
-        classes: share of the paintings that lie nearest to the mean picture of each class; empty without classes.
-        distance: to the target, mean; None without one.
-        strokes: begun in a painting, mean; None where that means nothing.
+        images: [N, side, side, C], N being 2 or more.
+        target: the same, what each was painted after; None without targets.
+        label: [N] int32, the targets' classes, -1 where there is none; None without targets.
+        strokes: [N], begun in each; None where that means nothing.
     """
 
-    frechet: float
+    images: Images
+    target: Images | None = None
+    label: npt.NDArray[np.int32] | None = None
+    strokes: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of some paintings. Those without a default need no classifier.
+
+    Attributes:
+        components: squared Fréchet distance of Gaussians fitted to paintings and to real pictures, in the first `COMPONENTS`
+            principal components of the real ones; ink from 0 to 1 a pixel.
+        spread: mean squared distance of two paintings in these components, as a fraction of that of two real pictures.
+        coverage: share of the real pictures that have a painting nearer than their `NEIGHBOURS`-th nearest other real picture, in
+            the classifier's features; in the principal components without a classifier.
+        features: the Fréchet distance in the classifier's features; None without a classifier for these pictures.
+        classes: share of the paintings that the classifier reads as each class; empty without one.
+        distance: to the target, mean, in per cent of the largest possible; None without targets.
+        others: mean distance to the target of another painting.
+        read: share of the paintings that are read as their target's class.
+        strokes: begun in a painting, mean.
+    """
+
+    components: float
     spread: float
-    classes: dict[int, float]
+    coverage: float
+    features: float | None = None
+    classes: dict[int, float] | None = None
     distance: float | None = None
+    others: float | None = None
+    read: float | None = None
     strokes: float | None = None
 
     @property
     def covered(self) -> int | None:
         """Classes with a share of `COVERED` or more."""
-        return sum(share >= COVERED for share in self.classes.values()) if self.classes else None
+        return None if self.classes is None else sum(share >= COVERED for share in self.classes.values())
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether paintings are much the same, see `COLLAPSED_SPREAD`."""
+        largest = max(self.classes.values()) if self.classes else 0.0
+        return self.spread < COLLAPSED_SPREAD or largest > COLLAPSED_SHARE
 
 
 class Ruler:
@@ -59,58 +97,86 @@ class Ruler:
             )
         real = _ink(pictures.images)
         self._mean = real.mean(0)
-        # Of the pictures' own covariance: components are orthonormal, so that distances stay those of pixels.
-        _, _, components = np.linalg.svd(real - self._mean, full_matrices=False)
-        self._components = components[:COMPONENTS]
+        self._components = principal_components(real - self._mean)
         points = self._points(pictures.images)
-        self._real = _gaussian(points)
+        self._real = gaussian(points)
         self._real_spread = float(points.var(0).sum())
-        labels = [int(label) for label in np.unique(pictures.labels) if label >= 0]
-        self._labels = labels
-        self._centres = np.stack([points[pictures.labels == label].mean(0) for label in labels]) if labels else None
+        self._reads = pictures.source == "digits"
+        self._labels = [int(label) for label in np.unique(pictures.labels) if label >= 0] if self._reads else []
+        self._real_features: Gaussian | None = None
+        if self._reads:
+            points = self._read(pictures.images)[0]
+            self._real_features = gaussian(points)
+        self._balls = Balls(points)
 
-    def measure(self, images: Images, distance: float | None = None, strokes: float | None = None) -> Measured:
-        """Figures of paintings [N, side, side, C], N being 2 or more."""
-        points = self._points(images)
-        classes: dict[int, float] = {}
-        if self._centres is not None:
-            nearest = self.nearest(images)
-            classes = {label: float((nearest == label).mean()) for label in self._labels}
-        spread = float(points.var(0).sum()) / max(self._real_spread, 1e-12)
-        return Measured(frechet_distance(self._real, _gaussian(points)), spread, classes, distance, strokes)
+    def measure(self, painted: Painted) -> Measured:
+        """Figures of paintings."""
+        points = self._points(painted.images)
+        components, spread = frechet_distance(self._real, gaussian(points)), float(points.var(0).sum())
+        features, classes, read = None, None, None
+        if self._real_features is not None:
+            points, found = self._read(painted.images)
+            features = frechet_distance(self._real_features, gaussian(points))
+            classes = {label: float((found == label).mean()) for label in self._labels}
+            read = None if painted.label is None else float((found == painted.label).mean())
+        return Measured(
+            components=components,
+            spread=spread / max(self._real_spread, 1e-12),
+            coverage=self._balls.coverage(points),
+            features=features,
+            classes=classes,
+            distance=None if painted.target is None else _distance(painted.images, painted.target),
+            others=None if painted.target is None else _distance(painted.images, np.roll(painted.target, 1, 0)),
+            read=read,
+            strokes=None if painted.strokes is None else float(painted.strokes.mean()),
+        )
 
-    def nearest(self, images: Images) -> npt.NDArray[np.int64]:
-        """[N]: the class whose mean picture each painting is nearest to.
+    def _read(self, images: Images) -> tuple[Values, npt.NDArray[np.int64]]:
+        """Features [N, F] and classes [N]."""
+        # Imported where it is used: it loads torch.
+        from experiments.painting.classifier import read_digits
 
-        Raises:
-            InputError: the pictures have no classes.
-        """
-        if self._centres is None:
-            raise InputError("these pictures have no classes")
-        points = self._points(images)
-        return np.array(self._labels)[((points[:, None] - self._centres) ** 2).sum(2).argmin(1)]
+        reading = read_digits(images)
+        return reading.features, reading.classes
 
     def _points(self, images: Images) -> Values:
         return (_ink(images) - self._mean) @ self._components.T
 
 
-def frechet_distance(first: tuple[Values, Values], second: tuple[Values, Values]) -> float:
-    """|μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁^½ C₂ C₁^½)^½) of two Gaussians (mean [D], covariance [D, D])."""
-    (mean, covariance), (other, theirs) = first, second
-    root = _root(covariance)
-    cross = np.linalg.eigvalsh(root @ theirs @ root).clip(min=0)
-    return float(((mean - other) ** 2).sum() + np.trace(covariance) + np.trace(theirs) - 2 * np.sqrt(cross).sum())
+class Balls:
+    """Real pictures as points, with the distance to the `NEIGHBOURS`-th nearest other one around each.
+
+    Args:
+        real: [R, D], more than `NEIGHBOURS` of them.
+    """
+
+    def __init__(self, real: Values) -> None:
+        self._real = real
+        self._radii = np.sort(_squares(real, real), 1)[:, NEIGHBOURS]
+
+    def coverage(self, points: Values) -> float:
+        """Share of the balls that hold one of `points` [N, D] or more (arXiv 2002.09797, equation 6)."""
+        return float((_squares(self._real, points).min(1) <= self._radii).mean())
 
 
-def _gaussian(points: Values) -> tuple[Values, Values]:
-    return points.mean(0), np.cov(points, rowvar=False)
+def principal_components(centred: Values) -> Values:
+    """[`COMPONENTS`, D]: of points [N, D] around their mean; orthonormal, so that distances stay those of pixels."""
+    if len(centred) > centred.shape[1]:
+        return np.linalg.eigh(centred.T @ centred)[1].T[::-1][:COMPONENTS]
+    # Of the smaller of both products: a picture has many more pixels than a set has pictures.
+    squares, vectors = np.linalg.eigh(centred @ centred.T)
+    return (vectors.T[::-1][:COMPONENTS] @ centred) / np.sqrt(squares[::-1][:COMPONENTS, None].clip(min=1e-12))
 
 
-def _root(matrix: Values) -> Values:
-    values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+def _squares(first: Values, second: Values) -> Values:
+    """[A, D], [B, D] → [A, B]: squared distances."""
+    return np.stack([np.square(second - point).sum(1) for point in first])
 
 
 def _ink(images: Images) -> Values:
     """[N, entries]: 0 where it is white, 1 where it is black."""
     return 1 - images.reshape(len(images), -1).astype(np.float64) / 255
+
+
+def _distance(images: Images, target: Images) -> float:
+    return float(100 * np.square((images.astype(np.float64) - target) / 255).mean())
