@@ -136,6 +136,7 @@ class TrainConfig:
         credit: rewards of a discriminator: what each of the `steps` adds to its score, or the `final` score.
         regulariser: of the discriminator: `spectral` normalisation, or `gradient-penalty` with Wasserstein's loss.
         entropy_cost: weight of the policy's entropy.
+        entropy_target: nats near which the entropy is kept: above them its weight falls, below them it grows; 0 keeps the weight.
         value_cost: weight of half the squared error of the value.
         sum_over_time: whether losses are summed over a rollout, as A3C does, or averaged.
         loss_weight: weight of an auxiliary loss, as NAME=NUMBER; repeat the option for more of them.
@@ -169,6 +170,7 @@ class TrainConfig:
     max_grad_norm: float = 2.0
     decoder_learning_rate: float = 2e-3
     entropy_cost: float = option_field(3e-3, group="Losses of the preset")
+    entropy_target: float = 0.0
     value_cost: float = 0.5
     sum_over_time: bool = False
     loss_weight: LossWeights = field(default_factory=lambda: LossWeights(DEFAULT_LOSS_WEIGHT))
@@ -189,7 +191,7 @@ class TrainConfig:
         check_range("anneal_start_fraction", self.anneal_start_fraction, 0, 1, below=True)
         for name in ("learning_rate", "decoder_learning_rate", "clip_range", "optimizer_eps"):
             check_range(name, getattr(self, name), 0, MOST_NUMBER, above=True)
-        for name in ("max_grad_norm", "entropy_cost", "value_cost"):
+        for name in ("max_grad_norm", "entropy_cost", "entropy_target", "value_cost"):
             check_range(name, getattr(self, name), 0, MOST_NUMBER)
         for name, weight in self.loss_weight.items():
             check_range(f"loss_weight {name}", weight, 0, MOST_NUMBER)

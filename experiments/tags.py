@@ -50,6 +50,7 @@ _LOSSES = {
     "policy_loss": "Loss of the policy, mean over steps: of the clipped surrogate objective, or -log p(action) x advantage.",
     "value_loss": "Half the squared difference between the return and the value estimate, mean over steps.",
     "entropy": "Entropy of the policy in nats, mean over steps: ln n where n actions are equally likely, 0 where one is certain.",
+    "entropy_weight": "Weight of the entropy in the loss: it grows where the entropy is below --entropy-target, else it falls.",
     "clip_fraction": "Fraction of steps whose probability ratio, policy to acting policy, lies outside of 1 ± clip range.",
     "approx_kl": "Divergence of the policy from the acting policy, in nats: the mean of r - 1 - ln r, r being that ratio.",
     "discriminator_loss": "Loss of the discriminator, of finished canvases and as many pictures; 1.39 where it can't tell.",

@@ -10,6 +10,11 @@ from torch import Tensor
 from agents.config import TrainConfig
 from agents.networks.distributions import ActionDistribution
 
+ENTROPY_GAIN = 2.0
+"""κ, for a nat: how fast the entropy's weight grows where the entropy falls below its target."""
+MOST_EXPONENT = 6.0
+"""The weight changes by at most e to this, either way."""
+
 
 @dataclass
 class Targets:
@@ -64,20 +69,37 @@ def value_loss(value: Tensor, target: Tensor) -> Tensor:
     return 0.5 * (target - value).square().mean()
 
 
+def entropy_weight(config: TrainConfig, entropy: Tensor) -> Tensor:
+    """What the entropy is multiplied by in the loss: entropy_cost · exp(κ (target − H)), with κ = `ENTROPY_GAIN`; a constant.
+
+    It is a function of the present entropy alone, so that nothing of it has to be kept, shared or saved. Minimising with this
+    weight minimises entropy_cost / κ · exp(κ (target − H)): a policy that loses a nat below the target is held e^κ times as hard.
+
+    Args:
+        entropy: H, the mean over the batch, a scalar.
+    """
+    away = (ENTROPY_GAIN * (config.entropy_target - entropy.detach())).clamp(-MOST_EXPONENT, MOST_EXPONENT)
+    return config.entropy_cost * away.exp()
+
+
 def agent_loss(config: TrainConfig, distribution: ActionDistribution, value: Tensor, targets: Targets) -> tuple[Tensor, Metrics]:
-    """The loss of policy, value and entropy, mean over steps: policy loss + value_cost · ½ (R − V)² − entropy_cost · H(π).
+    """The loss of policy, value and entropy, mean over steps: policy loss + value_cost · ½ (R − V)² − weight · H(π).
 
     Args:
         distribution: the policy π, of [T, B] steps.
         value: [T, B].
 
     Returns:
-        A scalar; and the metrics `policy_loss`, `value_loss`, `entropy`, and those of the objective.
+        A scalar; and the metrics `policy_loss`, `value_loss`, `entropy`, those of the objective, and with a target of the entropy
+        its weight, `entropy_weight`.
     """
     log_prob = distribution.log_prob(targets.action)
     entropy = distribution.entropy(targets.action).mean()
     value_error = value_loss(value, targets.value)
     policy, metrics = OBJECTIVES[config.objective](log_prob, targets, config.clip_range)
-    loss = policy + config.value_cost * value_error - config.entropy_cost * entropy
+    weight = entropy_weight(config, entropy) if config.entropy_target else config.entropy_cost
+    loss = policy + config.value_cost * value_error - weight * entropy
     means = {"policy_loss": policy.detach(), "value_loss": value_error.detach(), "entropy": entropy.detach()}
+    if isinstance(weight, Tensor):
+        means["entropy_weight"] = weight
     return loss, metrics | means

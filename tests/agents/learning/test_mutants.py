@@ -22,7 +22,7 @@ LOSSES = [
                 ("the value loss is an absolute error", "square().mean()", "abs().mean()"),
                 ("the value's cost is missing", "config.value_cost * value_error", "value_error"),
                 ("the value gets no gradient", "value_loss(value, targets.value)", "value_loss(value.detach(), targets.value)"),
-                ("the entropy is punished", "- config.entropy_cost * entropy", "+ config.entropy_cost * entropy"),
+                ("the entropy is punished", "- weight * entropy", "+ weight * entropy"),
                 ("the entropy gets no gradient", ".entropy(targets.action).mean()", ".entropy(targets.action).mean().detach()"),
                 (
                     "advantages and returns are confused",
