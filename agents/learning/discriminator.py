@@ -28,10 +28,14 @@ def largest_singular_value(weight: Tensor) -> Tensor:
 
     u is a column of (WWᵀ)^64, by repeated squaring: a function of the weight alone, so that nothing has to be kept for it.
     """
+    if len(weight) == 1:
+        return weight.norm()
     with torch.no_grad():
         power = weight @ weight.T
         power = power / power.trace().clamp(min=1e-30)
-        for _ in range(_SQUARINGS):
+        for _ in range(_SQUARINGS // 2):
+            # The largest eigenvalue is 1/m or more here, and its fourth power still a normal number.
+            power = power @ power
             power = power @ power
             power = power / power.trace().clamp(min=1e-30)
         left = power.index_select(1, power.diagonal().argmax().view(1)).squeeze(1)
@@ -183,4 +187,4 @@ def halves(side: int, device: torch.device) -> Tensor:
 
 def _plain(pictures: Tensor) -> Tensor:
     """Bytes [M, side, side, C] → [M, C, side, side] from -1 to 1."""
-    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return pictures.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)

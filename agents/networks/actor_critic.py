@@ -30,6 +30,7 @@ class Outputs:
         encoder: [..., F] float32, the encoder's features.
         core: [..., width] float32, what the heads read.
         known: [T, B, K] float32, what a slot of the core could have noted at each step of a sequence (`Core.unroll_known`).
+        keys: [..., cells, d] float32, of the encoder, which parts of an action point at.
     """
 
     policy: Tensor
@@ -37,6 +38,7 @@ class Outputs:
     encoder: Tensor
     core: Tensor
     known: Tensor | None = None
+    keys: Tensor | None = None
 
 
 class AgentNetwork(nn.Module):
@@ -59,8 +61,8 @@ class AgentNetwork(nn.Module):
         self.encoder = make_encoder(settings.encoder, self.perception)
         self.core = core(CoreInput(self.encoder.features, self.perception))
         self.perception.tracked_width = self.core.tracked
-        self.policy: PolicyHead = make_policy_head(spec.action, self.core.width, self.core.key_width)
-        self.value = nn.Linear(self.core.width - self.core.key_width, 1)
+        self.policy: PolicyHead = make_policy_head(spec.action, self.core.width, self.encoder.key_width)
+        self.value = nn.Linear(self.core.width, 1)
         # Drawn last, so that a seed gives the same parameters as ever.
         self.policy.initialise()
         if settings.slow_units:
@@ -72,17 +74,21 @@ class AgentNetwork(nn.Module):
 
     def step(self, inputs: Inputs, state: State) -> tuple[Outputs, State]:
         """One step of N rows; inputs [N, ...], state [N, ...]."""
-        features = self.encoder(inputs.image)
+        features, keys = self.encoder.encode(inputs.image)
         core, state = self.core.step(features, inputs, state)
-        return self._outputs(features, core, inputs), state
+        outputs = self._outputs(features, core, inputs)
+        outputs.keys = keys
+        return outputs, state
 
     def unroll(self, inputs: Inputs, state: State, starts: Tensor) -> Outputs:
         """A sequence: inputs [T, B, ...], state [B, ...] before its first step, starts [T, B] bool."""
         T, B = starts.shape
-        features = self.encoder(inputs.image.flatten(0, 1)).view(T, B, self.encoder.features)
+        features, keys = self.encoder.encode(inputs.image.flatten(0, 1))
+        features = features.view(T, B, self.encoder.features)
         core, known = self.core.unroll_known(features, inputs, state, starts)
         outputs = self._outputs(features, core, inputs)
         outputs.known = known
+        outputs.keys = None if keys is None else keys.unflatten(0, (T, B))
         return outputs
 
     def recall(self, outputs: Outputs, ago: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,7 +110,7 @@ class AgentNetwork(nn.Module):
 
     def distribution(self, outputs: Outputs) -> ActionDistribution:
         """The policy that `outputs` parametrise."""
-        return self.policy.distribution(outputs.policy)
+        return self.policy.distribution(outputs.policy, outputs.keys)
 
     def layers(self, outputs: Outputs, state: State) -> dict[str, Tensor]:
         """Activations after a step, name → [N, width], from the encoder to what the policy reads."""
@@ -119,8 +125,7 @@ class AgentNetwork(nn.Module):
         with whole_precision(core.device):
             whole = core.to(self.value.weight.dtype)
             # In this order: the backward adds gradients in the reverse of it, and their last bits depend on that.
-            narrow = whole[..., : self.value.in_features] if self.core.key_width else whole
-            policy, value = self.policy(whole), self.value(narrow).squeeze(-1)
+            policy, value = self.policy(whole), self.value(whole).squeeze(-1)
             if self.critic is not None:
                 value = value + self.critic(inputs.privileged)
             return Outputs(policy, value, features, core)

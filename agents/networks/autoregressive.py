@@ -54,7 +54,7 @@ class SequentialPolicyHead(PolicyHead):
     def advance(self, k: int, carry: Tensor, choice: Tensor) -> Tensor:
         """The carry after part k was chosen; `choice` is [...] int64."""
 
-    def distribution(self, parameters: Tensor) -> ActionDistribution:
+    def distribution(self, parameters: Tensor, keys: Tensor | None = None) -> ActionDistribution:
         return AutoregressiveDistribution(self, parameters)
 
 
@@ -155,10 +155,17 @@ class AutoregressivePolicyHead(SequentialPolicyHead):
         return self.outputs[k](functional.relu(carry))
 
     def advance(self, k: int, carry: Tensor, choice: Tensor) -> Tensor:
-        # A product with a one-hot vector: its gradient is a product too, which adds in the same order every time, and nothing is
-        # looked up by the host.
+        return carry + self.updates[k](functional.relu(carry)) + self._embedded(k, choice)
+
+    def _embedded(self, k: int, choice: Tensor) -> Tensor:
+        """E_k(choice), [..., width]."""
+        weight = self.embeddings[k].weight
+        assert isinstance(weight, Tensor)
+        if choice.device.type == "cpu":
+            return functional.embedding(choice, weight.t().contiguous())
+        # A product with a one-hot vector: its gradient is a product too, which adds in the same order every time.
         chosen = choice.unsqueeze(-1) == torch.arange(self.sizes[k], device=choice.device)
-        return carry + self.updates[k](functional.relu(carry)) + self.embeddings[k](chosen.to(carry.dtype))
+        return functional.linear(chosen.to(weight.dtype), weight)
 
     def initialise(self) -> None:
         for output in self.outputs:

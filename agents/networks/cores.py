@@ -39,8 +39,6 @@ class Core(nn.Module, ABC):
     Attributes:
         width: of what it returns.
         layer_widths: the layers that analysis reads, name → width, from the input to the policy; the encoder isn't among them.
-        key_width: entries at the end of what it returns that only the policy reads: keys of the cells of a grid, which parts of
-            an action point at.
         has_cell: whether the last tensor of the state is a cell state of its own, to be shown beside the output.
         tracked: entries that a step computes from its state without parameters and leaves in `Inputs.tracked`, which `unroll`
             reads.
@@ -48,7 +46,6 @@ class Core(nn.Module, ABC):
 
     width: int
     layer_widths: Mapping[str, int]
-    key_width: int = 0
     has_cell: bool = False
     tracked: int = 0
 

@@ -118,8 +118,8 @@ class PolicyHead(nn.Module, ABC):
         """Features [..., F] float → parameters [..., P] of the distributions (for independent choices: their logits)."""
 
     @abstractmethod
-    def distribution(self, parameters: Tensor) -> ActionDistribution:
-        """The distributions that `forward` parametrised."""
+    def distribution(self, parameters: Tensor, keys: Tensor | None = None) -> ActionDistribution:
+        """The distributions that `forward` parametrised; keys [..., cells, d], for heads that point at places."""
 
     @abstractmethod
     def initialise(self) -> None:

@@ -26,20 +26,34 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         features: the width of what it returns.
+        key_width: d, entries of the key of each cell of a grid, which parts of an action point at; 0 without keys.
     """
 
     features: int
+    key_width: int = 0
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
         """[M, height, width, C] uint8 → [M, features] float32."""
 
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`forward`, and the keys [M, cells, d] float32, which pass by the core; None without keys."""
+        return self(images), None
+
+
+def initialise_rectified(*layers: nn.Conv2d | nn.Linear) -> None:
+    """Draws orthogonal weights (arXiv 1312.6120) with the rectifier's gain, so that features don't start much smaller than the
+    pixels that they are made of; biases are 0."""
+    for layer in layers:
+        nn.init.orthogonal_(layer.weight, nn.init.calculate_gain("relu"))
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
 
 class ConvolutionalEncoder(Encoder):
     """Two convolutions and a linear layer of 256, each with a rectifier (paper, section 2).
 
-    Pixels are centred at 0, and the weights start orthogonal (arXiv 1312.6120) with the rectifier's gain, so that features don't
-    start much smaller than the pixels that they are made of.
+    Pixels are centred at 0; for the weights see `initialise_rectified`.
     """
 
     features = FEATURES
@@ -53,10 +67,7 @@ class ConvolutionalEncoder(Encoder):
         self.second = nn.Conv2d(first, second, kernel2, stride2)
         side = ((size - kernel1) // stride1 + 1 - kernel2) // stride2 + 1
         self.linear = nn.Linear(second * side * side, FEATURES)
-        for layer in (self.first, self.second, self.linear):
-            nn.init.orthogonal_(layer.weight, nn.init.calculate_gain("relu"))
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+        initialise_rectified(self.first, self.second, self.linear)
 
     def forward(self, images: Tensor) -> Tensor:
         # A picture with channels last is what the engine writes and what the convolutions read fastest. Scaling the weights

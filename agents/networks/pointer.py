@@ -4,12 +4,12 @@ logits(cell) = linear(z) + query(z) · key(cell) / √d: what lies at a place de
 features that the core hands on. (The decoder of arXiv 1910.01007, appendix I, makes all logits of those features.)
 """
 
-import torch
 from torch import Tensor, nn
 
 from agents.networks.autoregressive import AutoregressiveDistribution, AutoregressivePolicyHead
 from agents.networks.distributions import ActionDistribution
 from env.batch import ActionSpec
+from maze_gen.errors import InputError
 
 QUERY_GAIN = 0.1
 
@@ -19,34 +19,28 @@ class PointerPolicyHead(AutoregressivePolicyHead):
 
     Args:
         spec: of the action; its grids are all of one size.
-        features: F, of the input, whose last `key_width` entries are the keys, [d, cells].
-        key_width: d x cells.
+        features: F, of the input.
+        key_width: d, of a key.
     """
 
     def __init__(self, spec: ActionSpec, features: int, key_width: int) -> None:
-        super().__init__(spec.sizes, features - key_width, conditions=tuple(part.only_if for part in spec.parts))
-        self.key_width = key_width
+        super().__init__(spec.sizes, features, conditions=tuple(part.only_if for part in spec.parts))
         self.places = tuple(k for k, part in enumerate(spec.parts) if part.grid is not None)
-        self.cells = spec.sizes[self.places[0]]
-        self.channels = key_width // self.cells
-        self.queries = nn.ModuleList(nn.Linear(self.input.out_features, self.channels) for _ in self.places)
+        self.key_width = key_width
+        self.queries = nn.ModuleList(nn.Linear(self.input.out_features, key_width) for _ in self.places)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """[..., F] → the carry before the first part, and the keys as they are."""
-        narrow, keys = features.split((features.shape[-1] - self.key_width, self.key_width), -1)
-        return torch.cat((self.input(narrow), keys), -1)
-
-    def distribution(self, parameters: Tensor) -> ActionDistribution:
-        carry, keys = parameters.split((parameters.shape[-1] - self.key_width, self.key_width), -1)
-        return AutoregressiveDistribution(_Pointing(self, keys.unflatten(-1, (self.channels, self.cells))), carry)
+    def distribution(self, parameters: Tensor, keys: Tensor | None = None) -> ActionDistribution:
+        if keys is None:
+            raise InputError("a pointer head's distribution: expected the keys of the places")
+        return AutoregressiveDistribution(_Pointing(self, keys), parameters)
 
     def pointed(self, k: int, carry: Tensor, keys: Tensor) -> Tensor:
-        """Logits of part k; keys [..., d, cells]."""
+        """Logits of part k; keys [..., cells, d]."""
         logits = self.part_logits(k, carry)
         if k not in self.places:
             return logits
-        query = self.queries[self.places.index(k)](carry.relu()) * self.channels**-0.5
-        return logits + (query.unsqueeze(-2) @ keys).squeeze(-2)
+        query = self.queries[self.places.index(k)](carry.relu()) * self.key_width**-0.5
+        return logits + (keys @ query.unsqueeze(-1)).squeeze(-1)
 
     def initialise(self) -> None:
         super().initialise()

@@ -21,7 +21,7 @@ class LinearPolicyHead(nn.Linear, PolicyHead):
         super().__init__(features, sum(sizes))
         self.sizes = sizes
 
-    def distribution(self, parameters: Tensor) -> ActionDistribution:
+    def distribution(self, parameters: Tensor, keys: Tensor | None = None) -> ActionDistribution:
         return Categorical(parameters) if len(self.sizes) == 1 else IndependentCategoricals(parameters, self.sizes)
 
     def initialise(self) -> None:
@@ -33,14 +33,14 @@ def make_policy_head(spec: ActionSpec, features: int, key_width: int = 0) -> Pol
     """A fresh policy head for actions of a specification, reading features of width `features`.
 
     Args:
-        key_width: entries at the end of the features that are keys of places; see `agents.networks.cores.Core`.
+        key_width: entries of the keys of places; see `agents.networks.encoders.Encoder`.
 
     Raises:
         InputError: the specification has no part, or a part without a choice.
     """
     if not spec.sizes or min(spec.sizes) < 1:
         raise InputError(f"action sizes {spec.sizes}: expected at least one part, each with at least one choice")
-    if key_width:
+    if key_width and any(part.grid is not None for part in spec.parts):
         return PointerPolicyHead(spec, features, key_width)
     if spec.autoregressive and len(spec.sizes) > 1:
         return AutoregressivePolicyHead(spec.sizes, features, conditions=tuple(part.only_if for part in spec.parts))

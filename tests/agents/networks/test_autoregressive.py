@@ -143,7 +143,7 @@ MUTANTS = by_name(
     [
         Mutant(name, autoregressive, old, new, check)
         for name, old, new in (
-            ("choices have no influence", "self.embeddings[k](chosen.to(carry.dtype))", "0"),
+            ("choices have no influence", "self._embedded(k, choice)", "0"),
             ("the carry is forgotten", "return carry + self.updates", "return self.updates"),
             ("choices are shifted", "choice.unsqueeze(-1) == ", "choice.unsqueeze(-1) + 1 == "),
             ("one uniform for all parts", "uniforms[..., k : k + 1]", "uniforms[..., :1]"),

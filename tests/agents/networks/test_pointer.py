@@ -30,18 +30,22 @@ FEATURES = 7
 
 def head(scale: float = 0.3) -> PointerPolicyHead:
     torch.manual_seed(0)
-    made = PointerPolicyHead(SPEC, FEATURES + 4 * D, 4 * D).double()
+    made = PointerPolicyHead(SPEC, FEATURES, D).double()
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, 0, scale)
     return made
 
 
 def features(*leading: int) -> torch.Tensor:
-    return torch.randn(*leading, FEATURES + 4 * D, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    return torch.randn(*leading, FEATURES, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def keys(*leading: int) -> torch.Tensor:
+    return torch.randn(*leading, 4, D, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
 
 
 def test_probabilities_of_all_effects_sum_to_one():
-    distribution = head().distribution(head()(features(3)))
+    distribution = head().distribution(head()(features(3)), keys(3))
     # Parts without an effect stand for one action, whatever they are.
     moves = [(0, end, 0, 0) for end in range(4)]
     paints = [(1, *rest) for rest in itertools.product(range(4), range(4), range(3))]
@@ -63,7 +67,7 @@ def test_what_has_no_effect_changes_no_loss():
     assert (other != action).any()
     gradients = []
     for one in (action, other):
-        distribution = made.distribution(parameters)
+        distribution = made.distribution(parameters, keys(5, 6))
         made.zero_grad()
         loss = distribution.log_prob(one).sum() + distribution.entropy(one).sum()
         loss.backward(retain_graph=True)
@@ -74,26 +78,25 @@ def test_what_has_no_effect_changes_no_loss():
 
 
 def test_logits_are_those_of_the_formula():
-    made, given = head(), features(2)
-    keys = given[:, FEATURES:].view(2, D, 4)
-    parts = made.distribution(made(given)).conditionals(torch.tensor([[1, 2, 0, 1], [1, 1, 1, 1]]))  # type: ignore[attr-defined]
-    z = made.input(given[:, :FEATURES])
+    made, given, places = head(), features(2), keys(2)
+    parts = made.distribution(made(given), places).conditionals(torch.tensor([[1, 2, 0, 1], [1, 1, 1, 1]]))  # type: ignore[attr-defined]
+    z = made.input(given)
     flag = made.outputs[0](z.relu())
     torch.testing.assert_close(parts[0].log_policy, flag.log_softmax(-1))
     z = z + made.updates[0](z.relu()) + made.embeddings[0].weight[:, 1]  # type: ignore[operator]
     query = made.queries[0](z.relu())
-    pointed = torch.stack([(query * keys[:, :, cell]).sum(1) for cell in range(4)], 1) / D**0.5
+    pointed = torch.stack([(query * places[:, cell]).sum(1) for cell in range(4)], 1) / D**0.5
     torch.testing.assert_close(parts[1].log_policy, (made.outputs[1](z.relu()) + pointed).log_softmax(-1))
 
 
 def test_samples_follow_the_probabilities():
     made = head(0.1)
-    given = features(1).expand(20000, -1)
+    given, places = features(1).expand(20000, -1), keys(1).expand(20000, -1, -1)
     uniforms = torch.rand(20000, 4, generator=torch.Generator().manual_seed(3))
-    distribution = made.distribution(made(given))
+    distribution = made.distribution(made(given), places)
     action = distribution.sample(uniforms)
     log_prob, entropy = distribution.log_prob(action).detach(), distribution.entropy(action).detach()
-    assert torch.equal(log_prob, made.distribution(made(given)).log_prob(action).detach())
+    assert torch.equal(log_prob, made.distribution(made(given), places).log_prob(action).detach())
     # E[1 / π] counts the effects: 4 moves and 48 strokes.
     assert abs(float((-log_prob).exp().mean()) - 52) < 4
     assert float((-log_prob).mean()) == pytest.approx(float(entropy.mean()), abs=0.05)
@@ -114,15 +117,32 @@ def test_keys_see_their_own_places(side, grid):
     torch.manual_seed(0)
     encoder = CanvasEncoder(side, 2, grid)
     image = torch.zeros(1, side, side, 2, dtype=torch.uint8)
-    before = encoder(image)
-    assert before.shape == (1, encoder.features)
+    _, before = encoder.encode(image)
+    assert before.shape == (1, grid * grid, KEY_CHANNELS)
     changed = image.clone()
     cell, row, col = side // grid, grid // 2, grid // 4
     changed[0, row * cell, col * cell] = 255
-    difference = (encoder(changed) - before)[0, -KEY_CHANNELS * grid * grid :].view(KEY_CHANNELS, grid, grid).abs().sum(0)
+    difference = (encoder.encode(changed)[1] - before)[0].view(grid, grid, KEY_CHANNELS).abs().sum(2)
     found = difference.nonzero()
     assert difference[row, col] > 0
     assert (found - torch.tensor([row, col])).abs().max() <= 2
+
+
+@pytest.mark.parametrize(("side", "grid"), [(32, 16), (64, 16), (32, 8)])
+def test_features_are_those_of_two_convolutions(side, grid):
+    torch.manual_seed(0)
+    encoder = CanvasEncoder(side, 3, grid)
+    images = torch.randint(0, 256, (5, side, side, 3), dtype=torch.uint8)
+    features, keys = encoder.encode(images)
+    pixels = (images.permute(0, 3, 1, 2).float() - 128) / 64
+    first = encoder.first(pixels).relu()
+    torch.testing.assert_close(keys, first.flatten(2).transpose(1, 2))
+    torch.testing.assert_close(features, encoder.linear(encoder.second(first).relu().flatten(1)).relu(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_pointer_head_takes_keys():
+    with pytest.raises(InputError, match="expected the keys of the places"):
+        head().distribution(head()(features(3)))
 
 
 def test_grids_that_do_not_fit():

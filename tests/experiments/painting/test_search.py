@@ -52,7 +52,7 @@ def test_its_first_stroke_is_the_best_of_all():
 
 @pytest.mark.parametrize("name", ["redraw-digits", "parse-digits", "redraw-views"])
 def test_no_stroke_is_a_loss(name):
-    task = make_painting(name)
+    task = make_painting(name, {"side": 32, "grid": 8, "steps": 8, "split": "heldout"})
     rewards = []
     search = GreedySearch(task, 4, 1)
 
@@ -66,7 +66,7 @@ def test_no_stroke_is_a_loss(name):
     if not task.action.compound:
         assert (np.diff(total, axis=0) >= -1e-5).all()
     blank = 100 * np.square(1 - found.target / 255).mean((1, 2, 3))
-    assert (found.distance < 0.5 * blank).all()
+    assert (found.distance < 0.6 * blank).all()
 
 
 def test_the_same_seed_gives_the_same_paintings():
