@@ -65,6 +65,9 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "nav-mhdv": AgentConfig(
             "visit-memory", ("depth-encoder", "depth-core", "goal-direction", "goal-path", "hindsight-direction", DECODER)
         ),
+        "nav-v": AgentConfig(
+            "view-memory", ("depth-encoder", "depth-core", "same-place", "goal-direction", "goal-path", DECODER)
+        ),
         "nav-rgbd": AgentConfig("nav", depth_input=True),
         "nav-r": AgentConfig("nav", ("reward-prediction", DECODER)),
         "nav-rd2": AgentConfig("nav", ("reward-prediction", "depth-core", DECODER)),
@@ -98,7 +101,15 @@ DEFAULT_LOSS_WEIGHT = MappingProxyType({"depth-encoder": 0.1, "depth-core": 0.3,
 """At 1 the gradient of depth from the encoder is, in the encoder of an untrained agent, many times that of the returns, and
 learning begins late."""
 UNNAMED_LOSS_WEIGHT = MappingProxyType(
-    {"goal-cell": 0.1, "goal-direction": 0.1, "goal-path": 0.1, "own-cell": 0.1, "hindsight": 0.3, "hindsight-direction": 0.3}
+    {
+        "goal-cell": 0.1,
+        "goal-direction": 0.1,
+        "goal-path": 0.1,
+        "own-cell": 0.1,
+        "hindsight": 0.3,
+        "hindsight-direction": 0.3,
+        "same-place": 0.1,
+    }
 )
 """Weights of losses that the settings don't name; of others it is 1. From .4 on those of the goal delay learning, too."""
 
