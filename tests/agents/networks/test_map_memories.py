@@ -86,7 +86,7 @@ def check_votes(module):
         cols, down = env.task.mazes[0].cols, env.task.mazes[0].rows
         keys = views_of_places(0, 4 * down * cols * 12)
         state = module.first_views(rows, torch.zeros(()))
-        for step in range(600):
+        for _ in range(600):
             env.step(oracle.act(env, np.zeros(rows)))
             half = np.floor(facts["position"] / 50).astype(int)
             place = (half[:, 1] * 2 * cols + half[:, 0]) * 12 + np.floor(facts["heading"] / 30).astype(int)
