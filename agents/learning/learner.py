@@ -149,6 +149,10 @@ class Learner:
         if self.model.rewarder is not None:
             with products_in(self.products, reward.device):
                 reward = self.model.rewarder.rewards(rollout)
+        if config.reward_scale != 1:
+            reward = reward * config.reward_scale
+        if config.reward_clip:
+            reward = reward.clamp(-config.reward_clip, config.reward_clip)
         advantage = generalised_advantages(
             reward,
             rollout.value,
