@@ -145,7 +145,7 @@ MUTANTS = by_name(
         for name, old, new in (
             ("choices have no influence", "self._embedded(k, choice)", "0"),
             ("the carry is forgotten", "return carry + self.updates", "return self.updates"),
-            ("choices are shifted", "choice.unsqueeze(-1) == ", "choice.unsqueeze(-1) + 1 == "),
+            ("choices are shifted", "functional.embedding(choice, ", "functional.embedding(choice * 0, "),
             ("one uniform for all parts", "uniforms[..., k : k + 1]", "uniforms[..., :1]"),
             ("the carry stays where it was", "carry = head.advance(k, carry, choice)", "head.advance(k, carry, choice)"),
             ("logits read the carry without rectifier", "self.outputs[k](functional.relu(carry))", "self.outputs[k](carry)"),
