@@ -28,6 +28,8 @@ TRAIN = [
 # The community's edition: the original has no wheels from Python 3.14 on, and both are imported as `pygame`.
 PLAY = [*TRAIN, "pygame-ce>=2.5.6"]
 GPU = [*TRAIN, "numba-cuda[cu13]>=0.20"]
+# KanjiVG's files, CC BY-SA 3.0: strokes of characters to be parsed.
+CHARACTERS = ["kanjivg>=20250816"]
 RAY = ["ray>=2.60,<3"]
 TEST = [
     *PLAY,
@@ -88,5 +90,5 @@ setup(
         "experiments.painting": ["data/classifier.npz"],
     },
     install_requires=ENVIRONMENTS,
-    extras_require={"train": TRAIN, "play": PLAY, "gpu": GPU, "ray": [*TRAIN, *RAY], "test": TEST},
+    extras_require={"train": TRAIN, "play": PLAY, "gpu": GPU, "ray": [*TRAIN, *RAY], "characters": CHARACTERS, "test": TEST},
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 from agents.config import TrainConfig
 from agents.networks.distributions import ActionDistribution
 
-ENTROPY_GAIN = 2.0
+ENTROPY_GAIN = 5.0
 """κ, for a nat: how fast the entropy's weight grows where the entropy falls below its target."""
 MOST_EXPONENT = 6.0
 """The weight changes by at most e to this, either way."""

@@ -19,7 +19,7 @@ def read_folder(folder: Path, colour: bool) -> Iterator[tuple[bytes, npt.NDArray
         InputError: no such folder, one without pictures, or a file that is none.
     """
     if not folder.is_dir():
-        raise InputError(f"pictures {str(folder)!r}: expected 'digits', 'views', or a folder of pictures")
+        raise InputError(f"pictures {str(folder)!r}: expected 'digits', 'characters', 'views', or a folder of pictures")
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
     if not files:
         raise InputError(f"pictures {folder}: no file that ends in {', '.join(ENDINGS)}")

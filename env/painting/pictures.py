@@ -1,7 +1,7 @@
-"""Pictures that are painted after: handwritten digits, views of mazes, or a folder of one's own; split by content."""
+"""Pictures that are painted after: digits, characters, views of mazes, or a folder of one's own; split by content."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -30,16 +30,18 @@ class Pictures:
     """Pictures of one size.
 
     Attributes:
-        name: `digits`, `views`, or the folder.
+        name: `digits`, `characters`, `views`, or the folder.
         images: [P, side, side, C] uint8, C being 1 or 3; 255 is white.
         labels: [P] int32, the class of each, -1 where there is none.
         source: what brings them again: the name of a set, or nothing where only the arrays do.
+        strokes: of each picture, in order, where they are known (`env.painting.characters.Curve`); else nothing.
     """
 
     name: str
     images: Bytes = field(repr=False)
     labels: npt.NDArray[np.int32] = field(repr=False)
     source: str = ""
+    strokes: tuple[tuple[npt.NDArray[np.float32], ...], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         """Raises InputError where these are no such arrays."""
@@ -51,6 +53,10 @@ class Pictures:
         if not 1 <= len(images) <= MOST_PICTURES or labels.shape != (len(images),) or labels.dtype != np.int32:
             raise InputError(
                 f"pictures {self.name!r}: {len(images)} of them and {len(labels)} labels: expected as many, 1 or more"
+            )
+        if self.strokes and len(self.strokes) != len(images):
+            raise InputError(
+                f"pictures {self.name!r}: {len(images)} of them and strokes of {len(self.strokes)}: expected as many"
             )
         images.setflags(write=False)
         labels.setflags(write=False)
@@ -76,13 +82,13 @@ def load_pictures(name: str, split: Split, side: int, colour: bool) -> Pictures:
     """Pictures of a set, at a size.
 
     Args:
-        name: `digits`, `views`, or the path of a folder of pictures.
+        name: `digits`, `characters`, `views`, or the path of a folder of pictures, or of SVG files whose paths are strokes.
         split: pictures of equal content are always in the same one.
         side: pixels each way.
-        colour: whether they have three channels; `digits` are grey.
+        colour: whether they have three channels; `digits` and what is written are grey.
 
     Raises:
-        InputError: no such set or folder, one without pictures of the split, or digits in colour.
+        InputError: no such set or folder, one without pictures of the split, one that isn't installed, or digits in colour.
     """
     if name not in SETS:
         return _folder(Path(name), split, side, colour)
@@ -125,13 +131,47 @@ def _views(split: Split, side: int, colour: bool) -> Pictures:
     return Pictures("views", to_bytes(images), np.full(len(images), -1, np.int32), source="views")
 
 
-SETS: MappingProxyType[str, Callable[[Split, int, bool], Pictures]] = MappingProxyType({"digits": _digits, "views": _views})
+def _characters(split: Split, side: int, colour: bool) -> Pictures:
+    from env.painting.characters import kanjivg_characters
+
+    return _written("characters", kanjivg_characters(), split, side, colour)
+
+
+def _written(
+    name: str, found: Iterable[tuple[bytes, tuple[npt.NDArray[np.float32], ...]]], split: Split, side: int, colour: bool
+) -> Pictures:
+    """Strokes as pictures, written with the embedded brush."""
+    # Imported where they are used: they bring the brush.
+    from env.painting.characters import RADIUS
+    from env.painting.program import Stroke, paint_programs
+
+    if colour:
+        raise InputError(f"pictures {name!r} are written in black: expected colours=0")
+    chosen = [strokes for content, strokes in found if is_heldout(content) == (split == "heldout")]
+    if not chosen:
+        raise InputError(f"pictures {name}: none of split {split!r}; one in {HELDOUT_SHARE} is held out, chosen by its content")
+    programs = [tuple(Stroke(_points(curve), RADIUS, (1, 1), (0, 0, 0)) for curve in strokes) for strokes in chosen]
+    images = paint_programs(programs, side, colour=False)
+    source = name if name == "characters" else ""
+    return Pictures(name, images, np.full(len(images), -1, np.int32), source, tuple(chosen))
+
+
+def _points(curve: npt.NDArray[np.float32]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(x), float(y)) for x, y in curve)
+
+
+SETS: MappingProxyType[str, Callable[[Split, int, bool], Pictures]] = MappingProxyType(
+    {"digits": _digits, "characters": _characters, "views": _views}
+)
 """Sets by name. A new one is a function and a row."""
 
 
 def _folder(folder: Path, split: Split, side: int, colour: bool) -> Pictures:
+    from env.painting.characters import folder_characters
     from env.painting.picture_files import read_folder
 
+    if folder.is_dir() and any(folder.glob("*.svg")):
+        return _written(str(folder), folder_characters(folder), split, side, colour)
     found = [image for content, image in read_folder(folder, colour) if is_heldout(content) == (split == "heldout")]
     if not found:
         raise InputError(f"pictures {folder}: none of split {split!r}; one in {HELDOUT_SHARE} is held out, chosen by its content")

@@ -39,6 +39,10 @@ PAINTING_TASKS: dict[str, PaintingRow] = {
     "parse-digits": PaintingRow(
         "digits", "parse", steps=16, action=ActionForm(compound=True), stroke_penalty=0.2, length_penalty=0.1
     ),
+    "doodle-characters": PaintingRow("characters", "doodle", steps=16),
+    "parse-characters": PaintingRow(
+        "characters", "parse", steps=20, action=ActionForm(compound=True), stroke_penalty=0.2, length_penalty=0.1
+    ),
     "doodle-views": PaintingRow("views", "doodle", side=64, steps=20, action=_COLOURED),
     "redraw-views": PaintingRow("views", "redraw", side=64, steps=20, action=_COLOURED),
 }

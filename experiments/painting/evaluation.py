@@ -12,6 +12,7 @@ from env.painting.pictures import Pictures, load_pictures
 from env.painting.task import PaintingTask
 from experiments.painting.gallery import Gallery, paint, painter, painting_task, random_painter
 from experiments.painting.measures import Images, Measured, Painted, Ruler
+from experiments.painting.parses import parsed
 from experiments.painting.search import GreedySearch
 from experiments.tables import number, percent, text_table
 
@@ -22,8 +23,10 @@ COLUMNS: dict[str, Callable[[Measured], str | None]] = {
     "to others": lambda found: _given(found.others, 2),
     "read": lambda found: None if found.read is None else percent(found.read),
     "strokes": lambda found: _given(found.strokes, 1),
+    "found": lambda found: None if found.parse is None else percent(found.parse.found),
+    "strokes a true one": lambda found: None if found.parse is None else number(found.parse.strokes, 2),
     "classes": lambda found: None if found.covered is None else str(found.covered),
-    "coverage": lambda found: percent(found.coverage),
+    "coverage": lambda found: None if found.coverage is None else percent(found.coverage),
     "spread": lambda found: percent(found.spread) + (" collapsed" if found.collapsed else ""),
 }
 """Of the table, by header; what no row has is left out. See `Measured`."""
@@ -95,7 +98,7 @@ def baselines(ruler: Ruler, task: PaintingTask, real: Pictures, count: int, seed
     search = dataclasses.replace(task, goal="redraw") if not task.has_target else task
     found = paint(search, GreedySearch(search, count, seed), count, seed)
     rows["greedy search"] = ruler.measure(painted(found))
-    target, label = (found.target, found.label) if task.has_target else (None, None)
+    target, label = (found.target, painted(found).label) if task.has_target else (None, None)
     mean = np.rint(task.pictures.images.mean(0)).astype(np.uint8)
     for name, image in (("blank", np.full_like(mean, 255)), ("mean picture", mean)):
         rows[name] = ruler.measure(Painted(_repeated(image, count), target, label))
@@ -106,8 +109,13 @@ def baselines(ruler: Ruler, task: PaintingTask, real: Pictures, count: int, seed
 
 def painted(gallery: Gallery) -> Painted:
     """A gallery, to be measured."""
-    label = gallery.label if gallery.target is not None and (gallery.label >= 0).all() else None
-    return Painted(gallery.canvas, gallery.target, label, gallery.strokes)
+    if gallery.target is None:
+        return Painted(gallery.canvas, strokes=gallery.strokes)
+    pictures = gallery.task.pictures
+    label, parse = pictures.labels[gallery.picture], None
+    if pictures.strokes and gallery.task.action.compound:
+        parse = parsed(gallery.programs, [pictures.strokes[index] for index in gallery.picture])
+    return Painted(gallery.canvas, gallery.target, label if (label >= 0).all() else None, gallery.strokes, parse)
 
 
 def heldout(task: PaintingTask) -> PaintingTask:

@@ -28,7 +28,7 @@ class Gallery:
         task: what was painted.
         canvas: [N, side, side, C] uint8, the finished ones.
         target: the same, what was to be painted; None in doodles.
-        label: [N] int32, the classes of the targets, -1 where there is none.
+        picture: [N] int32, the index of each target into the task's pictures, -1 without one.
         history: [T + 1, N, side, side, C] uint8, the canvases before the first and after every step.
         distance: [N] float32, to the target, in per cent; 0 in doodles.
         strokes: [N] int64, that were begun.
@@ -38,7 +38,7 @@ class Gallery:
     task: PaintingTask
     canvas: npt.NDArray[np.uint8]
     target: npt.NDArray[np.uint8] | None
-    label: npt.NDArray[np.int32]
+    picture: npt.NDArray[np.int32]
     history: npt.NDArray[np.uint8]
     distance: npt.NDArray[np.float32]
     strokes: npt.NDArray[np.int64]
@@ -59,8 +59,8 @@ def paint(task: PaintingTask, act: Act, count: int, seed: int) -> Gallery:
             strokes += batch.outcome.statistics["strokes"]
         target = batch.observation["target"].copy() if task.has_target else None
         programs = [recorder.take(row) for row in range(count)]
-        label, distance = batch.privileged["label"].copy(), batch.privileged["distance"].copy()
-        return Gallery(task, history[-1], target, label, np.stack(history), distance, strokes, programs)
+        picture, distance = batch.privileged["picture"].copy(), batch.privileged["distance"].copy()
+        return Gallery(task, history[-1], target, picture, np.stack(history), distance, strokes, programs)
 
 
 def painter(agent: Checkpoint | AgentModel, count: int, seed: int) -> Act:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from env.painting.pictures import Pictures
 from experiments.painting.frechet import Gaussian, frechet_distance, gaussian
+from experiments.painting.parses import Parsed
 from maze_gen.errors import InputError
 
 COMPONENTS = 32
@@ -32,12 +33,14 @@ class Painted:
         target: the same, what each was painted after; None without targets.
         label: [N] int32, the targets' classes, -1 where there is none; None without targets.
         strokes: [N], begun in each; None where that means nothing.
+        parse: figures of the strokes, where those of the targets are known.
     """
 
     images: Images
     target: Images | None = None
     label: npt.NDArray[np.int32] | None = None
     strokes: npt.NDArray[np.int64] | None = None
+    parse: Parsed | None = None
 
 
 @dataclass(frozen=True)
@@ -48,25 +51,27 @@ class Measured:
         components: squared Fréchet distance of Gaussians fitted to paintings and to real pictures, in the first `COMPONENTS`
             principal components of the real ones; ink from 0 to 1 a pixel.
         spread: mean squared distance of two paintings in these components, as a fraction of that of two real pictures.
-        coverage: share of the real pictures that have a painting nearer than their `NEIGHBOURS`-th nearest other real picture, in
-            the classifier's features; in the principal components without a classifier.
         features: the Fréchet distance in the classifier's features; None without a classifier for these pictures.
+        coverage: share of the real pictures that have a painting nearer than their `NEIGHBOURS`-th nearest other real picture, in
+            these features.
         classes: share of the paintings that the classifier reads as each class; empty without one.
         distance: to the target, mean, in per cent of the largest possible; None without targets.
         others: mean distance to the target of another painting.
         read: share of the paintings that are read as their target's class.
         strokes: begun in a painting, mean.
+        parse: figures of compound strokes whose targets' strokes are known; else None.
     """
 
     components: float
     spread: float
-    coverage: float
     features: float | None = None
+    coverage: float | None = None
     classes: dict[int, float] | None = None
     distance: float | None = None
     others: float | None = None
     read: float | None = None
     strokes: float | None = None
+    parse: Parsed | None = None
 
     @property
     def covered(self) -> int | None:
@@ -104,31 +109,33 @@ class Ruler:
         self._reads = pictures.source == "digits"
         self._labels = [int(label) for label in np.unique(pictures.labels) if label >= 0] if self._reads else []
         self._real_features: Gaussian | None = None
+        self._balls: Balls | None = None
         if self._reads:
             points = self._read(pictures.images)[0]
-            self._real_features = gaussian(points)
-        self._balls = Balls(points)
+            self._real_features, self._balls = gaussian(points), Balls(points)
 
     def measure(self, painted: Painted) -> Measured:
         """Figures of paintings."""
         points = self._points(painted.images)
         components, spread = frechet_distance(self._real, gaussian(points)), float(points.var(0).sum())
-        features, classes, read = None, None, None
-        if self._real_features is not None:
+        features, coverage, classes, read = None, None, None, None
+        if self._real_features is not None and self._balls is not None:
             points, found = self._read(painted.images)
             features = frechet_distance(self._real_features, gaussian(points))
+            coverage = self._balls.coverage(points)
             classes = {label: float((found == label).mean()) for label in self._labels}
             read = None if painted.label is None else float((found == painted.label).mean())
         return Measured(
             components=components,
             spread=spread / max(self._real_spread, 1e-12),
-            coverage=self._balls.coverage(points),
             features=features,
+            coverage=coverage,
             classes=classes,
             distance=None if painted.target is None else _distance(painted.images, painted.target),
             others=None if painted.target is None else _distance(painted.images, np.roll(painted.target, 1, 0)),
             read=read,
             strokes=None if painted.strokes is None else float(painted.strokes.mean()),
+            parse=painted.parse,
         )
 
     def _read(self, images: Images) -> tuple[Values, npt.NDArray[np.int64]]:

@@ -259,7 +259,14 @@ def test_actions_that_make_no_sense(changes):
 def test_published_actions():
     assert PAPER_FORM.spec.sizes == (2, 1024, 1024, 6, 10, 20, 20, 20)
     assert ActionForm().spec.sizes == (2, 256, 256, 3, 4)
-    assert set(PAINTING_TASKS) >= {"doodle-digits", "redraw-digits", "parse-digits", "doodle-views", "redraw-views"}
+    assert set(PAINTING_TASKS) >= {
+        "doodle-digits",
+        "redraw-digits",
+        "parse-digits",
+        "doodle-views",
+        "redraw-views",
+        "parse-characters",
+    }
     assert make_painting("redraw-views", {"preset": "paper"}).action.spec.sizes == PAPER_FORM.spec.sizes
 
 

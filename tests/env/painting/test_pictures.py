@@ -71,7 +71,7 @@ def test_a_folder_of_pictures(tmp_path):
 
 
 def test_what_is_no_set(tmp_path):
-    with pytest.raises(InputError, match="'faces': expected 'digits', 'views', or a folder"):
+    with pytest.raises(InputError, match="'faces': expected 'digits', 'characters', 'views', or a folder"):
         load_pictures("faces", "train", 32, False)
     with pytest.raises(InputError, match="no file that ends in"):
         load_pictures(str(tmp_path), "train", 32, False)
