@@ -78,6 +78,7 @@ _NUMBERS = {
     "distance": ("distance to the target", "Mean squared difference of canvas and target, in per cent of the largest possible."),
     "others": ("distance to others' targets", "The same to the target of another painting."),
     "read": ("read as the target's class", "Share of the paintings in which the classifier reads what the target shows."),
+    "found": ("true strokes found", "Share of the targets' strokes that were painted as strokes; the painter sees none of them."),
     "coverage": ("coverage", "Share of the real pictures that have a painting among their nearest neighbours."),
     "spread": ("spread", "How much paintings differ from each other, as a fraction of what real pictures do."),
 }

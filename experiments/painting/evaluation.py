@@ -23,7 +23,7 @@ COLUMNS: dict[str, Callable[[Measured], str | None]] = {
     "to others": lambda found: _given(found.others, 2),
     "read": lambda found: None if found.read is None else percent(found.read),
     "strokes": lambda found: _given(found.strokes, 1),
-    "found": lambda found: None if found.parse is None else percent(found.parse.found),
+    "found": lambda found: None if found.found is None else percent(found.found),
     "strokes a true one": lambda found: None if found.parse is None else number(found.parse.strokes, 2),
     "classes": lambda found: None if found.covered is None else str(found.covered),
     "coverage": lambda found: None if found.coverage is None else percent(found.coverage),

@@ -79,6 +79,11 @@ class Measured:
         return None if self.classes is None else sum(share >= COVERED for share in self.classes.values())
 
     @property
+    def found(self) -> float | None:
+        """Share of the targets' strokes that were painted."""
+        return None if self.parse is None else self.parse.found
+
+    @property
     def collapsed(self) -> bool:
         """Whether paintings are much the same, see `COLLAPSED_SPREAD`."""
         largest = max(self.classes.values()) if self.classes else 0.0

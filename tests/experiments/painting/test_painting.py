@@ -15,12 +15,16 @@ from agents.checkpoint import load_checkpoint, save_checkpoint
 from agents.config import AGENTS, PRESETS
 from agents.trainer import Budget, Trainer, Training
 from env.painting import pictures
+from env.painting.program import Stroke
 from env.painting.registry import make_painting
 from experiments import decode, evaluate, paint, quickstart, train
 from experiments.painting.during_training import GalleryCallback
+from experiments.painting.evaluation import baselines, painted
 from experiments.painting.gallery import paint as paint_gallery
 from experiments.painting.gallery import painter, random_painter
+from experiments.painting.measures import Ruler
 from experiments.painting.sheets import distance_along, grid, sequences
+from tests.env.painting.conftest import write_characters
 
 CONFIG = dataclasses.replace(PRESETS["painter"], num_envs=8, epochs=1, minibatches=1)
 
@@ -211,3 +215,21 @@ def test_galleries_and_sheets():
     assert grid(gallery.canvas, 4).shape == (70, 138, 3)
     again = paint_gallery(task, painter(trained("redraw-digits", "painter").checkpoint(), 5, 3), 5, 2)
     np.testing.assert_array_equal(again.target, gallery.target)
+
+
+def test_parses_of_ones_own_characters(tmp_path, capsys):
+    write_characters(tmp_path, 300)
+    task = make_painting("parse-characters", {"pictures": str(tmp_path), "steps": 6})
+    found = baselines(Ruler(task.pictures), task, task.pictures, 8, 1)
+    assert found["real pictures"].parse is None
+    parses = [found[label].parse for label in ("random", "greedy search")]
+    assert all(parse is not None and 0 <= parse.found <= 1 and parse.strokes > 0 for parse in parses)
+    # A painter that is given the strokes finds all of them.
+    gallery = paint_gallery(task, random_painter(8, 1), 8, 1)
+    truth = [
+        [Stroke(tuple(map(tuple, one.tolist())), 0.03, (1, 1), (0, 0, 0)) for one in task.pictures.strokes[index]]
+        for index in gallery.picture
+    ]
+    told = painted(dataclasses.replace(gallery, programs=[tuple(strokes) for strokes in truth])).parse
+    assert told is not None
+    assert (told.found, told.strokes) == (1, 1)
