@@ -1,16 +1,13 @@
 """What stands between a rollout and its returns: a model that pays the agent, and that is trained beside it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
 from agents.config import AgentConfig, TrainConfig
+from agents.learning.discriminator import DiscriminatorReward
+from agents.rollout import Rollout
 from env.batch import WorldSpec
-
-if TYPE_CHECKING:
-    from agents.rollout import Rollout
 
 
 class Rewarder(Protocol):
@@ -39,7 +36,4 @@ def make_rewarder(agent: AgentConfig, spec: WorldSpec, config: TrainConfig) -> R
     """
     if not agent.reward:
         return None
-    # Imported where it is used: it reads rollouts, which models make.
-    from agents.learning.discriminator import DiscriminatorReward
-
     return DiscriminatorReward(spec, agent.reward, config.credit, config.regulariser)
