@@ -24,7 +24,7 @@ NAV_STATE = 4
 class ViewMemoryCore(NavCore):
     """The second LSTM reads a layer over both maps; a layer beside it and the heads read the maps themselves.
 
-    Where the goal should be is written plainly in a map: what the heads can read linearly, they needn't wait for an LSTM to pass on.
+    Where the goal should be is plain to see in a map: heads that read it needn't wait for an LSTM to learn to pass it on.
     Keys of views are learned by the loss `same-place`; what the maps are made of them has no gradient.
     """
 
