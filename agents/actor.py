@@ -66,6 +66,8 @@ class Actor:
         self.acting = Acting(model.network, worlds, training=True)
         made = {name: loss.recorder(N, device, self.masked) for name, loss in model.auxiliary.items()}
         self.recorders = {name: recorder for name, recorder in made.items() if recorder is not None}
+        if model.rewarder is not None:
+            self.recorders |= model.rewarder.recorders(N, device)
         self.state = model.network.initial_state(N)
         self.rollout = allocate(T, model.network, self.state, self.recorders, device, N)
         for name in model.rewarder.recorded if model.rewarder else ():
