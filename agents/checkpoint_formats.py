@@ -45,6 +45,7 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "reward_scale": 1.0,
                 "reward_clip": 0.0,
                 "entropy_target": 0.0,
+                "novelty_bonus": 0.0,
             },
         ),
         AgentConfig: History(added={"reward": "", "depth_power": 1.0}),

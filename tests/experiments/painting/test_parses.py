@@ -55,6 +55,6 @@ def test_known_parses():
 
 @pytest.mark.parametrize(("shift", "found"), [(0.9 * NEAR, 1), (1.1 * NEAR, 0)])
 def test_near_is_two_pixels(shift, found):
-    assert parsed([(laid(ACROSS + np.float32([0, shift])),)], [(ACROSS,)]).found == found
-    apart = distances(spaced(ACROSS)[None], spaced(ACROSS + np.float32([0, shift]))[None])
+    assert parsed([(laid(ACROSS + np.array([0, shift], np.float32)),)], [(ACROSS,)]).found == found
+    apart = distances(spaced(ACROSS)[None], spaced(ACROSS + np.array([0, shift], np.float32))[None])
     assert apart == pytest.approx(np.array([[shift]]), rel=1e-4)
