@@ -26,7 +26,7 @@ def test_published_ids_stay():
 @pytest.mark.parametrize("name", PAINTING_IDS)
 def test_the_checker_passes_without_a_warning(name, characters):
     # Without KanjiVG, which is an extra.
-    own = {"pictures": str(characters)} if "characters" in PAINTING_IDS[name] else {}
+    own: Any = {"pictures": str(characters)} if "characters" in PAINTING_IDS[name] else {}
     world = gymnasium.make(name, render_mode="rgb_array", render_size=50, **own)
     check_env(world.unwrapped)
     world.reset(seed=1)
