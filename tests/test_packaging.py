@@ -104,7 +104,7 @@ def test_the_metadata_is_complete(wheel: Path) -> None:
         assert found[field], field
     assert found["License"] == "Apache-2.0"
     assert "# Knossos" in str(found.get_payload())
-    assert set(found.get_all("Provides-Extra", [])) == {"train", "play", "gpu", "ray", "test"}
+    assert set(found.get_all("Provides-Extra", [])) == {"train", "play", "gpu", "ray", "characters", "test"}
 
 
 def test_environments_alone_need_no_torch(wheel: Path) -> None:

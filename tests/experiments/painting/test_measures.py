@@ -65,8 +65,8 @@ def test_the_classifier_reads_pictures_that_it_never_saw():
 
 
 def test_the_shipped_classifier_is_of_the_kind_that_is_trained():
-    network = classifier_training.trained(passes=4)
-    assert classifier_training.accuracy(network, "heldout") > 0.85
+    network = classifier_training.trained(passes=3)
+    assert classifier_training.accuracy(network, "heldout") > 0.8
     shipped = classifier()[0].state_dict()
     assert {name: part.shape for name, part in network.state_dict().items()} == {k: v.shape for k, v in shipped.items()}
     again = classifier_training.trained(passes=1).state_dict()
