@@ -65,7 +65,10 @@ class CheckpointSaver(Callback):
 
     def _write(self, checkpoint: Checkpoint) -> None:
         # Someone may have removed the folder meanwhile.
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror or error}") from error
         save_checkpoint(self.path, checkpoint)
         self._saved = time.monotonic()
 
@@ -78,6 +81,7 @@ class CheckpointSaver(Callback):
 
 
 def is_finite(checkpoint: Checkpoint) -> bool:
-    """Whether all parameters and statistics are finite."""
-    parts = (*checkpoint.parameters.values(), *checkpoint.statistics.values())
+    """Whether all parameters and statistics, and the states of all workers, are finite."""
+    states = (part for state in checkpoint.workers.values() for part in state.values())
+    parts = (*checkpoint.parameters.values(), *checkpoint.statistics.values(), *states)
     return all(bool(torch.isfinite(part).all()) for part in parts)

@@ -21,6 +21,7 @@ from experiments.classification.pictures import write_curves, write_features, wr
 from experiments.classification.summary import as_json, markdown, summarise
 from experiments.classification.training import Settings
 from experiments.options import ProgressLine, command, write_file, write_json
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 
@@ -142,9 +143,9 @@ def body(options: DeepOptions) -> int:
         whole = deep(options, said)
     finally:
         if not whole:
-            print(f"not finished; go on with the same command: {said}", file=sys.stderr)
-    print((options.out / "table.md").read_text(encoding="utf-8") if (options.out / "table.md").exists() else "")
-    print(f"table: {options.out / 'table.md'} (and .json), figures: {options.out}/*.png, TensorBoard: --logdir {options.out}")
+            say(f"not finished; go on with the same command: {said}", file=sys.stderr)
+    say((options.out / "table.md").read_text(encoding="utf-8") if (options.out / "table.md").exists() else "")
+    say(f"table: {options.out / 'table.md'} (and .json), figures: {options.out}/*.png, TensorBoard: --logdir {options.out}")
     return 0 if whole else 130
 
 

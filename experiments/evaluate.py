@@ -228,10 +228,12 @@ def _evaluate_painter(options: EvaluateOptions, checkpoint: Checkpoint) -> None:
         raise InputError(f"{checkpoint.origin} paints: --task, --maze-file, --erase and --device are for agents in mazes")
     check_range("--episodes", options.episodes, 2, MOST_COUNT, whole=True)
     found = evaluate_painter(checkpoint, options.episodes, options.seed)
-    print(found.table())
+    # Files first, as above.
     if options.json is not None:
         write_json(options.json, found.as_json())
-        print(f"\nfigures: {options.json}")
+    say(found.table())
+    if options.json is not None:
+        say(f"\nfigures: {options.json}")
 
 
 main = command(EvaluateOptions, run)

@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ LOCK = ".lock"
 ends; a file that was left behind is taken over."""
 WRITTEN = (
     "checkpoint.safetensors",
+    "averaged.safetensors",
     "config.json",
     "summary.json",
     "progress.jsonl",
@@ -58,7 +60,7 @@ class FolderLock:
             ) from None
         except OSError as error:
             warnings.warn(f"{self.folder}: no lock ({error.strerror}): see to it that one training at a time uses it", Note, 4)
-        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+        if not _is_at(file, path):
             file.close()
             return None
         file.truncate(0)
@@ -75,8 +77,10 @@ class FolderLock:
     def release(self) -> None:
         """Lets others write; called twice it does nothing."""
         if self._file is not None:
-            # Before it is closed: nobody else can have made a file of this name then.
-            (self.folder / LOCK).unlink(missing_ok=True)
+            # Before it is closed: nobody else can have made a file of this name then. Unless the folder was removed meanwhile.
+            with suppress(OSError):
+                if _is_at(self._file, self.folder / LOCK):
+                    (self.folder / LOCK).unlink()
             self._file.close()
             self._file = None
 
@@ -85,6 +89,11 @@ class FolderLock:
 
     def __exit__(self, *_: Any) -> None:
         self.release()
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file is the one of that name."""
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def new_folder(name: str, parent: Path = Path("runs")) -> Path:

@@ -21,6 +21,7 @@ from env.registry import make_task
 from experiments.classification.data import SIZE, Pictures, maze_frames
 from experiments.classification.optimizers import accuracy_of, loss_of
 from experiments.options import ProgressLine, command, write_file
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 POINTS = (40, 100, 200, 400)
@@ -149,7 +150,7 @@ def compare(options: EncoderOptions) -> int:
     said = table(trainings, pictures, options)
     write_file(options.out / "encoders.md", said)
     write_file(options.out / "encoders.json", json.dumps([vars(t) for t in trainings], indent=1) + "\n")
-    print(said)
+    say(said)
     return 0
 
 

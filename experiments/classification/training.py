@@ -4,11 +4,9 @@ import contextlib
 import json
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +16,8 @@ from agents.shaping import DeepNetwork, ShapingError
 from experiments.classification.data import Pictures, as_input
 from experiments.classification.methods import Method
 from experiments.classification.optimizers import BURN_IN, KFAC_STEP, accuracy_of, burn_in, make_optimizer, schedule, train_step
+from experiments.event_file import EventFile
+from experiments.summaries import scalar
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
@@ -124,7 +124,7 @@ class _Run:
         self.curve: list[tuple[int, float, float]] = []
         self.losses: list[float] = []
         self.diverged = False
-        self.writer: Any = None
+        self.curves: EventFile | None = None
         self._read()
 
     def _read(self) -> None:
@@ -149,15 +149,15 @@ class _Run:
 
     @contextlib.contextmanager
     def board(self) -> Iterator[None]:
-        with warnings.catch_warnings():
-            # TensorBoard's own imports warn; nothing here can mend that.
-            warnings.simplefilter("ignore")
-            from torch.utils.tensorboard import SummaryWriter
-        self.writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
+        self.curves = EventFile(self.folder, purge_step=self.step)
         try:
             yield
         finally:
-            self.writer.close()
+            self.curves.close()
+
+    def _point(self, tag: str, value: float) -> None:
+        if self.curves is not None and math.isfinite(value):
+            self.curves.add(scalar(tag, value, tag.partition("/")[2], ""), self.step)
 
     def go(self, stop: Callable[[], bool]) -> bool:
         settings = self.settings
@@ -208,7 +208,7 @@ class _Run:
         self.seconds += time.process_time() - begin
         self.losses.append(loss)
         for name, value in (("training/loss", loss), ("training/accuracy", accuracy)):
-            self.writer.add_scalar(name, value, self.step)
+            self._point(name, value)
 
     def _hopeless(self) -> bool:
         if not math.isfinite(self.losses[-1]):
@@ -220,8 +220,8 @@ class _Run:
     def _evaluate(self) -> None:
         found = evaluate(self.network, self.pictures, self.scale, self.settings.glimpse)
         self.curve.append((self.step, found, self.seconds))
-        self.writer.add_scalar("test/accuracy", found, self.step)
-        self.writer.add_scalar("test/cpu_seconds", self.seconds, self.step)
+        self._point("test/accuracy", found)
+        self._point("test/cpu_seconds", self.seconds)
 
     def result(self) -> Result:
         final = 0.0 if self.diverged else evaluate(self.network, self.pictures, self.scale)

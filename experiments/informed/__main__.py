@@ -18,6 +18,7 @@ from env.task import Task
 from experiments.analysis.metrics import SEARCHER
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_json
 from experiments.policies import BASELINES
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 
@@ -113,11 +114,13 @@ def run(options: InformedOptions) -> None:
         for name, factory in BASELINES.items():
             progress(f"{name} on {task.name}, {task.split} mazes")
             found[name] = play(task, factory, options.episodes, options.seed)
-    print(f"{task.name}, {task.split} mazes, {options.episodes} episodes\n\n{table(found)}")
+    # Files first: nothing that a terminal does can lose them.
     if options.json is not None:
         content = {name: played.as_json() for name, played in found.items()}
         write_json(options.json, {"task": task.name, "split": task.split, "seed": options.seed, "policies": content})
-        print(f"\nfigures: {options.json}")
+    say(f"{task.name}, {task.split} mazes, {options.episodes} episodes\n\n{table(found)}")
+    if options.json is not None:
+        say(f"\nfigures: {options.json}")
 
 
 main = command(InformedOptions, run)
