@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from agents.checkpoint import Checkpoint, save_checkpoint
+from agents.state import is_sound
 from agents.trainer import Callback, Trainer
 from maze_gen.errors import InputError, Note
 
@@ -81,7 +82,7 @@ class CheckpointSaver(Callback):
 
 
 def is_finite(checkpoint: Checkpoint) -> bool:
-    """Whether all parameters and statistics, and the states of all workers, are finite."""
+    """Whether all parameters and statistics are finite, and the states of all workers such that they can be gone on with."""
     states = (part for state in checkpoint.workers.values() for part in state.values())
-    parts = (*checkpoint.parameters.values(), *checkpoint.statistics.values(), *states)
-    return all(bool(torch.isfinite(part).all()) for part in parts)
+    parts = (*checkpoint.parameters.values(), *checkpoint.statistics.values())
+    return all(bool(torch.isfinite(part).all()) for part in parts) and all(map(is_sound, states))

@@ -83,7 +83,10 @@ def named_task(task: str | Task | None, settings: Settings) -> Task:
             raise InputError(f"which task? give one of {', '.join(_task_names())}, or maze_file=...")
         if (geometry := settings.get("geometry")) is not None:
             raise InputError(f"geometry={geometry!r} says how a maze file is read: give maze_file=..., or leave it out")
-        return make_task(task, split=settings.get("split"), mazes=settings.get("mazes"), observation_size=size)
+        made = make_task(task, split=settings.get("split"), mazes=settings.get("mazes"), observation_size=size)
+        if (mazes := settings.get("mazes")) is not None and made.split == "fixed":
+            raise InputError(f"mazes={mazes!r}: task {task!r} has one maze; give split='heldout' or 'train', or leave it out")
+        return made
     if pool:
         raise InputError(f"maze_file={str(path)!r} and {pool[0]}={settings[pool[0]]!r} exclude each other: give one of them")
     own = task_from_file(path, geometry=settings.get("geometry", "thin"), observation_size=size)

@@ -9,12 +9,9 @@ same command resumes a grid that was stopped; with more agents, tasks or seeds i
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -26,6 +23,7 @@ from agents.cluster.settings import check_address
 from agents.config import MOST_COUNT, TrainConfig, agent_config, check_range, preset
 from env.task import Task
 from experiments.options import ProgressLine, write_file, write_json
+from experiments.run_folder import alone
 from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, train_arguments, workers_of
 from maze_gen.cli import parse_options
 from maze_gen.console import say
@@ -250,26 +248,6 @@ def _stoppable(progress: Progress, interrupted: list[int]) -> Progress:
         progress(text)
 
     return show
-
-
-@contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Locks the grid's folder, which is made where it is missing.
-
-    Raises:
-        InputError: another process holds the lock, or the folder can't be written.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("w")
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"--out {out}: another process is at work on this grid") from error
-        yield
 
 
 def write_results(grid: Grid) -> None:

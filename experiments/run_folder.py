@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import shlex
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -135,6 +137,27 @@ def lock_folder(folder: Path, checkpoint: str, resumed: Path | None) -> FolderLo
     if found.exists() and not (resumed is not None and found.samefile(resumed)):
         lock.release()
         if resumed is None:
-            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
+            resume = f"--resume {shlex.quote(str(folder))}"
+            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or {resume}")
         raise InputError(f"{folder} holds another run than {resumed}: give another --run-dir")
     return lock
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Locks the folder of several trainings, which is made where it is missing.
+
+    Raises:
+        InputError: another process holds the lock, or the folder can't be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"--out {out}: another process is at work in this folder") from error
+        yield

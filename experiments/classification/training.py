@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from experiments.classification.methods import Method
 from experiments.classification.optimizers import BURN_IN, KFAC_STEP, accuracy_of, burn_in, make_optimizer, schedule, train_step
 from experiments.event_file import EventFile
 from experiments.summaries import scalar
+from maze_gen.config_io import from_json, parse_json
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
@@ -66,6 +68,9 @@ class Result:
         final: accuracy on all test pictures at the end.
         parameters: of the network.
         diverged: whether it was given up.
+
+    Raises:
+        InputError: a curve whose columns aren't as long as each other.
     """
 
     steps: list[int]
@@ -74,6 +79,10 @@ class Result:
     final: float
     parameters: int
     diverged: bool
+
+    def __post_init__(self) -> None:
+        if not len(self.steps) == len(self.accuracy) == len(self.seconds):
+            raise InputError(f"{len(self.steps)} steps, {len(self.accuracy)} accuracies: expected as many of each")
 
 
 def read_result(folder: Path, settings: Settings) -> Result | None:
@@ -85,10 +94,14 @@ def read_result(folder: Path, settings: Settings) -> Result | None:
     path = folder / RESULT
     if not path.exists():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found["settings"] != asdict(settings):
-        raise InputError(f"{folder}: trained with {found['settings']}, asked for {asdict(settings)}; choose another --out")
-    return Result(**found["result"])
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not a text'}") from error
+    if not isinstance(found, dict) or found.get("settings") != asdict(settings):
+        known = found.get("settings") if isinstance(found, dict) else None
+        raise InputError(f"{folder}: trained with {known}, asked for {asdict(settings)}; choose another --out")
+    return from_json(Result, found.get("result"), f"{path}: its result")
 
 
 def train(
@@ -130,13 +143,20 @@ class _Run:
     def _read(self) -> None:
         path = self.folder / CHECKPOINT
         if path.exists():
-            state = torch.load(path, weights_only=True)
-            if state["settings"] != asdict(self.settings):
-                raise InputError(f"{self.folder}: begun with {state['settings']}; choose another --out")
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
-            self.curve = [tuple(point) for point in state["curve"]]
+            try:
+                state = torch.load(path, weights_only=True)
+                begun = state["settings"]
+            except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+                raise InputError(f"{path}: damaged; remove it, and the same command begins this training anew") from error
+            if begun != asdict(self.settings):
+                raise InputError(f"{self.folder}: begun with {begun}; choose another --out")
+            try:
+                self.network.load_state_dict(state["network"])
+                self.optimizer.load_state_dict(state["optimizer"])
+                self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
+                self.curve = [tuple(point) for point in state["curve"]]
+            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+                raise InputError(f"{path}: of another network; remove it, and the same command begins anew") from error
 
     def save(self) -> None:
         state = {

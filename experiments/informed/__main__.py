@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
+from agents.config import MOST_COUNT, check_range
 from env.backends import make_batch
 from env.task import Task
 from experiments.analysis.metrics import SEARCHER
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_json
 from experiments.policies import BASELINES
 from maze_gen.console import say
-from maze_gen.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def table(found: dict[str, Played]) -> str:
 
 def run(options: InformedOptions) -> None:
     check_writable(options.json)
-    if options.episodes < 2:
-        raise InputError(f"--episodes {options.episodes}: expected at least 2")
+    check_range("--episodes", options.episodes, 2, MOST_COUNT, whole=True)
+    check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
     task = options.world.make(42)
     found: dict[str, Played] = {}
     with ProgressLine() as progress:

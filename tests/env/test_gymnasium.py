@@ -159,6 +159,8 @@ def test_a_step_past_the_episodes_end_raises() -> None:
         ({"render_mode": "rgb_array", "render_size": 0}, "render_size 0"),
         ({"split": "test"}, "split 'test'"),
         ({"geometry": "block"}, "geometry='block'"),
+        ({"mazes": 5}, "mazes=5: task 'static-small' has one maze"),
+        *[({"task": "procedural-small", "mazes": mazes}, f"mazes {mazes!r}:") for mazes in (0, -1, 10**9, 1.5, True, "3")],
         ({"maze_file": "nowhere.txt"}, "nowhere.txt"),
         ({"maze_file": "nowhere.txt", "split": "heldout"}, "exclude each other"),
         ({"task": make_task("static-small"), "split": "heldout"}, "split='heldout'"),

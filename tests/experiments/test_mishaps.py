@@ -69,7 +69,7 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_finite_checkpoint(kin
 def test_states_that_are_not_finite_are_never_saved(tmp_path):
     checkpoint = load_checkpoint(untrained(tmp_path / "agent.safetensors", task=ring_task(2)))
     assert is_finite(checkpoint)
-    for broken in (float("nan"), float("inf")):
+    for broken in (float("nan"), float("inf"), 1e30):
         state = {"acting.actor.core 0": torch.tensor([0.0, broken]), "own.rounds": torch.tensor(3)}
         assert not is_finite(dataclasses.replace(checkpoint, workers={0: state}))
 

@@ -26,7 +26,22 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "--unroll-length", "--discount", "--gae-lambda", "--epochs", "--minibatches", "--clip-range", "--learning-rate",
             "--optimizer", "--rmsprop-alpha", "--optimizer-eps", "--max-grad-norm", "--entropy-cost", "--value-cost",
             "--loss-weight", "--precision", "--depth-form", "--observation-size", "--encoder", "--envs", "--clip", "--nothing",
+            "--slow-units", "--slow-steps", "--critic-sees", "--decoder-learning-rate", "--credit", "--regulariser",
+            "--objective", "--anneal-start-fraction", "--final-learning-rate-fraction", "--loop-closure-labels",
+            "--exchange-seconds", "--in-flight", "--cluster-patience", "--sum-over-time", "--locked-updates",
         ),
+    ),
+    "experiments.paint": (
+        ("--program", "none.json", "--png", "a.png"),
+        ("--checkpoint", "--program", "--target", "--count", "--seed", "--brush", "--size", "--png", "--svg", "--json"),
+    ),
+    "experiments.informed.__main__": (
+        ("--task", "static-small", "--episodes", "0"),
+        ("--task", "--maze-file", "--geometry", "--split", "--spawn-distance", "--seed", "--json", "--episodes"),
+    ),
+    "experiments.reproduce": (
+        ("--agents", "nobody"),
+        ("--budget", "--tasks", "--maze-file", "--mazes", "--seeds", "--out", "--preset", "--workers", "--episodes", "--at-once"),
     ),
     "experiments.export": (("--checkpoint", PUBLISHED, "--out", "a.safetensors"), ("--checkpoint", "--out")),
     "maze_gen.__main__": (
