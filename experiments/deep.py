@@ -4,31 +4,27 @@ Trains each method at every learning rate of its optimiser's grid, repeats the b
 curves, kernels at initialisation, and TensorBoard. The same command goes on with what isn't done.
 """
 
+from __future__ import annotations
+
 import shlex
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from agents.config import MOST_COUNT, check_range
-from agents.shaping import ShapingError
-from agents.shaping.functions import find
-from env.memory import check_memory
-from experiments.classification.compare import Comparison, run
-from experiments.classification.costs import measured_costs
-from experiments.classification.data import Pictures, frame_bytes, idx_pictures, maze_frames
 from experiments.classification.methods import PLAN, Kind, Method, OptimizerName, product
-from experiments.classification.pictures import write_curves, write_features, write_kernels
-from experiments.classification.summary import as_json, markdown, summarise
-from experiments.classification.training import Settings
 from experiments.options import ProgressLine, command, write_file, write_json
 from experiments.run_folder import alone
 from maze_gen.config_io import parse_json
 from maze_gen.console import say
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    # What is imported where it is used brings torch, which --help need not wait for.
+    from experiments.classification.compare import Comparison
+    from experiments.classification.data import Pictures
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,11 @@ def deep(options: DeepOptions, said: str) -> bool:
         InputError: an option out of range, data that can't be had, or a folder that another comparison was written to.
     """
     check(options)
+    import torch
+
+    from experiments.classification.compare import Comparison, run
+    from experiments.classification.training import Settings
+
     # As in the workers; small products gain nothing by more.
     torch.set_num_threads(1)
     deadline = time.monotonic() + 60 * options.minutes
@@ -119,6 +120,11 @@ MOST = {"seeds": 1000, "steps": MOST_COUNT, "batch": MOST_COUNT, "workers": 1024
 
 def check(options: DeepOptions) -> None:
     """Raises InputError for a number out of its range, a method that can't be, and frames that don't fit into the memory."""
+    from agents.shaping import ShapingError
+    from agents.shaping.functions import find
+    from env.memory import check_memory
+    from experiments.classification.data import frame_bytes
+
     for name, most in MOST.items():
         check_range(f"--{name.replace('_', '-')}", getattr(options, name), 1, most, whole=True)
     check_range("--minutes", options.minutes, 0, 1e6)
@@ -160,6 +166,8 @@ def load(options: DeepOptions) -> Pictures:
     Raises:
         InputError: they can't be had.
     """
+    from experiments.classification.data import idx_pictures, maze_frames
+
     if options.idx is not None:
         return idx_pictures(options.idx)
     return maze_frames(options.question, options.task, options.frames, options.test_frames)
@@ -167,6 +175,10 @@ def load(options: DeepOptions) -> Pictures:
 
 def write_results(comparison: Comparison, pictures: Pictures, said: str, tell: ProgressLine) -> None:
     """`table.md`, `table.json`, `curves.png`, `kernels.png`, `features.png`, each whole; nothing where no method is finished."""
+    from experiments.classification.costs import measured_costs
+    from experiments.classification.pictures import write_curves, write_features, write_kernels
+    from experiments.classification.summary import as_json, markdown, summarise
+
     out = comparison.out
     rows = summarise(comparison)
     if not rows:

@@ -14,11 +14,8 @@ import numpy.typing as npt
 import tyro
 
 from agents.config import MOST_COUNT, check_range
-from env.backends import make_batch
 from env.task import Task
-from experiments.analysis.metrics import SEARCHER
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_json
-from experiments.policies import BASELINES
 from maze_gen.console import say
 
 
@@ -73,6 +70,8 @@ def play(task: Task, make_policy: Callable[[int], Any], episodes: int, seed: int
     Args:
         make_policy: makes a policy for a number of rows.
     """
+    from env.backends import make_batch
+
     random, times = np.random.default_rng(seed), [[] for _ in range(episodes)]
     returns, goals = np.zeros(episodes), np.zeros(episodes, np.int64)
     with make_batch(task, episodes, observe=("velocity",)) as env:
@@ -94,6 +93,8 @@ def table(found: dict[str, Played]) -> str:
         "| policy | return (standard error) | of the remembering searcher | goals | episodes without | first : later goal |",
         "|---|---|---|---|---|---|",
     ]
+    from experiments.analysis.metrics import SEARCHER
+
     whole = found[SEARCHER].returns.mean()
     for name, played in found.items():
         mean, error = played.returns.mean(), played.returns.std(ddof=1) / len(played.returns) ** 0.5
@@ -108,6 +109,9 @@ def run(options: InformedOptions) -> None:
     check_writable(options.json)
     check_range("--episodes", options.episodes, 2, MOST_COUNT, whole=True)
     check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
+    # Imported after the options: it brings torch, which --help and mistakes need not wait for.
+    from experiments.policies import BASELINES
+
     task = options.world.make(42)
     found: dict[str, Played] = {}
     with ProgressLine() as progress:
