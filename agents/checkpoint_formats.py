@@ -41,9 +41,12 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "loop_closure_labels": "episode",
                 "credit": "steps",
                 "regulariser": "spectral",
+                "eps_inside_root": False,
+                "reward_scale": 1.0,
+                "reward_clip": 0.0,
             },
         ),
-        AgentConfig: History(added={"reward": ""}),
+        AgentConfig: History(added={"reward": "", "depth_power": 1.0}),
     }
 )
 """By the dataclass. A setting that is added or renamed gets an entry; a published file of every format is kept in the tests."""

@@ -1,7 +1,7 @@
 """The agents and the settings they train with, as data: one row an agent, one row a preset."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -24,6 +24,7 @@ class AgentConfig:
             nothing, `lstm` one LSTM, `nav` two stacked ones that also see velocity, last action and last reward.
         losses: names of auxiliary losses (`auxiliary.registry.loss_factory`), the position decoder among them.
         depth_input: whether the depth byte is the fourth channel of the picture.
+        depth_power: (byte / 255) is raised to this before it is shown; at 10 the agent sees depth as depth losses ask for it.
         reward: what pays the agent instead of the worlds: a discriminator of the `canvas`, of the canvas beside the `target`, or
             of their halves, the `complement` (`agents.learning.discriminator`); nothing where it is empty.
     """
@@ -31,6 +32,7 @@ class AgentConfig:
     core: str
     losses: tuple[str, ...] = (DECODER,)
     depth_input: bool = False
+    depth_power: float = 1.0
     reward: str = ""
 
     def perceives(self, spec: WorldSpec) -> frozenset[str]:
@@ -65,7 +67,10 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "nav-mhdv": AgentConfig(
             "visit-memory", ("depth-encoder", "depth-core", "goal-direction", "goal-path", "hindsight-direction", DECODER)
         ),
-        "nav-rgbd": AgentConfig("nav", depth_input=True),
+        "nav-v": AgentConfig(
+            "view-memory", ("depth-encoder", "depth-core", "same-place", "goal-direction", "goal-path", DECODER)
+        ),
+        "nav-rgbd": AgentConfig("nav", depth_input=True, depth_power=10.0),
         "nav-r": AgentConfig("nav", ("reward-prediction", DECODER)),
         "nav-rd2": AgentConfig("nav", ("reward-prediction", "depth-core", DECODER)),
         "painter": AgentConfig("painter", ()),
@@ -98,7 +103,15 @@ DEFAULT_LOSS_WEIGHT = MappingProxyType({"depth-encoder": 0.1, "depth-core": 0.3,
 """At 1 the gradient of depth from the encoder is, in the encoder of an untrained agent, many times that of the returns, and
 learning begins late."""
 UNNAMED_LOSS_WEIGHT = MappingProxyType(
-    {"goal-cell": 0.1, "goal-direction": 0.1, "goal-path": 0.1, "own-cell": 0.1, "hindsight": 0.3, "hindsight-direction": 0.3}
+    {
+        "goal-cell": 0.1,
+        "goal-direction": 0.1,
+        "goal-path": 0.1,
+        "own-cell": 0.1,
+        "hindsight": 0.3,
+        "hindsight-direction": 0.3,
+        "same-place": 0.1,
+    }
 )
 """Weights of losses that the settings don't name; of others it is 1. From .4 on those of the goal delay learning, too."""
 
@@ -130,6 +143,7 @@ class TrainConfig:
         optimizer: `adam` or `rmsprop`; its statistics are shared by the workers.
         rmsprop_alpha: decay of RMSProp's mean square.
         optimizer_eps: added to the root of the mean square.
+        eps_inside_root: whether RMSProp adds it to the mean square itself, under the root, as the paper's does.
         locked_updates: whether one worker at a time applies its gradient.
         max_grad_norm: longer gradients are scaled down to this; 0 leaves them.
         decoder_learning_rate: of the position decoder, which reads detached features, and of the discriminator.
@@ -137,6 +151,8 @@ class TrainConfig:
         regulariser: of the discriminator: `spectral` normalisation, or `gradient-penalty` with Wasserstein's loss.
         entropy_cost: weight of the policy's entropy.
         value_cost: weight of half the squared error of the value.
+        reward_scale: what rewards are multiplied by before anything is learned from them; agents see them as they are.
+        reward_clip: scaled rewards are clipped to ± this; 0 leaves them.
         sum_over_time: whether losses are summed over a rollout, as A3C does, or averaged.
         loss_weight: weight of an auxiliary loss, as NAME=NUMBER; repeat the option for more of them.
         precision: of matrix products, `float32` or `bfloat16`; `auto` is bfloat16 on CPUs that have instructions for it. All
@@ -165,11 +181,14 @@ class TrainConfig:
     optimizer: Literal["adam", "rmsprop"] = "adam"
     rmsprop_alpha: float = 0.99
     optimizer_eps: float = 1e-5
+    eps_inside_root: bool = False
     locked_updates: bool = True
     max_grad_norm: float = 2.0
     decoder_learning_rate: float = 2e-3
     entropy_cost: float = option_field(3e-3, group="Losses of the preset")
     value_cost: float = 0.5
+    reward_scale: float = 1.0
+    reward_clip: float = 0.0
     sum_over_time: bool = False
     loss_weight: LossWeights = field(default_factory=lambda: LossWeights(DEFAULT_LOSS_WEIGHT))
     precision: Precision = "auto"
@@ -187,9 +206,9 @@ class TrainConfig:
         check_range("slow_steps", self.slow_steps, 2, MOST_COUNT)
         check_range("discount", self.discount, 0, 1, above=True)
         check_range("anneal_start_fraction", self.anneal_start_fraction, 0, 1, below=True)
-        for name in ("learning_rate", "decoder_learning_rate", "clip_range", "optimizer_eps"):
+        for name in ("learning_rate", "decoder_learning_rate", "clip_range", "optimizer_eps", "reward_scale"):
             check_range(name, getattr(self, name), 0, MOST_NUMBER, above=True)
-        for name in ("max_grad_norm", "entropy_cost", "value_cost"):
+        for name in ("max_grad_norm", "entropy_cost", "value_cost", "reward_clip"):
             check_range(name, getattr(self, name), 0, MOST_NUMBER)
         for name, weight in self.loss_weight.items():
             check_range(f"loss_weight {name}", weight, 0, MOST_NUMBER)
@@ -224,6 +243,30 @@ def check_range(
     raise InputError(f"{name.replace('_', ' ')} {value!r}: expected {'a whole number' if whole else 'a number'} in {ends}")
 
 
+PAPER = TrainConfig(
+    objective="actor-critic",
+    observation_size=84,
+    num_envs=8,
+    gae_lambda=1.0,
+    epochs=1,
+    minibatches=8,
+    learning_rate=3e-4,
+    final_learning_rate_fraction=0.0,
+    anneal_start_fraction=0.0,
+    optimizer="rmsprop",
+    optimizer_eps=0.1,
+    eps_inside_root=True,
+    locked_updates=False,
+    max_grad_norm=0.0,
+    decoder_learning_rate=3e-4,
+    entropy_cost=5e-4,
+    sum_over_time=True,
+    loss_weight=LossWeights({"depth-encoder": 10.0, "depth-core": 3.33, "loop-closure": 1.0, "reward-prediction": 1.0}),
+    precision="float32",
+)
+"""The middle of each published range (paper, section 5 and appendix). Each gradient is of one world, as an asynchronous worker's
+is: eight of them act between two readings of the shared parameters."""
+
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "fast": TrainConfig(),
@@ -247,30 +290,13 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             learning_rate=4e-4,
             max_grad_norm=1.0,
         ),
-        "paper": TrainConfig(
-            objective="actor-critic",
-            observation_size=84,
-            num_envs=8,
-            gae_lambda=1.0,
-            epochs=1,
-            minibatches=1,
-            learning_rate=3e-4,
-            final_learning_rate_fraction=0.0,
-            anneal_start_fraction=0.0,
-            optimizer="rmsprop",
-            optimizer_eps=0.1,
-            locked_updates=False,
-            max_grad_norm=0.0,
-            decoder_learning_rate=3e-4,
-            entropy_cost=5e-4,
-            sum_over_time=True,
-            loss_weight=LossWeights({"depth-encoder": 10.0, "depth-core": 3.33, "loop-closure": 1.0, "reward-prediction": 1.0}),
-        ),
+        "paper": PAPER,
+        "paper-starred": replace(PAPER, unroll_length=100, reward_scale=0.3, reward_clip=1.0),
     }
 )
 """`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `painter`:
-what agents that paint learn with; `memory`: for agents that remember, with rollouts of 20 s; `paper`: the published settings, the
-middle of each range (paper, section 5 and appendix)."""
+what agents that paint learn with; `memory`: for agents that remember, with rollouts of 20 s; `paper`: the published settings;
+`paper-starred`: those of the paper's agents with an asterisk, whose rewards are scaled and clipped."""
 
 
 def agent_config(name: str) -> AgentConfig:

@@ -140,7 +140,7 @@ class Policy:
     def head(self, name: str) -> Tensor | None:
         """What the head of the auxiliary loss `name` predicts; None where the agent has none, or it reads no present features."""
         loss = self.model.auxiliary.get(name)
-        if loss is None or loss.reads == "memory":
+        if loss is None or loss.reads in ("memory", "key"):
             return None
         outputs = self._decided.outputs
         return loss(outputs.encoder if loss.reads == "encoder" else outputs.core)

@@ -121,8 +121,8 @@ class AuxiliaryLoss(nn.Module, ABC):
 
     Attributes:
         reads: the features that `forward` takes: those of the encoder or of the core over the rollout, those of the encoder for
-            pictures that the loss's own memory samples, or those of the core as they would be with a slot written at another
-            step (`auxiliary.hindsight`).
+            pictures that the loss's own memory samples, those of the core as they would be with a slot written at another step
+            (`auxiliary.hindsight`), or the keys by which it recognises views (`auxiliary.same_place`).
         detached: whether the features are detached, so that no gradient of the loss reaches the agent.
         observe: names of the arrays that the worlds must make for the loss's target.
 
@@ -131,7 +131,7 @@ class AuxiliaryLoss(nn.Module, ABC):
     `loss`, always.
     """
 
-    reads: Literal["encoder", "core", "memory", "hindsight"]
+    reads: Literal["encoder", "core", "memory", "hindsight", "key"]
     detached: bool = False
     observe: frozenset[str] = frozenset()
 

@@ -9,6 +9,7 @@ from auxiliary.loop_closure import LoopClosureLoss
 from auxiliary.loss import AuxiliaryLoss, HeadContext
 from auxiliary.position import OwnCellLoss, PositionLoss
 from auxiliary.reward_prediction import RewardPredictionLoss
+from auxiliary.same_place import SamePlaceLoss
 from maze_gen.errors import InputError
 from maze_gen.plugins import plugin
 
@@ -27,6 +28,7 @@ LOSSES: dict[str, LossFactory] = {
     "hindsight-direction": HindsightDirectionLoss,
     "own-cell": OwnCellLoss,
     "position": PositionLoss,
+    "same-place": SamePlaceLoss,
 }
 
 

@@ -63,7 +63,7 @@ _METRICS = {
     "distance accuracy": "Fraction of predictions whose most probable class of distance is the true one.",
     "known rate": "Fraction of steps at which there is a target, e.g. those after the first visit to the goal.",
     "precision": "Fraction of detections that are right.",
-    "recall": "Fraction of loop closures that are detected.",
+    "recall": "Fraction of the loop closures, or of the pairs of views of one place, that are detected.",
     "F1": "Harmonic mean of precision and recall, at a threshold of 0.5.",
     "loop rate": "Fraction of steps that close a loop: what a detector without information has as its precision.",
     "mean squared error": "Of the depth values, each from 0 to 1.",

@@ -149,6 +149,10 @@ class Learner:
         if self.model.rewarder is not None:
             with products_in(self.products, reward.device):
                 reward = self.model.rewarder.rewards(rollout)
+        if config.reward_scale != 1:
+            reward = reward * config.reward_scale
+        if config.reward_clip:
+            reward = reward.clamp(-config.reward_clip, config.reward_clip)
         advantage = generalised_advantages(
             reward,
             rollout.value,
@@ -230,6 +234,8 @@ class Learner:
         if loss.reads == "hindsight":
             features, there = self.model.network.recall(outputs, target[..., 0])
             target = target * there.unsqueeze(-1)
+        elif loss.reads == "key":
+            features = self.model.network.core.keys(outputs.encoder)
         else:
             features = outputs.encoder if loss.reads == "encoder" else outputs.core
         return features.flatten(0, 1), target.flatten(0, 1)

@@ -89,10 +89,12 @@ class SharedAdam(SharedOptimizer):
 class SharedRMSProp(SharedOptimizer):
     """RMSProp without momentum, not centred, as `torch.optim.RMSprop`: the change is −rate · g / (√(mean g²) + ε).
 
+    With `inside_root` it is −rate · g / √(mean g² + ε), as the paper's (arXiv 1602.01783, equation S2).
+
     Args:
         size: P, the number of parameters.
         alpha: α, the decay of the mean square.
-        eps: ε, added to the root of the mean square.
+        eps: ε.
         dtype, device: of the statistics.
     """
 
@@ -103,10 +105,13 @@ class SharedRMSProp(SharedOptimizer):
         eps: float,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        *,
+        inside_root: bool = False,
     ) -> None:
         super().__init__(("square",), size, dtype, device)
         self.alpha = alpha
         self.eps = eps
+        self.inside_root = inside_root
         self.root = torch.empty(0, dtype=dtype)
 
     def apply(self, parameters: Tensor, gradient: Tensor, rates: Rates) -> None:
@@ -115,8 +120,12 @@ class SharedRMSProp(SharedOptimizer):
         square.mul_(self.alpha).addcmul_(gradient, gradient, value=1 - self.alpha)
         if self.root.shape != square.shape:
             self.root = torch.empty_like(square)
-        torch.sqrt(square, out=self.root)
-        self.root.add_(self.eps)
+        if self.inside_root:
+            torch.add(square, self.eps, out=self.root)
+            self.root.sqrt_()
+        else:
+            torch.sqrt(square, out=self.root)
+            self.root.add_(self.eps)
         for part, rate in _segments(rates):
             parameters[part].addcdiv_(gradient[part], self.root[part], value=-rate)
 
@@ -127,7 +136,8 @@ def make_optimizer(
     """The optimiser of `config` for `size` parameters."""
     if config.optimizer == "adam":
         return SharedAdam(size, config.optimizer_eps, dtype, device)
-    return SharedRMSProp(size, config.rmsprop_alpha, config.optimizer_eps, dtype, device)
+    inside = config.eps_inside_root
+    return SharedRMSProp(size, config.rmsprop_alpha, config.optimizer_eps, dtype, device, inside_root=inside)
 
 
 def clip_grad_norm(gradient: Tensor, max_norm: float) -> Tensor:

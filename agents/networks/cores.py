@@ -76,6 +76,14 @@ class Core(nn.Module, ABC):
         """
         raise InputError(f"{type(self).__name__} has no slot that could be written in hindsight: leave out the loss 'hindsight'")
 
+    def keys(self, features: Tensor) -> Tensor:
+        """Keys of views, by which the core recognises them: features [..., F] → [..., K] of length 1.
+
+        Raises:
+            InputError: this core recognises nothing.
+        """
+        raise InputError(f"{type(self).__name__} has no keys of views: leave out the loss 'same-place'")
+
     @abstractmethod
     def layers(self, output: Tensor, state: State) -> dict[str, Tensor]:
         """The layers' activations after a step, name → [N, width], given what `step` returned."""

@@ -65,6 +65,8 @@ class Perception:
         """
         found = spec.observed(agent.perceives(spec))
         self.names = frozenset(found)
+        shades = (torch.arange(256) / 255) ** agent.depth_power * 255
+        self._depth_table = shades.round().to(torch.uint8) if agent.depth_input and agent.depth_power != 1 else None
         self._images = {name: array for name, array in found.items() if array.is_image}
         self._vectors = {name: array for name, array in found.items() if not array.is_image}
         sizes = {array.shape[:2] for array in self._images.values()}
@@ -143,7 +145,11 @@ class Perception:
         for name, array in arrays.items():
             width = _channels(array) if array.is_image else _width(array)
             place = out[..., first : first + width]
-            place.copy_(observation[name].reshape(place.shape))
+            values = observation[name].reshape(place.shape)
+            if name == "depth" and self._depth_table is not None:
+                self._depth_table = self._depth_table.to(values.device)
+                values = self._depth_table[values.int()]
+            place.copy_(values)
             first += width
 
     @staticmethod

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.networks.cores import CoreInput, State
+from agents.networks.dead_reckoning import VelocityPlace
 from agents.networks.inputs import Inputs
 from agents.networks.reward_memory import RewardMemoryCore
-from agents.networks.visit_map import VISITS, VelocityPlace, first_visits, visit
+from agents.networks.visit_map import VISITS, first_visits, visit
 
 EMBEDDED = 64
 

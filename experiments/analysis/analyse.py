@@ -18,6 +18,7 @@ from experiments.analysis.position import SECTION as POSITION_SECTION
 from experiments.analysis.position import decode_positions, position_items
 from experiments.analysis.posterior import posterior_items
 from experiments.analysis.recorder import Pictures, record
+from experiments.analysis.relative import decode_relative, relative_items
 from experiments.analysis.threads import one_torch_thread
 from experiments.analysis.trajectories import Trajectories
 from experiments.provenance import Provenance
@@ -44,6 +45,8 @@ def _analyse(checkpoint: Checkpoint, playback: Playback, made: Provenance) -> li
     trajectories = record_activations(checkpoint, playback.labelled(f"playing {task.name}"), pictures=pictures)
     positions = decode_positions(trajectories, progress, playback.threads)
     items = [_overview(checkpoint, trajectories, made), *position_items(trajectories, positions)]
+    if len(task.mazes) > 1:
+        items += relative_items(trajectories, decode_relative(trajectories, progress, playback.threads))
     items += posterior_items(POSITION_SECTION, trajectories, positions.best)
     progress("analysing loop closure, depth and behaviour")
     items += loop_items(trajectories, detect_loops(trajectories))

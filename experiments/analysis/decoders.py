@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from experiments.analysis.intervals import Measured, mean
+from experiments.analysis.intervals import Measured, mean, ratio
 
 Kind = Literal["linear", "one hidden layer"]
 
@@ -111,6 +111,7 @@ class DecoderResult:
         most_common: the most common class of the fitting episodes, which chance always predicts.
         frequencies: [classes] relative frequency of each class in the fitting episodes: the prior, without looking at the agent.
         control: [R, T] the class that the shuffled control predicts; None where there is no control.
+        known: [R, T] the steps that have a label, of which figures are; None where all have.
     """
 
     name: str
@@ -120,6 +121,7 @@ class DecoderResult:
     most_common: int
     frequencies: npt.NDArray[np.float64]
     control: npt.NDArray[np.int64] | None
+    known: npt.NDArray[np.bool_] | None = None
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
@@ -148,8 +150,13 @@ class DecoderResult:
 
     def figures(self) -> dict[str, Measured]:
         """`accuracy`, `chance` and `shuffled control`, where there is one, each with its interval over the test episodes."""
-        found = {"accuracy": mean(self.correct), "chance": mean(self.labels == self.most_common)}
-        return found if self.control is None else found | {"shuffled control": mean(self.control == self.labels)}
+        right = {"accuracy": self.correct, "chance": self.labels == self.most_common}
+        if self.control is not None:
+            right["shuffled control"] = self.control == self.labels
+        known = self.known
+        if known is None:
+            return {name: mean(values) for name, values in right.items()}
+        return {name: ratio((values & known).sum(1), known.sum(1)) for name, values in right.items()}
 
 
 def decode(
@@ -160,6 +167,7 @@ def decode(
     kind: Kind = "linear",
     control: bool = True,
     seed: int = 0,
+    known: npt.NDArray[np.bool_] | None = None,
 ) -> DecoderResult:
     """Fits a decoder on some episodes and tests it on the others.
 
@@ -167,16 +175,18 @@ def decode(
         features: [E, T, D].
         labels: [E, T] integers in [0, classes).
         control: whether the shuffled control is fitted too.
+        known: [E, T], the steps that have a label; all of them by default. Some of the fitting episodes must have one.
     """
     fitting, testing = split_episodes(len(labels))
-    flat = features[fitting].reshape(-1, features.shape[-1])
-    known = labels[fitting]
-    found = probabilities(fit(flat, known.ravel(), classes, kind, seed), features[testing])
+    given, there = labels[fitting], np.ones(labels[fitting].shape, np.bool_) if known is None else known[fitting]
+    found = probabilities(fit(features[fitting][there], given[there], classes, kind, seed), features[testing])
     predicted = None
     if control:
-        wrong = swap_episodes(known).ravel()
-        predicted = probabilities(fit(flat, wrong, classes, kind, seed), features[testing]).argmax(-1)
-    return DecoderResult(name, testing, found, labels[testing], *_prior(known, classes), predicted)
+        swapped = swap_episodes(there)
+        wrong = fit(features[fitting][swapped], swap_episodes(given)[swapped], classes, kind, seed)
+        predicted = probabilities(wrong, features[testing]).argmax(-1)
+    tested = None if known is None else known[testing]
+    return DecoderResult(name, testing, found, labels[testing], *_prior(given[there], classes), predicted, tested)
 
 
 def own_decoder_result(name: str, probabilities: npt.NDArray, labels: npt.NDArray) -> DecoderResult:

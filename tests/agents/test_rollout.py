@@ -147,3 +147,16 @@ def test_depth_is_the_fourth_channel_of_an_agent_that_sees_it():
     rollout, _ = actor.run()
     assert rollout.inputs.image.shape == (3, 2, 42, 42, 4)
     assert (rollout.inputs.image[..., 3] == 77).all()
+
+
+def test_depth_is_shown_as_depth_losses_ask_for_it():
+    task = counting_task()
+    model = AgentModel(AGENTS["nav-rgbd"], task.spec(), TrainConfig())
+    env = CountingEnv(task, 2, observe=("rgb", "velocity", "depth"))
+    env.observation["depth"][:] = np.arange(42) * 6
+    actor = Actor(env, model, ActorSettings(3), NumpyStream(np.random.SeedSequence(0)))
+    actor.reset(0, 0)
+    rollout, _ = actor.run()
+    expected = np.rint(255 * (np.arange(42) * 6 / 255) ** 10)
+    assert (rollout.inputs.image[..., 3].numpy() == expected).all()
+    assert expected.max() > 150

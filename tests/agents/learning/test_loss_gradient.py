@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.config import AgentConfig, LossWeights, TrainConfig
+from agents.config import PRESETS, AgentConfig, LossWeights, TrainConfig
 from agents.learning.learner import Learner
 from agents.learning.losses import Targets
 from agents.learning.parameter_store import ParameterStore
@@ -119,3 +119,19 @@ def test_the_weights_count():
         learner.config = replace(config, loss_weight=weights)
         more = float(learner._loss(rollout, targets, torch.arange(N))[0].detach())
         assert more - whole == pytest.approx(2 * float(metrics["", f"{name} loss"].detach()), rel=1e-6)
+
+
+def test_rewards_are_scaled_and_clipped_before_anything_is_learned():
+    """With values of 0 and one-step returns, advantages are the rewards themselves."""
+    config = TrainConfig(num_envs=N, unroll_length=T, gae_lambda=0.0, reward_scale=0.3, reward_clip=1.0)
+    model, _, learner = make(AgentConfig("lstm"), config)
+    rollout, _ = random_rollout(model)
+    rollout.reward = torch.tensor([[10.0, 2.0, -10.0]] * T, dtype=torch.float64)
+    targets = learner._make_targets(rollout)
+    torch.testing.assert_close(targets.advantage, torch.tensor([[1.0, 0.6, -1.0]] * T, dtype=torch.float64))
+
+
+def test_each_gradient_of_the_papers_preset_is_of_one_world():
+    config = PRESETS["paper"]
+    _, _, learner = make(AgentConfig("lstm"), replace(config, observation_size=42))
+    assert [len(rows) for _, rows in learner._minibatches()] == [1] * config.num_envs

@@ -1,5 +1,8 @@
 """Shared optimisers against torch's own; clipping, and the learning rates of the parameter store."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -52,6 +55,18 @@ def test_follows_torch(name, segments):
     assert int(shared.statistics["updates"]) == UPDATES
     torch.testing.assert_close(ours, torch.cat(theirs).detach(), rtol=1e-12, atol=1e-14)
     assert not torch.equal(ours, start)
+
+
+def test_epsilon_under_the_root_is_the_papers_rule():
+    shared = SharedRMSProp(SIZE, 0.99, 0.1, torch.float64, inside_root=True)
+    parameters, square = [1.0] * SIZE, [0.0] * SIZE
+    ours = torch.ones(SIZE, dtype=torch.float64)
+    for gradient in gradients():
+        shared.apply(ours, gradient.clone(), [(SIZE, RATE)])
+        for i, g in enumerate(gradient.tolist()):
+            square[i] = 0.99 * square[i] + 0.01 * g * g
+            parameters[i] -= RATE * g / math.sqrt(square[i] + 0.1)
+    np.testing.assert_allclose(ours.numpy(), parameters, rtol=1e-12)
 
 
 def test_the_settings_reach_the_optimiser():
