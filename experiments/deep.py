@@ -100,10 +100,10 @@ def deep(options: DeepOptions, said: str) -> bool:
     deadline = time.monotonic() + 60 * options.minutes
     settings = Settings(steps=options.steps, batch=options.batch, evaluations=min(10, options.steps))
     comparison = Comparison(options.compared(), settings, options.seeds, options.out)
+    pictures = load(options)
+    if len(pictures.train) < options.batch:
+        raise InputError(f"--batch {options.batch}: there are {len(pictures.train)} training pictures")
     with alone(options.out), ProgressLine() as tell:
-        pictures = load(options)
-        if len(pictures.train) < options.batch:
-            raise InputError(f"--batch {options.batch}: there are {len(pictures.train)} training pictures")
         claim(options.out, pictures)
         whole = False
         try:

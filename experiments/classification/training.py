@@ -3,8 +3,8 @@
 import contextlib
 import json
 import math
-import pickle
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -144,9 +144,12 @@ class _Run:
         path = self.folder / CHECKPOINT
         if path.exists():
             try:
-                state = torch.load(path, weights_only=True)
+                with warnings.catch_warnings():
+                    # Of what isn't a checkpoint, torch says so in several ways.
+                    warnings.simplefilter("ignore")
+                    state = torch.load(path, weights_only=True)
                 begun = state["settings"]
-            except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+            except Exception as error:
                 raise InputError(f"{path}: damaged; remove it, and the same command begins this training anew") from error
             if begun != asdict(self.settings):
                 raise InputError(f"{self.folder}: begun with {begun}; choose another --out")

@@ -268,7 +268,8 @@ def _read(path: Path) -> Grid:
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """What `GridTask.as_json` made, read by its types."""
     kinds = {"label": str, "task": str, "mazes": int, "pool": str | None, "split": str, "paper_task": str | None, "digest": str}
-    return {name: read_as(kind, row[name], name) for name, kind in kinds.items()}
+    optional = {"split", "digest"} - set(row)
+    return {name: "" if name in optional else read_as(kind, row[name], name) for name, kind in kinds.items()}
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -47,7 +47,8 @@ def after(rounds: int, tape: Tape) -> Callable[[], bool]:
         ("ff", {}),
         # With a slot, an odometer and places, slow units, a privileged critic, and pairs of steps that are drawn.
         ("nav-mhv", {"slow_units": 0.5, "critic_sees": ("goal_distance",)}),
-        ("nav-mhdv", {}),
+        # With places and votes for the goal.
+        ("nav-v", {}),
     ],
 )
 def test_it_goes_on_where_it_was(agent, changes, tmp_path):

@@ -48,7 +48,7 @@ DIVERGING = {
 }
 
 
-@pytest.mark.parametrize(("kind", "agent"), [("clipped", "nav-d1d2l"), ("actor-critic", "ff"), ("memory", "nav-mhv")])
+@pytest.mark.parametrize(("kind", "agent"), [("clipped", "nav-d1d2l"), ("actor-critic", "ff"), ("memory", "nav-v")])
 def test_a_training_that_diverges_stops_and_keeps_its_last_finite_checkpoint(kind, agent, tmp_path):
     settings = dataclasses.replace(SMALL, learning_rate=1e9, max_grad_norm=0.0, **DIVERGING[kind])
     with pytest.raises(DivergedError, match=r"checkpoint\.safetensors is the last finite checkpoint; .* --learning-rate below"):

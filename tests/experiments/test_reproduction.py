@@ -58,7 +58,9 @@ def test_a_description_of_a_grid_that_is_none(text: str, tmp_path: Path) -> None
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=r"grid\.json: not the description of a grid"):
         grid._read(path)
-    path.write_text(json.dumps({"runs": [], "conditions": Conditions(Budget(), "fast", TrainConfig(), 1, 1, False).as_json()}))
+    path.write_text(
+        json.dumps({"runs": [["a", "ff", 1]], "conditions": Conditions(Budget(), "fast", TrainConfig(), 1, 1, False).as_json()})
+    )
     for tasks in (3, [], {"a": 3}, {"a": {}}, {"a": ROW | {"mazes": "1"}}, {"a": ROW | {"pool": 3}}):
         content = json.loads(path.read_text())
         path.write_text(json.dumps(content | {"tasks": tasks, "commands": []}))

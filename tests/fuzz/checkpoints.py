@@ -26,7 +26,7 @@ from tests.fuzz import odd
 from tests.fuzz.environments import task
 
 PAINTER = "painter-canvas"
-TRAINED = ("nav-l", "nav-rd2", "nav-mhv", "nav-mhdv", PAINTER)
+TRAINED = ("nav-l", "nav-rd2", "nav-mhv", "nav-v", PAINTER)
 """Together they have every kind of state that a checkpoint of a worker can hold."""
 
 
