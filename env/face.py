@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -70,6 +70,9 @@ def named_task(task: str | Task | None, settings: Settings) -> Task:
         refuse_unknown(settings, Settings.__annotations__, "keyword argument")
     except InputError as error:
         raise UnknownSettingError(str(error)) from None
+    for name in ("depth", "normalize"):
+        if settings.get(name) not in (None, True, False):
+            raise InputError(f"{name}={settings.get(name)!r}: expected True or False")
     pool = [name for name in ("split", "mazes") if settings.get(name) is not None]
     path = settings.get("maze_file")
     if isinstance(task, Task):
@@ -103,7 +106,9 @@ def named_task(task: str | Task | None, settings: Settings) -> Task:
 
 
 def refuse_unknown(given: Any, known: Any, what: str) -> None:
-    """Raises InputError for the first of `given` that isn't `known`, with the nearest that is."""
+    """Raises InputError for the first of `given` that isn't `known`, with the nearest that is, and where they have no names."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"{given!r} is no mapping: expected each {what} by its name")
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(str(name), list(known), 1)

@@ -68,7 +68,7 @@ class Pictures:
         found = hashlib.blake2b(digest_size=16)
         for part in (self.train, self.train_labels, self.test, self.test_labels):
             found.update(f"{part.dtype} {part.shape}".encode())
-            found.update(np.ascontiguousarray(part))
+            found.update(np.ascontiguousarray(part).data)
         return found.hexdigest()
 
     def scale(self) -> tuple[float, float]:
