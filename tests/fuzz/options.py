@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from random import Random
 
+from env.painting.program import to_json
 from maze_gen.errors import InputError
 
 ABSURD = (
@@ -16,6 +17,7 @@ ABSURD = (
 )  # fmt: skip
 PUBLISHED = str(Path(__file__).parents[1] / "agents" / "published" / "format-1.safetensors")
 TRAIN = ("--minutes", "0", "--serial", "--workers", "1", "--agent", "ff", "--analysis-episodes", "0")
+PROGRAM = "program.json"
 COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "experiments.train": (
         TRAIN,
@@ -32,7 +34,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "experiments.paint": (
-        ("--program", "none.json", "--png", "a.png"),
+        ("--program", PROGRAM, "--png", "a.png", "--size", "16"),
         ("--checkpoint", "--program", "--target", "--count", "--seed", "--brush", "--size", "--png", "--svg", "--json"),
     ),
     "experiments.informed.__main__": (
@@ -67,8 +69,9 @@ def run(random: Random, folder: Path) -> None:
     name = random.choice(sorted(COMMANDS))
     usual, options = COMMANDS[name]
     arguments = list(usual)
-    for _ in range(random.choice((1, 1, 2, 3))):
+    for _ in range(random.choice((0, 1, 1, 1, 2, 3))):
         arguments.append(f"{random.choice(options)}={random.choice(ABSURD)}")
+    (folder / PROGRAM).write_text(to_json(()))
     module = importlib.import_module(name)
     before, here = sys.argv, os.getcwd()
     out, error = io.StringIO(), io.StringIO()
