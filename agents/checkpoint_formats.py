@@ -44,6 +44,7 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "eps_inside_root": False,
                 "reward_scale": 1.0,
                 "reward_clip": 0.0,
+                "novelty_bonus": 0.0,
             },
         ),
         AgentConfig: History(added={"reward": "", "depth_power": 1.0}),

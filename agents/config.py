@@ -153,6 +153,8 @@ class TrainConfig:
         value_cost: weight of half the squared error of the value.
         reward_scale: what rewards are multiplied by before anything is learned from them; agents see them as they are.
         reward_clip: scaled rewards are clipped to ± this; 0 leaves them.
+        novelty_bonus: added, while training, to the reward of a step that comes into a cell which is new in its episode, until
+            the goal is reached.
         sum_over_time: whether losses are summed over a rollout, as A3C does, or averaged.
         loss_weight: weight of an auxiliary loss, as NAME=NUMBER; repeat the option for more of them.
         precision: of matrix products, `float32` or `bfloat16`; `auto` is bfloat16 on CPUs that have instructions for it. All
@@ -189,6 +191,7 @@ class TrainConfig:
     value_cost: float = 0.5
     reward_scale: float = 1.0
     reward_clip: float = 0.0
+    novelty_bonus: float = 0.0
     sum_over_time: bool = False
     loss_weight: LossWeights = field(default_factory=lambda: LossWeights(DEFAULT_LOSS_WEIGHT))
     precision: Precision = "auto"
@@ -208,7 +211,7 @@ class TrainConfig:
         check_range("anneal_start_fraction", self.anneal_start_fraction, 0, 1, below=True)
         for name in ("learning_rate", "decoder_learning_rate", "clip_range", "optimizer_eps", "reward_scale"):
             check_range(name, getattr(self, name), 0, MOST_NUMBER, above=True)
-        for name in ("max_grad_norm", "entropy_cost", "value_cost", "reward_clip"):
+        for name in ("max_grad_norm", "entropy_cost", "value_cost", "reward_clip", "novelty_bonus"):
             check_range(name, getattr(self, name), 0, MOST_NUMBER)
         for name, weight in self.loss_weight.items():
             check_range(f"loss_weight {name}", weight, 0, MOST_NUMBER)

@@ -228,7 +228,12 @@ class Trainer:
         return self._running.figures() if isinstance(self._running, WithFigures) else {}
 
     def _start(self) -> Runtime:
-        return make_runtime(self._runtime, self._specs(), self._store, self.training.cluster)
+        if self.training.cluster is None:
+            return make_runtime(self._runtime, self._specs(), self._store)
+        # Imported where it is used: most trainings need no cluster.
+        from agents.cluster.runtime import ClusterRuntime
+
+        return ClusterRuntime(self._specs(), self._store, self.training.cluster)
 
     def _run(self, stopping: Callable[[], bool], runtime: Runtime) -> None:
         self._running = runtime

@@ -51,8 +51,12 @@ class ReproduceOptions:
         mazes: numbers of training mazes, e.g. 1 10 100 1000 unlimited: each is a row of the grid, and generalisation.png shows
             returns on those mazes and on held-out ones. For tasks whose mazes are generated.
         seeds: trainings of each agent on each task, with the seeds 1, 2, ...
+        sample_settings: instead of seeds: trainings of each agent on each task, each with a learning rate, entropy cost, length
+            of rollouts and loss weights of its own, drawn from the paper's ranges; for the presets paper and paper-starred.
+        best: of how many of an agent's trainings the best mean is shown, as the paper does (5 of 64), beside the mean of all; 0
+            for none.
         out: the grid's folder.
-        preset: the settings to start from, as for a training: fast, gpu, memory or paper.
+        preset: the settings to start from, as for a training: fast, gpu, memory, paper or paper-starred.
         workers: of each training, as there.
         device: where agents are trained: cpu, or cuda for an NVIDIA GPU. Evaluations run on the CPU.
         episodes: whole episodes of each evaluation, on each kind of maze.
@@ -72,6 +76,8 @@ class ReproduceOptions:
     geometry: Geometry = "thin"
     mazes: tuple[str, ...] = ()
     seeds: int = 3
+    sample_settings: int | None = option_field(None, shown="the preset's settings")
+    best: int = 0
     out: Path = Path("runs/reproduce")
     preset: str = "fast"
     workers: int | None = None
@@ -147,6 +153,13 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[R
 
     budget = parse_budget(options.budget)
     check_range("--seeds", options.seeds, 1, MOST_COUNT, whole=True)
+    trainings = options.seeds if options.sample_settings is None else options.sample_settings
+    if options.sample_settings is not None:
+        check_range("--sample-settings", trainings, 1, MOST_COUNT, whole=True)
+        if not options.preset.startswith("paper"):
+            wants = "give --preset paper or paper-starred, whose ranges they are drawn from"
+            raise InputError(f"--sample-settings {trainings} with --preset {options.preset}: {wants}")
+    check_range("--best", options.best, 0, trainings, whole=True)
     check_range("--episodes", options.episodes, 1, MOST_COUNT, whole=True)
     if options.geometry != "thin" and not options.maze_file:
         raise InputError(f"--geometry {options.geometry} is for --maze-file FILE: give one, or leave the option out")
@@ -167,10 +180,12 @@ def _plan(options: ReproduceOptions) -> tuple[Conditions, list[GridTask], list[R
         heldout=options.heldout,
         backend=options.backend,
         device=options.device,
+        sampled=options.sample_settings is not None,
+        best=options.best,
     )
     names = options.tasks or (() if options.maze_file or options.mazes else (DEFAULT_TASK,))
     tasks = tasks_of(names, options.maze_file, options.geometry, options.mazes, options.settings.observation_size)
-    runs = [Run(task.label, agent, seed) for seed in range(1, options.seeds + 1) for task in tasks for agent in options.agents]
+    runs = [Run(task.label, agent, seed) for seed in range(1, trainings + 1) for task in tasks for agent in options.agents]
     return conditions, tasks, runs
 
 
@@ -281,7 +296,7 @@ def _summaries(grid: Grid, finished: list[FinishedRun]) -> list[TaskSummary]:
     for label, row in grid.tasks.items():
         done = [each for each in finished if each.run.label == label]
         if done:
-            summaries.append(summarise(row, grid.agents, done, read_baselines(grid.out / label)))
+            summaries.append(summarise(row, grid.agents, done, read_baselines(grid.out / label), grid.conditions.get("best", 0)))
     order = list(dict.fromkeys(task.row["task"] for task in summaries))
     return sorted(summaries, key=lambda task: (order.index(task.row["task"]), task.row["mazes"] if task.row["pool"] else 0))
 

@@ -53,6 +53,7 @@ _LOSSES = {
     "clip_fraction": "Fraction of steps whose probability ratio, policy to acting policy, lies outside of 1 ± clip range.",
     "approx_kl": "Divergence of the policy from the acting policy, in nats: the mean of r - 1 - ln r, r being that ratio.",
     "discriminator_loss": "Loss of the discriminator, of finished canvases and as many pictures; 1.39 where it can't tell.",
+    "new_cells": "Fraction of steps that came into a cell which was new in its episode, before the goal was reached.",
     "score_real": "Mean score that the discriminator gives to pictures; above 0 it takes them for real.",
     "score_fake": "Mean score that the discriminator gives to finished canvases.",
     "grad_norm": "Norm of the agent's gradient before it is scaled down to max-grad-norm; the position decoder's isn't in it.",

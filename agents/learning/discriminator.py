@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from agents.precision import whole_precision
 from agents.rollout import Rollout
+from auxiliary.loss import Recorder
 from env.batch import WorldSpec
 from maze_gen.errors import InputError
 
@@ -94,6 +95,9 @@ class DiscriminatorReward(nn.Module):
     """
 
     recorded: tuple[str, ...] = ("result", "sample")
+
+    def recorders(self, num_envs: int, device: torch.device | str) -> dict[str, Recorder]:
+        return {}
 
     def __init__(self, spec: WorldSpec, kind: str, credit: str, regulariser: str) -> None:
         super().__init__()

@@ -1,16 +1,17 @@
 """What stands between a rollout and its returns: a model that pays the agent, and that is trained beside it."""
 
-from __future__ import annotations
+from typing import Protocol
 
-from typing import TYPE_CHECKING, Protocol
-
+import torch
 from torch import Tensor
 
 from agents.config import AgentConfig, TrainConfig
+from agents.learning.discriminator import DiscriminatorReward
+from agents.learning.novelty import NoveltyReward
+from agents.rollout import Rollout
+from auxiliary.loss import Recorder
 from env.batch import WorldSpec
-
-if TYPE_CHECKING:
-    from agents.rollout import Rollout
+from maze_gen.errors import InputError
 
 
 class Rewarder(Protocol):
@@ -21,6 +22,10 @@ class Rewarder(Protocol):
     """
 
     recorded: tuple[str, ...]
+
+    def recorders(self, num_envs: int, device: torch.device | str) -> dict[str, Recorder]:
+        """What writes further targets of its own into rollouts, by their names."""
+        ...
 
     def rewards(self, rollout: Rollout) -> Tensor:
         """[T, N] float32, instead of the worlds' own rewards."""
@@ -38,8 +43,7 @@ def make_rewarder(agent: AgentConfig, spec: WorldSpec, config: TrainConfig) -> R
         InputError: the worlds don't make what it reads.
     """
     if not agent.reward:
-        return None
-    # Imported where it is used: it reads rollouts, which models make.
-    from agents.learning.discriminator import DiscriminatorReward
-
+        return NoveltyReward(spec, config.novelty_bonus) if config.novelty_bonus else None
+    if config.novelty_bonus:
+        raise InputError(f"novelty bonus {config.novelty_bonus:g}: this agent is paid by a discriminator; expected 0")
     return DiscriminatorReward(spec, agent.reward, config.credit, config.regulariser)

@@ -22,22 +22,24 @@ NAV_STATE = 4
 
 
 class ViewMemoryCore(NavCore):
-    """The second LSTM, and a layer beside it, read a layer over both maps.
+    """The second LSTM reads a layer over both maps; a layer beside it and the heads read the maps themselves.
 
+    Where the goal should be is plain to see in a map: heads that read it needn't wait for an LSTM to learn to pass it on.
     Keys of views are learned by the loss `same-place`; what the maps are made of them has no gradient.
     """
 
+    width = CORE_FEATURES + SEEN
     has_cell = False
     tracked = SEEN
     extra = EMBEDDED
 
     def __init__(self, size: CoreInput) -> None:
         super().__init__(size)
-        self.layer_widths: Mapping[str, int] = {"LSTM 1": FIRST_MEMORY, "LSTM 2": CORE_FEATURES, "output": CORE_FEATURES}
+        self.layer_widths: Mapping[str, int] = {"LSTM 1": FIRST_MEMORY, "LSTM 2": CORE_FEATURES, "output": self.width}
         self.velocity = VelocityPlace(size.perception.first_of("velocity"), size.perception.step_seconds)
         self.key = nn.Linear(size.features, KEY)
         self.maps = nn.Linear(SEEN, EMBEDDED)
-        self.hidden = nn.Linear(CORE_FEATURES + EMBEDDED, CORE_FEATURES)
+        self.hidden = nn.Linear(CORE_FEATURES + SEEN, CORE_FEATURES)
         self.mixed = nn.Linear(CORE_FEATURES, CORE_FEATURES)
 
     def initial_state(self, batch: int) -> State:
@@ -60,17 +62,15 @@ class ViewMemoryCore(NavCore):
     def layers(self, output: Tensor, state: State) -> dict[str, Tensor]:
         return {"LSTM 1": state[0], "LSTM 2": state[2], "output": output}
 
-    def _embedded(self, inputs: Inputs) -> Tensor:
-        return functional.relu(self.maps(inputs.tracked))
-
     def _second_input(self, features: Tensor, first: Tensor, inputs: Inputs) -> Tensor:
         joined = super()._second_input(features, first, inputs)
-        return torch.cat((joined, self._embedded(inputs).to(joined.dtype)), -1)
+        return torch.cat((joined, functional.relu(self.maps(inputs.tracked)).to(joined.dtype)), -1)
 
     def _output(self, known: Tensor, inputs: Inputs) -> Tensor:
         known = known.to(self.key.weight.dtype)
-        joined = torch.cat((known, self._embedded(inputs).to(known.dtype)), -1)
-        return known + self.mixed(functional.relu(self.hidden(joined))).to(known.dtype)
+        seen = inputs.tracked.to(known.dtype)
+        mixed = self.mixed(functional.relu(self.hidden(torch.cat((known, seen), -1)))).to(known.dtype)
+        return torch.cat((known + mixed, seen), -1)
 
 
 CORE = ViewMemoryCore

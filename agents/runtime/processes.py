@@ -20,8 +20,8 @@ from typing import Any
 import numpy.typing as npt
 import torch.multiprocessing  # teaches pickling to send tensors as shared memory
 
+from agents.actor import StoppedError
 from agents.learning.parameter_store import ParameterStore
-from agents.rollout import StoppedError
 from agents.runtime.errors import WorkerError
 from agents.runtime.worker import Report, Worker, WorkerSpec
 from agents.state import State

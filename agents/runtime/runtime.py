@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from agents.cluster.settings import ClusterSettings
 from agents.config import TrainConfig
 from agents.learning.parameter_store import ParameterStore, StreamStore
 from agents.model import FlatParameters
@@ -44,9 +43,9 @@ class WithFigures(Protocol):
         ...
 
 
-RUNTIMES = ("processes", "serial", "cuda", "cuda-serial", "cluster")
-"""`processes`: one a worker; `serial`: all workers in this process, one after the other; `cuda`: streams of a GPU, with rollouts
-and gradients as CUDA graphs; `cuda-serial`: the same without graphs; `cluster`: processes on the nodes of a Ray cluster."""
+RUNTIMES = ("processes", "serial", "cuda", "cuda-serial")
+"""Of one machine. `processes`: one a worker; `serial`: all workers in this process, one after the other; `cuda`: streams of a
+GPU, with rollouts and gradients as CUDA graphs; `cuda-serial`: the same without graphs."""
 
 
 def runtime_name(device: str, serial: bool) -> str:
@@ -66,16 +65,11 @@ def make_store(name: str, config: TrainConfig, flat: FlatParameters) -> Paramete
     return StreamStore(config, flat) if name.startswith("cuda") else ParameterStore(config, flat)
 
 
-def make_runtime(
-    name: str, specs: Sequence[WorkerSpec], store: ParameterStore, cluster: ClusterSettings | None = None
-) -> Runtime:
-    """Starts workers.
-
-    Args:
-        cluster: which one, for the runtime of that name.
+def make_runtime(name: str, specs: Sequence[WorkerSpec], store: ParameterStore) -> Runtime:
+    """Starts workers on this machine.
 
     Raises:
-        InputError: an unknown name, or a cluster that can't be used.
+        InputError: an unknown name.
         WorkerError: they can't be started, e.g. because a GPU's memory is full.
     """
     makers: dict[str, Callable[[], Runtime]] = {
@@ -83,7 +77,6 @@ def make_runtime(
         "serial": lambda: _serial(specs, store),
         "cuda": lambda: _cuda(specs, store, True),
         "cuda-serial": lambda: _cuda(specs, store, False),
-        "cluster": lambda: _cluster(specs, store, cluster),
     }
     if name not in makers:
         raise InputError(f"runtime {name!r}: expected one of {', '.join(RUNTIMES)}")
@@ -107,10 +100,3 @@ def _cuda(specs: Sequence[WorkerSpec], store: ParameterStore, graphs: bool) -> R
     from agents.runtime.cuda import CudaRuntime
 
     return CudaRuntime(specs, store, graphs)
-
-
-def _cluster(specs: Sequence[WorkerSpec], store: ParameterStore, cluster: ClusterSettings | None) -> Runtime:
-    from agents.cluster.runtime import ClusterRuntime
-
-    assert cluster is not None, "the runtime is a cluster's: which one?"
-    return ClusterRuntime(specs, store, cluster)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from agents.actor import StoppedError
 from agents.learning.parameter_store import ParameterStore
-from agents.rollout import StoppedError
 from agents.runtime.worker import Report, Worker, WorkerSpec
 from agents.state import State
 

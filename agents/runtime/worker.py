@@ -10,6 +10,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from agents.actor import Actor, ActorSettings
 from agents.config import AgentConfig, TrainConfig
 from agents.cuda_graphs import Capture
 from agents.episode_stats import Episode, ends_inside
@@ -18,7 +19,6 @@ from agents.learning.parameter_store import Store
 from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream, TorchStream
-from agents.rollout import Actor, ActorSettings
 from agents.state import State, copy_into, is_sound, join, part
 from env.batch import BatchEnv, TaskLike, WorldSpec
 from env.tensors import TensorWorlds

@@ -9,8 +9,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from experiments.cluster.training_actor import Progress, Seen, TrainingActor
-from experiments.cluster.trainings import Synced
+from experiments.cluster.training_actor import Progress, Seen, Synced, TrainingActor
 
 SYNC_SECONDS = 3.0
 """Between two looks at what a training has written."""

@@ -53,6 +53,20 @@ class Progress:
     said: str = ""
 
 
+@dataclass(frozen=True)
+class Synced:
+    """What a training wrote.
+
+    Attributes:
+        number: of the training.
+        progress: None where the training was lost; `why` says how.
+    """
+
+    number: int
+    progress: Progress | None
+    why: str = ""
+
+
 class TrainingActor:
     """Starts the process and answers what it has written.
 

@@ -5,7 +5,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,6 @@ from maze_gen.errors import InputError
 
 MOST_LOSSES = 5
 """A training that is lost so many times in a row, without having answered in between, isn't tried again."""
-
-
-@dataclass(frozen=True)
-class Synced:
-    """What a training wrote.
-
-    Attributes:
-        number: of the training.
-        progress: None where the training was lost; `why` says how.
-    """
-
-    number: int
-    progress: Progress | None
-    why: str = ""
 
 
 class ClusterTrainings:

@@ -12,6 +12,7 @@ from env.task import Task
 from env.task_io import digest_of
 from experiments.options import write_json
 from experiments.reproduction.paper import paper_task
+from experiments.reproduction.sampling import sampled
 from maze_gen.config_io import from_json, parse_json, read_as, to_json
 from maze_gen.errors import InputError
 from maze_gen.maze import Geometry
@@ -72,6 +73,8 @@ class Conditions:
         episodes: of every evaluation, on each kind of maze.
         heldout: whether agents of one fixed layout are evaluated on held-out mazes too.
         device: of the trainings; evaluations run on the CPU.
+        sampled: whether each training has settings of its own, drawn for its seed (`experiments.reproduction.sampling`).
+        best: of how many of an agent's trainings the best mean is reported, beside the mean of all; 0 for none.
     """
 
     budget: Budget
@@ -82,6 +85,12 @@ class Conditions:
     heldout: bool
     backend: Literal["embedded", "lab"] = "embedded"
     device: Literal["cpu", "cuda"] = "cpu"
+    sampled: bool = False
+    best: int = 0
+
+    def settings_of(self, seed: int) -> TrainConfig:
+        """The settings of the trainings with a seed."""
+        return sampled(self.settings, seed) if self.sampled else self.settings
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON, as `grid.json` and `evaluation.json` have it."""
@@ -101,7 +110,7 @@ def present_conditions(conditions: dict[str, Any], origin: str) -> dict[str, Any
     if "loss_weight" not in settings:
         settings = upgraded({"format": FORMATS[0], "config": settings}, origin)["config"]
     read = from_json(TrainConfig, settings, f"{origin}: settings", HISTORY[TrainConfig])
-    return {"backend": "embedded", "device": "cpu", **conditions, "settings": to_json(read)}
+    return {"backend": "embedded", "device": "cpu", "sampled": False, "best": 0, **conditions, "settings": to_json(read)}
 
 
 @dataclass(frozen=True)

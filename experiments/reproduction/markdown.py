@@ -36,7 +36,7 @@ def markdown(
         parts.append(f"**{left} of the grid's trainings {'is' if left == 1 else 'are'} not done yet.**")
     parts += [PAPER_NOTE, f"![Learning curves]({CURVES})"]
     for task in tasks:
-        parts += _task(task)
+        parts += _task(task, conditions.get("best", 0))
     pools = pool_groups(tasks)
     for name, group in pools.items():
         parts += [*_pools(name, group), f"![Returns by number of training mazes]({generalisation_file(name, list(pools))})"]
@@ -64,12 +64,19 @@ def as_json(
 
 def _made_by(conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str]) -> str:
     each = f"{budget_text(conditions['budget'])}, {_plural(conditions['workers'], 'worker')}, preset `{conditions['preset']}`"
+    drawn = ""
+    if conditions.get("sampled"):
+        drawn = (
+            " Each training has settings of its own: learning rate, entropy cost, length of rollouts and loss weights are drawn "
+            "for its seed from the paper's ranges, and written into its `evaluation.json`."
+        )
     return (
         "```sh\n" + "\n".join(commands) + "\n```\n\n"
         f"Each training: {each}; each evaluation: {conditions['episodes']} episodes of the final agent. "
         f"Machine: {'; '.join(machines) or MISSING}.\n\n"
         # A preset's numbers may change in a later version: written out, they stay true.
         f"Settings: {', '.join(f'`--{_option(name, value)}`' for name, value in conditions['settings'].items())}."
+        f"{drawn}"
     )
 
 
@@ -102,8 +109,8 @@ def title_of(task: TaskSummary) -> str:
     return f"{row['task']}, {row['pool']} training maze{'' if row['mazes'] == 1 else 's'}"
 
 
-def _task(task: TaskSummary) -> list[str]:
-    parts = [f"## {title_of(task)}", _scores(task), _behaviour(task), _how_soon(task)]
+def _task(task: TaskSummary, best: int) -> list[str]:
+    parts = [f"## {title_of(task)}", _scores(task, best), _behaviour(task), _how_soon(task)]
     if task.improvements:
         parts.append(_order(task))
     return parts
@@ -122,8 +129,10 @@ def _lines(task: TaskSummary) -> list[tuple[str, AgentRow | None, Score]]:
     return lines
 
 
-def _scores(task: TaskSummary) -> str:
-    head = ["agent", "mazes", "seeds", "frames", "minutes", "return: IQM [95 %]", "mean", "of the oracle's", "paper's score"]
+def _scores(task: TaskSummary, best: int) -> str:
+    chosen = [f"of the best {best}"] if best else []
+    head = ["agent", "mazes", "seeds", "frames", "minutes", "return: IQM [95 %]", "mean", *chosen]
+    head += ["of the oracle's", "paper's score"]
     lines = [head]
     for who, row, score in _lines(task):
         printed = task.paper_score(who) if row and score.split != "heldout" else None
@@ -136,12 +145,13 @@ def _scores(task: TaskSummary) -> str:
                 f"{row.minutes:.1f}" if row else MISSING,
                 interval(score.iqm),
                 f"{score.mean:.1f}",
+                *([number(score.best)] if best else []),
                 percent(score.of_oracle),
                 f"{printed:.0f}" if printed is not None else MISSING,
             ]
         )
     if task.human is not None:
-        lines.append(["human", "the paper's", *[MISSING] * 6, f"{task.human:.0f}"])
+        lines.append(["human", "the paper's", *[MISSING] * (len(head) - 3), f"{task.human:.0f}"])
     return markdown_table(lines, left=2)
 
 

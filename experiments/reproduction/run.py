@@ -15,7 +15,7 @@ from experiments.policies import SCALE
 from experiments.reproduction.grid import Conditions, Run, present_conditions
 from experiments.train import train
 from experiments.train_options import TrainOptions
-from maze_gen.config_io import parse_json
+from maze_gen.config_io import parse_json, to_json
 from maze_gen.errors import InputError
 
 EVALUATION = "evaluation.json"
@@ -56,14 +56,14 @@ def train_run(run: Run, folder: Path, task: Task, conditions: Conditions, serial
         workers=conditions.workers,
         device=conditions.device,
         serial=serial,
-        settings=conditions.settings,
+        settings=conditions.settings_of(run.seed),
     )
     path = folder / CHECKPOINT
     if not path.exists():
         begin = replace(options, agent=run.agent, seed=run.seed, run_dir=folder, backend=conditions.backend)
         return not train(begin, task).interrupted
     earlier = load_checkpoint(path)
-    if earlier.config != conditions.settings or earlier.task != task:
+    if earlier.config != options.settings or earlier.task != task:
         raise InputError(f"{path} was trained with other settings or mazes: give another --out, or the same settings")
     if conditions.budget.spent(earlier.frames, earlier.seconds):
         return True
@@ -89,6 +89,7 @@ def evaluate_run(run: Run, folder: Path, tasks: list[Task], conditions: Conditio
             "seconds": finished.seconds,
             "machine": finished.machine,
             "conditions": conditions.as_json(),
+            "settings": to_json(conditions.settings_of(run.seed)),
             "results": [result.as_json() for result in found.results],
         },
     )

@@ -1,7 +1,7 @@
 """The figures of a grid's table: each agent on each task, over seeds and episodes, beside the paper's figures."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -40,6 +40,7 @@ class Score:
         goals, goal_episodes, latency_first_s, latency_later_s, position_accuracy, loop_closure_f1: as in `Result`, mean over
             the seeds that have the figure; None where none has.
         memory_worth: points of return, mean over the seeds where it was measured; None where it wasn't.
+        best: mean over the best trainings alone, chosen by their return on the training mazes; None where the grid doesn't ask.
     """
 
     split: str
@@ -54,6 +55,7 @@ class Score:
     position_accuracy: float | None
     loop_closure_f1: float | None
     memory_worth: float | None = None
+    best: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """All figures except the returns of single episodes."""
@@ -192,7 +194,11 @@ def score_of(runs: Sequence[Result], oracle: Result | None) -> Score:
 
 
 def summarise(
-    row: dict[str, Any], agents: Sequence[str], finished: Sequence[FinishedRun], baselines: dict[str, list[Result]]
+    row: dict[str, Any],
+    agents: Sequence[str],
+    finished: Sequence[FinishedRun],
+    baselines: dict[str, list[Result]],
+    best: int = 0,
 ) -> TaskSummary:
     """The figures of one task.
 
@@ -201,6 +207,7 @@ def summarise(
         agents: in the order in which they are compared.
         finished: the task's runs that are evaluated.
         baselines: random and oracle → results on the training mazes and, where the grid has them, on held-out mazes.
+        best: of how many trainings the best mean is taken; 0 for none.
     """
     human = paper.HUMAN.get(row["paper_task"])
     rows = []
@@ -209,13 +216,20 @@ def summarise(
         if not runs:
             continue
         curves = [read_curve(run.folder) for run in runs]
+        chosen = sorted(runs, key=lambda done: done.results[0].returns.mean(), reverse=True)[:best]
         rows.append(
             AgentRow(
                 agent=agent,
                 seeds=[done.run.seed for done in runs],
                 frames=float(np.mean([run.frames for run in runs])),
                 minutes=float(np.mean([run.seconds for run in runs])) / 60,
-                scores=[score_of([run.results[index] for run in runs], oracle) for index, oracle in enumerate(baselines[ORACLE])],
+                scores=[
+                    replace(
+                        score_of([run.results[index] for run in runs], oracle),
+                        best=float(np.mean([run.results[index].returns.mean() for run in chosen])) if chosen else None,
+                    )
+                    for index, oracle in enumerate(baselines[ORACLE])
+                ],
                 curves=curves,
                 first_points=reached(curves, FIRST_POINTS),
                 human=reached(curves, human) if human is not None else None,

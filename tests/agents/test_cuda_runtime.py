@@ -185,7 +185,7 @@ from agents.cuda_graphs import as_it_is
 from agents.config import AGENTS, TrainConfig
 from agents.rng import NumpyStream
 from agents.model import AgentModel
-from agents.rollout import Actor, ActorSettings
+from agents.actor import Actor, ActorSettings
 from env.engine.engine import Engine
 from env.task import Task
 from maze_gen.generator import GeneratorConfig, generate

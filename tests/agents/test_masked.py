@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from agents.actor import Actor, ActorSettings
 from agents.config import AGENTS, PRESETS, TrainConfig
 from agents.cuda_graphs import as_it_is
 from agents.episode_stats import ends_inside
@@ -17,7 +18,6 @@ from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream
-from agents.rollout import Actor, ActorSettings
 from agents.runtime.worker import Worker, WorkerSpec
 from env.backends import make_batch
 from env.batch import Arrays, BatchEnv, Outcome

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from agents.actor import Actor, ActorSettings
 from agents.checkpoint import Checkpoint
 from agents.config import AGENTS, NetworkSettings, TrainConfig
 from agents.inference import Policy
@@ -16,7 +17,6 @@ from agents.networks.cores import NavCore
 from agents.networks.inputs import Inputs
 from agents.networks.lstm import LSTM
 from agents.rng import NumpyStream
-from agents.rollout import Actor, ActorSettings
 from env.backends import make_batch
 from env.registry import make_task
 from maze_gen.errors import InputError

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from agents.actor import Actor, ActorSettings
 from agents.config import AgentConfig, TrainConfig, agent_config
 from agents.learning.learner import Learner
 from agents.learning.parameter_store import ParameterStore
@@ -13,7 +14,6 @@ from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import LSTM
 from agents.precision import product_dtype, products_in, resolve, whole_precision
 from agents.rng import NumpyStream
-from agents.rollout import Actor, ActorSettings
 from env.backends import make_batch
 from env.registry import make_task
 

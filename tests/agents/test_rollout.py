@@ -5,13 +5,13 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from agents.actor import Actor, ActorSettings, StoppedError
 from agents.config import AGENTS, AgentConfig, TrainConfig
 from agents.learning.returns import generalised_advantages, step_discounts
 from agents.model import AgentModel
 from agents.networks.distributions import Categorical
 from agents.networks.encoders import BYTE_SCALE, MIDDLE_BYTE, ConvolutionalEncoder
 from agents.rng import NumpyStream
-from agents.rollout import Actor, ActorSettings, StoppedError
 from tests.agents.worlds import CountingEnv, counting_task
 
 STEPS = 15

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from agents.actor import Actor, ActorSettings
 from agents.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agents.config import AgentConfig, TrainConfig
 from agents.cuda_graphs import as_it_is
@@ -17,7 +18,6 @@ from agents.model import AgentModel, FlatParameters
 from agents.networks.cores import CORES, Core, CoreInput, State
 from agents.networks.inputs import Inputs
 from agents.rng import NumpyStream
-from agents.rollout import Actor, ActorSettings
 from agents.trainer import Budget, Trainer, Training
 from env.backends import make_batch
 from env.domain import domain_named, domain_of

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from agents.actor import Actor, ActorSettings
 from agents.config import AGENTS, TrainConfig
 from agents.learning.learner import Learner
 from agents.learning.parameter_store import ParameterStore
@@ -13,7 +14,6 @@ from agents.model import AgentModel, FlatParameters
 from agents.networks.inputs import Inputs
 from agents.networks.reward_memory import RewardMemoryCore
 from agents.rng import NumpyStream
-from agents.rollout import Actor, ActorSettings
 from auxiliary import hindsight
 from env.backends import make_batch
 from env.registry import make_task

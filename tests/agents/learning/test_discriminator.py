@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from agents.actor import Actor, ActorSettings
 from agents.config import AGENTS, PRESETS, TrainConfig
 from agents.learning.discriminator import CREDITS, Discriminator, DiscriminatorReward, halves, largest_singular_value
 from agents.learning.learner import Learner
 from agents.learning.parameter_store import ParameterStore
 from agents.model import AgentModel, FlatParameters
 from agents.rng import NumpyStream
-from agents.rollout import Actor, ActorSettings, Rollout
+from agents.rollout import Rollout
 from env.backends import make_batch
 from env.painting.registry import make_painting
 from env.registry import make_task
