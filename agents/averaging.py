@@ -1,14 +1,16 @@
 """Averaged weights: an exponential mean of the parameters in the course of a training, which swings less than they do."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from agents.checkpoint import Checkpoint, save_checkpoint
+from agents.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from agents.checkpoint_saver import is_finite
 from agents.trainer import Callback, Trainer
+from maze_gen.errors import InputError, Note
 
 AVERAGED = "averaged.safetensors"
 """The averaged agent's name in a run's folder."""
@@ -20,7 +22,7 @@ class AveragedWeights(Callback):
     """Keeps the mean m of the parameters θ: after n updates, m += (1 − (1 − 1/`updates`)ⁿ) (θ − m).
 
     At the training's end it is saved as an agent that can be played and evaluated, but not trained further. A training that is
-    resumed begins with a mean of its own.
+    resumed goes on with the mean beside its checkpoint, where that is of the same frames, and else begins with a mean of its own.
 
     Args:
         path: of the averaged agent.
@@ -34,7 +36,9 @@ class AveragedWeights(Callback):
         self._updates = 0
 
     def start(self, trainer: Trainer) -> None:
-        self._take(trainer.checkpoint())
+        now = trainer.checkpoint()
+        self._mean, self._updates = _saved_mean(trainer.training.earlier, now), int(now.statistics["updates"])
+        self._take(now)
 
     def tick(self, trainer: Trainer) -> None:
         self._take(trainer.checkpoint())
@@ -43,8 +47,12 @@ class AveragedWeights(Callback):
         self._take(trainer.checkpoint())
         averaged = self.averaged(trainer.checkpoint())
         if is_finite(averaged):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            save_checkpoint(self.path, averaged)
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                save_checkpoint(self.path, averaged)
+            except (OSError, InputError) as error:
+                # The agent itself has been saved.
+                warnings.warn(f"the averaged agent is lost: {error}", Note, stacklevel=2)
 
     def averaged(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint with the mean instead of its parameters."""
@@ -60,3 +68,20 @@ class AveragedWeights(Callback):
             for name, mean in self._mean.items():
                 mean.lerp_(checkpoint.parameters[name], weight)
         self._updates = updates
+
+
+def _saved_mean(earlier: Checkpoint | None, now: Checkpoint) -> dict[str, Tensor]:
+    """The mean that was saved beside the checkpoint to go on with; empty where there is none, or that of another moment."""
+    path = None if earlier is None else Path(earlier.origin).parent / AVERAGED
+    if path is None or not path.exists():
+        return {}
+    try:
+        saved = load_checkpoint(path)
+    except InputError as error:
+        warnings.warn(f"{error}; the mean begins anew", Note, stacklevel=2)
+        return {}
+    same = (saved.frames, saved.seed, saved.agent_name) == (now.frames, now.seed, now.agent_name)
+    fits = {name: part.shape for name, part in saved.parameters.items()} == {
+        name: part.shape for name, part in now.parameters.items()
+    }
+    return saved.parameters if same and fits and is_finite(saved) else {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from agents.checkpoint import Checkpoint, save_checkpoint
+from agents.state import is_sound
 from agents.trainer import Callback, Trainer
 from maze_gen.errors import InputError, Note
 
@@ -65,7 +66,10 @@ class CheckpointSaver(Callback):
 
     def _write(self, checkpoint: Checkpoint) -> None:
         # Someone may have removed the folder meanwhile.
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror or error}") from error
         save_checkpoint(self.path, checkpoint)
         self._saved = time.monotonic()
 
@@ -78,6 +82,7 @@ class CheckpointSaver(Callback):
 
 
 def is_finite(checkpoint: Checkpoint) -> bool:
-    """Whether all parameters and statistics are finite."""
+    """Whether all parameters and statistics are finite, and the states of all workers such that they can be gone on with."""
+    states = (part for state in checkpoint.workers.values() for part in state.values())
     parts = (*checkpoint.parameters.values(), *checkpoint.statistics.values())
-    return all(bool(torch.isfinite(part).all()) for part in parts)
+    return all(bool(torch.isfinite(part).all()) for part in parts) and all(map(is_sound, states))

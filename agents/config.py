@@ -15,6 +15,21 @@ DECODER = "position"
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
+MOST_COUNT = 1_000_000
+MOST_NUMBER = 1e9
+
+
+def check_range(
+    name: str, value: float, least: float, most: float, *, above: bool = False, below: bool = False, whole: bool = False
+) -> None:
+    """Raises InputError unless `value` is a number in [least, most]; `above` and `below` exclude the ends."""
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if number and least <= value <= most and not (above and value == least) and not (below and value == most):
+        return
+    ends = f"{'(' if above else '['}{least:g}, {most:g}{')' if below else ']'}"
+    raise InputError(f"{name.replace('_', ' ')} {value!r}: expected {'a whole number' if whole else 'a number'} in {ends}")
+
+
 @dataclass(frozen=True)
 class AgentConfig:
     """What an agent is made of (paper, section 2).
@@ -34,6 +49,10 @@ class AgentConfig:
     depth_input: bool = False
     depth_power: float = 1.0
     reward: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a number out of its range, named with the range."""
+        check_range("depth_power", self.depth_power, 0.01, 100)
 
     def perceives(self, spec: WorldSpec) -> frozenset[str]:
         """Names of the arrays that the agent sees of worlds of a specification."""
@@ -231,21 +250,6 @@ class TrainConfig:
         """The schedule: the factor of both learning rates when a fraction `progress` in [0, 1] of the budget is spent."""
         annealed = max(0.0, (progress - self.anneal_start_fraction) / (1 - self.anneal_start_fraction))
         return 1 + annealed * (self.final_learning_rate_fraction - 1)
-
-
-MOST_COUNT = 1_000_000
-MOST_NUMBER = 1e9
-
-
-def check_range(
-    name: str, value: float, least: float, most: float, *, above: bool = False, below: bool = False, whole: bool = False
-) -> None:
-    """Raises InputError unless `value` is a number in [least, most]; `above` and `below` exclude the ends."""
-    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if number and least <= value <= most and not (above and value == least) and not (below and value == most):
-        return
-    ends = f"{'(' if above else '['}{least:g}, {most:g}{')' if below else ']'}"
-    raise InputError(f"{name.replace('_', ' ')} {value!r}: expected {'a whole number' if whole else 'a number'} in {ends}")
 
 
 PAPER = TrainConfig(

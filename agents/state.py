@@ -28,6 +28,15 @@ def part(state: Mapping[str, Tensor], owner: str) -> State:
     return {name.removeprefix(f"{owner}."): value for name, value in state.items() if name.startswith(f"{owner}.")}
 
 
+LARGEST = 1e15
+"""Of the numbers of a state: differences and squares of such numbers are finite, too."""
+
+
+def is_sound(values: Tensor) -> bool:
+    """Whether a tensor of a state holds numbers that can be gone on with: finite ones, and of a size that stays so."""
+    return not values.is_floating_point() or bool((values.abs() <= LARGEST).all())
+
+
 def copy_into(places: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     """Copies tensors into those of the same names.
 

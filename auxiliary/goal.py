@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio, take_over
 from env.tensors import TensorWorlds
 from maze_gen.maze import CELL_UNITS
 
@@ -51,7 +51,7 @@ class _AfterTheGoal(Recorder):
         return {"reached": self.reached.rows.clone()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.reached.rows.copy_(state["reached"])
+        take_over({"reached": self.reached.rows}, state, {})
 
 
 class GoalCellRecorder(_AfterTheGoal):

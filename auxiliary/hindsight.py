@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from auxiliary.goal import DISTANCE_EDGES, DISTANCES, PATH_EDGES, UNKNOWN, GoalPathLoss, offset_to, sector_of
-from auxiliary.loss import Recorder, Sums
+from auxiliary.loss import Recorder, Sums, take_over
 from env.tensors import TensorWorlds
 from maze_gen.errors import InputError
 from maze_gen.maze import Maze
@@ -84,8 +84,8 @@ class HindsightRecorder(Recorder):
         return {name: value.clone() for name, value in self._kept().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        for name, value in self._kept().items():
-            value.copy_(state[name])
+        cells = self.rows * self.cols - 1
+        take_over(self._kept(), state, {"random": MODULUS - 1, "elapsed": 2**53, "now": SPAN, "cells": cells})
 
     def _kept(self) -> dict[str, Tensor]:
         return {"random": self.random, "elapsed": self.elapsed, "now": self.now, "cells": self.cells, "poses": self.poses}

@@ -124,7 +124,7 @@ class WorldSpec:
             InputError: an array that these worlds can't make.
         """
         wanted = set(names)
-        unknown = sorted(wanted - set(self.observations))
+        unknown = sorted(map(str, wanted - set(self.observations)))
         if unknown:
             raise InputError(f"observation {unknown[0]!r}: expected among {', '.join(self.observations)}")
         return {name: spec for name, spec in self.observations.items() if name in wanted}

@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -70,6 +70,9 @@ def named_task(task: str | Task | None, settings: Settings) -> Task:
         refuse_unknown(settings, Settings.__annotations__, "keyword argument")
     except InputError as error:
         raise UnknownSettingError(str(error)) from None
+    for name in ("depth", "normalize"):
+        if settings.get(name) not in (None, True, False):
+            raise InputError(f"{name}={settings.get(name)!r}: expected True or False")
     pool = [name for name in ("split", "mazes") if settings.get(name) is not None]
     path = settings.get("maze_file")
     if isinstance(task, Task):
@@ -83,7 +86,10 @@ def named_task(task: str | Task | None, settings: Settings) -> Task:
             raise InputError(f"which task? give one of {', '.join(_task_names())}, or maze_file=...")
         if (geometry := settings.get("geometry")) is not None:
             raise InputError(f"geometry={geometry!r} says how a maze file is read: give maze_file=..., or leave it out")
-        return make_task(task, split=settings.get("split"), mazes=settings.get("mazes"), observation_size=size)
+        made = make_task(task, split=settings.get("split"), mazes=settings.get("mazes"), observation_size=size)
+        if (mazes := settings.get("mazes")) is not None and made.split == "fixed":
+            raise InputError(f"mazes={mazes!r}: task {task!r} has one maze; give split='heldout' or 'train', or leave it out")
+        return made
     if pool:
         raise InputError(f"maze_file={str(path)!r} and {pool[0]}={settings[pool[0]]!r} exclude each other: give one of them")
     own = task_from_file(path, geometry=settings.get("geometry", "thin"), observation_size=size)
@@ -100,7 +106,9 @@ def named_task(task: str | Task | None, settings: Settings) -> Task:
 
 
 def refuse_unknown(given: Any, known: Any, what: str) -> None:
-    """Raises InputError for the first of `given` that isn't `known`, with the nearest that is."""
+    """Raises InputError for the first of `given` that isn't `known`, with the nearest that is, and where they have no names."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"{given!r} is no mapping: expected each {what} by its name")
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(str(name), list(known), 1)

@@ -18,6 +18,8 @@ Split = Literal["fixed", "train", "heldout"]
 TRAINING_MAZES = 1000
 """Mazes in the pool of a procedural task, unless `make_task` is asked for another number."""
 HELDOUT_MAZES = 100
+MOST_MAZES = 100_000
+"""Of a generated pool: a thousand of them take some seconds."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,14 @@ def make_task(
         observation_size: height and width of the picture, 84 or 42.
 
     Raises:
-        InputError: an unknown name, a split that the task hasn't, or another size.
+        InputError: an unknown name, a split that the task hasn't, a number of mazes out of range, or another size.
     """
     if name not in TASKS and not name.startswith("lab:"):
         raise InputError(f"task {name!r}: expected one of {', '.join(TASK_NAMES)}, or lab: and a level of DeepMind Lab")
     if observation_size not in OBSERVATION_SIZES:
         raise InputError(f"observation size {observation_size}: expected one of {', '.join(map(str, OBSERVATION_SIZES))}")
+    if mazes is not None and (isinstance(mazes, bool) or not isinstance(mazes, int) or not 1 <= mazes <= MOST_MAZES):
+        raise InputError(f"mazes {mazes!r}: expected a whole number from 1 to {MOST_MAZES}")
     if name.startswith("lab:"):
         # Imported where it is used: it asks DeepMind Lab for the layout.
         from env.lab.released_levels import released_task
@@ -89,7 +93,7 @@ def make_task(
     if split is not None and split not in splits:
         raise InputError(f"split {split!r} of task {name}: expected one of {', '.join(splits)}")
     chosen = split or own
-    count = mazes or (HELDOUT_MAZES if chosen == "heldout" else TRAINING_MAZES)
+    count = (HELDOUT_MAZES if chosen == "heldout" else TRAINING_MAZES) if mazes is None else mazes
     if row.layout:
         pool, pool_split = (catalogue_maze(row.layout),), "fixed"
     else:

@@ -20,6 +20,7 @@ from env.recorded_depth import DepthComparison
 from env.recording import DEGREES, Trace, headings, read_trace
 from env.task import Task
 from maze_gen.cli import parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, one_line_errors
 
 
@@ -131,9 +132,9 @@ def main(options: Options) -> int:
     results = []
     for trace in traces:
         results.append(replay(trace))
-        print(json.dumps(results[-1]), flush=True)
+        say(json.dumps(results[-1]))
     total = summary(results)
-    print(json.dumps(total), flush=True)
+    say(json.dumps(total))
     return int(total["max_position_error"] > options.tolerance)
 
 

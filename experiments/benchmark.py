@@ -11,6 +11,7 @@ from env.backends import MOST_THREADS
 from experiments.benchmarks.measurement import Measurement, machine
 from experiments.benchmarks.options import BenchmarkOptions
 from experiments.options import check_writable, command, write_json
+from maze_gen.console import say
 from maze_gen.generator import parse_size
 
 PARTS = ("engine", "train", "drawing", "painting")
@@ -27,7 +28,7 @@ def run(options: BenchmarkOptions) -> int:
     measurements: list[Measurement] = []
     for part in options.parts or PARTS:
         for found in importlib.import_module(f"experiments.benchmarks.{part}").measure(options):
-            print(f"{found.name:40} {found.value:14,.1f} {found.unit}", flush=True)
+            say(f"{found.name:40} {found.value:14,.1f} {found.unit}")
             measurements.append(found)
     if options.json is not None:
         settings = {**asdict(options), "json": str(options.json)}

@@ -2,13 +2,12 @@
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from agents.config import TrainConfig
 from agents.trainer import Training
+from experiments.event_file import EventFile
 from experiments.summaries import Setting, hyperparameters, scalar, text
 from experiments.tables import markdown_table
 from experiments.tags import EVALUATION_FOLDER, HELD_OUT_RETURN, MEAN_RETURN, OVERVIEW, OWN_RETURN, Tag, tag_of, tag_table
@@ -24,12 +23,7 @@ class TrainingBoard:
     """
 
     def __init__(self, folder: Path, frames: int) -> None:
-        with warnings.catch_warnings():
-            # TensorBoard's own imports warn; nothing here can mend that.
-            warnings.simplefilter("ignore")
-            from torch.utils.tensorboard import SummaryWriter
-
-        self.writer = SummaryWriter(str(folder), purge_step=frames if frames else None)
+        self._file = EventFile(folder, purge_step=frames)
         self._statistics: Mapping[str, str] = {}
         self._tags: dict[str, Tag] = {}
 
@@ -43,33 +37,31 @@ class TrainingBoard:
         self._statistics = training.task.spec().statistics
         settings = settings_of(training)
         caption = "What is trained, and every setting with its value and its meaning."
-        self._add(text(f"{OVERVIEW}/1 settings", markdown_table(settings_table(training)), "settings", caption), frames)
+        self._file.add(text(f"{OVERVIEW}/1 settings", markdown_table(settings_table(training)), "settings", caption), frames)
         metrics = [("", MEAN_RETURN.tag), *((f"{EVALUATION_FOLDER}/agent", tag) for tag in (OWN_RETURN, HELD_OUT_RETURN))]
         for summary in hyperparameters(settings, metrics, started):
-            self._add(summary, frames)
+            self._file.add(summary, frames)
 
     def write(self, entry: Mapping[str, float], frames: int) -> None:
-        """Writes one point of every curve, at `frames`; the table of curves anew where there is a curve that it lacks."""
-        unknown = [name for name in entry if name not in self._tags]
-        for name in unknown:
-            self._tags[name] = tag_of(name, self._statistics)
-        if unknown:
-            table = markdown_table(tag_table(self._tags), left=3)
+        """Writes one point of every curve, at `frames`; the table of curves anew where there is a curve that it lacks.
+
+        Raises:
+            OSError: the disk is full, or the folder can't be written.
+        """
+        new = {name: tag_of(name, self._statistics) for name in entry if name not in self._tags}
+        if new:
+            table = markdown_table(tag_table(self._tags | new), left=3)
             caption = "Every curve and picture of the training; the step of all of them is frames of 1/60 s."
-            self._add(text(f"{OVERVIEW}/2 meaning of the tags", table, "meaning of the tags", caption), frames)
+            self._file.add(text(f"{OVERVIEW}/2 meaning of the tags", table, "meaning of the tags", caption), frames)
+            # Only now: where the disk was full, the table comes with the next entry.
+            self._tags |= new
         for name, value in entry.items():
             if math.isfinite(value):
                 tag = self._tags[name]
-                self._add(scalar(tag.tag, value, tag.name, tag.meaning), frames)
-        self.writer.flush()
+                self._file.add(scalar(tag.tag, value, tag.name, tag.meaning), frames)
 
     def close(self) -> None:
-        self.writer.close()
-
-    def _add(self, summary: Any, frames: int) -> None:
-        file_writer = self.writer._get_file_writer()
-        assert file_writer is not None
-        file_writer.add_summary(summary, frames)
+        self._file.close()
 
 
 def settings_of(training: Training) -> dict[str, Setting]:

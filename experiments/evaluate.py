@@ -221,17 +221,27 @@ def run(options: EvaluateOptions) -> None:
         say(f"curves: tensorboard --logdir {shlex.quote(str(options.logdir))}")
 
 
+_OF_MAZES = ("erase", "device", "logdir", "threads", "cluster")
+"""Options of which a painter's evaluation has no use."""
+
+
 def _evaluate_painter(options: EvaluateOptions, checkpoint: Checkpoint) -> None:
     from experiments.painting.evaluation import evaluate_painter
 
-    if options.world.given or options.erase is not None or options.device != "cpu":
-        raise InputError(f"{checkpoint.origin} paints: --task, --maze-file, --erase and --device are for agents in mazes")
+    usual, world = EvaluateOptions(), TaskOptions()
+    given = [name for name in vars(world) if getattr(options.world, name) != getattr(world, name)]
+    given += [name for name in _OF_MAZES if getattr(options, name) != getattr(usual, name)]
+    if given:
+        raise InputError(f"{checkpoint.origin} paints: --{given[0].replace('_', '-')} is for agents in mazes")
     check_range("--episodes", options.episodes, 2, MOST_COUNT, whole=True)
+    check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
     found = evaluate_painter(checkpoint, options.episodes, options.seed)
-    print(found.table())
+    # Files first, as above.
     if options.json is not None:
         write_json(options.json, found.as_json())
-        print(f"\nfigures: {options.json}")
+    say(found.table())
+    if options.json is not None:
+        say(f"\nfigures: {options.json}")
 
 
 main = command(EvaluateOptions, run)

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from torch.utils.tensorboard.writer import SummaryWriter
-
 from experiments.analysis.evaluation import Evaluation
 from experiments.analysis.metrics import Result
+from experiments.event_file import EventFile
 from experiments.summaries import scalar, text
 from experiments.tables import MISSING, markdown_table
 from experiments.tags import EVALUATION, EVALUATION_FOLDER, HELD_OUT, OVERVIEW, OWN
@@ -46,15 +45,13 @@ def write_evaluation(folder: Path, found: Evaluation, frames: int) -> None:
         for old in place.glob("events.out.tfevents.*"):
             # TensorBoard would show two evaluations after the same number of frames as one curve.
             old.unlink()
-        writer = SummaryWriter(str(place))
-        file_writer = writer._get_file_writer()
-        assert file_writer is not None
+        file = EventFile(place)
         for title, (value, caption) in figures.items():
-            file_writer.add_summary(scalar(f"{EVALUATION}/{title}", value, title, caption), frames)
+            file.add(scalar(f"{EVALUATION}/{title}", value, title, caption), frames)
         if who == "agent":
             caption = "The evaluation: the agent and the baselines in the same episodes."
-            file_writer.add_summary(text(f"{OVERVIEW}/3 evaluation", markdown_table(table_of(found)), "evaluation", caption))
-        writer.close()
+            file.add(text(f"{OVERVIEW}/3 evaluation", markdown_table(table_of(found)), "evaluation", caption))
+        file.close()
 
 
 Named = dict[str, tuple[float, str]]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.options import check_writable, command
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 
@@ -34,7 +35,7 @@ def run(options: ExportOptions) -> None:
     checkpoint = load_checkpoint(options.checkpoint)
     check_writable(options.out)
     save_checkpoint(options.out, replace(checkpoint, statistics={}, workers={}, log={}))
-    print(f"{options.out}: {checkpoint.agent_name} of {checkpoint.task.name}, {options.out.stat().st_size / 1e6:.1f} MB")
+    say(f"{options.out}: {checkpoint.agent_name} of {checkpoint.task.name}, {options.out.stat().st_size / 1e6:.1f} MB")
 
 
 main = command(ExportOptions, run)

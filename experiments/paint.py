@@ -15,6 +15,7 @@ import numpy as np
 
 from agents.config import check_range
 from experiments.options import check_writable, command, write_file
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ def run(options: PaintOptions) -> None:
         paintings = paint_programs(programs, options.size, brush=options.brush, hardness=hardness)
         single = len(paintings) == 1
         write_file(options.png, encode_png(paintings[0] if single else grid(paintings, min(8, len(paintings)))))
-        print(f"paintings: {options.png}")
+        say(f"paintings: {options.png}")
     _write_strokes(options, programs[0])
     if options.video is not None:
         _film(options, programs[0], hardness)
-        print(f"film: {options.video}")
+        say(f"film: {options.video}")
 
 
 def _check(options: PaintOptions) -> None:
@@ -131,7 +132,7 @@ def with_target(task: PaintingTask, path: Path) -> PaintingTask:
 
 def _nearest(gallery: Gallery) -> Program:
     best = int(gallery.distance.argmin())
-    print(f"distance to the target: {gallery.distance[best]:.2f} %, the nearest of {len(gallery.distance)}")
+    say(f"distance to the target: {gallery.distance[best]:.2f} %, the nearest of {len(gallery.distance)}")
     return gallery.programs[best]
 
 
@@ -141,10 +142,10 @@ def _write_strokes(options: PaintOptions, program: Program) -> None:
 
     if options.svg is not None:
         write_file(options.svg, to_svg(program, options.size))
-        print(f"vectors: {options.svg}")
+        say(f"vectors: {options.svg}")
     if options.json is not None:
         write_file(options.json, to_json(program) + "\n")
-        print(f"strokes: {options.json}")
+        say(f"strokes: {options.json}")
 
 
 def _film(options: PaintOptions, program: Program, hardness: float) -> None:

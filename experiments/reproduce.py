@@ -9,12 +9,9 @@ same command resumes a grid that was stopped; with more agents, tasks or seeds i
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -26,8 +23,10 @@ from agents.cluster.settings import check_address
 from agents.config import MOST_COUNT, TrainConfig, agent_config, check_range, preset
 from env.task import Task
 from experiments.options import ProgressLine, write_file, write_json
+from experiments.run_folder import alone
 from experiments.train_options import DEFAULT_AGENT, DEFAULT_TASK, train_arguments, workers_of
 from maze_gen.cli import parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.help_page import option_field
 from maze_gen.maze import Geometry
@@ -119,12 +118,12 @@ def reproduce(options: ReproduceOptions, command: str) -> bool:
     with alone(options.out), interruptible() as interrupted:
         grid = open_grid(options.out, conditions, tasks, runs, command)
         left = [run for run in runs if read_finished(run, run.folder(grid.out), grid.conditions) is None]
-        print(_outlook(conditions, len(runs), len(left), options.out), flush=True)
+        say(_outlook(conditions, len(runs), len(left), options.out))
         try:
             if options.cluster is not None and left:
                 return _on_cluster(options, left, evaluated, grid, conditions, interrupted)
             for number, run in enumerate(left, len(runs) - len(left) + 1):
-                print(f"training {number} of {len(runs)}: {run}", flush=True)
+                say(f"training {number} of {len(runs)}: {run}")
                 if not _work(run, evaluated[run.label], grid, conditions, options.serial, interrupted):
                     return False
                 write_results(grid)
@@ -234,8 +233,8 @@ def _on_cluster(
     wanted = [(TrainingRequest(run, evaluated[run.label], conditions, options.serial), run.folder(grid.out)) for run in left]
     processors = max(conditions.workers, len(os.sched_getaffinity(0)))
     with ClusterTrainings(options.cluster, processors, options.at_once) as trainings:
-        print(f"training on cluster {options.cluster}", flush=True)
-        for number in trainings.run(wanted, lambda: bool(interrupted), lambda text: print(text, flush=True)):
+        say(f"training on cluster {options.cluster}")
+        for number in trainings.run(wanted, lambda: bool(interrupted), say):
             request, folder = wanted[number]
             with ProgressLine() as line:
                 progress = _stoppable(line, interrupted)
@@ -252,9 +251,7 @@ def _print_result(finished: FinishedRun) -> None:
 
     run = finished.run
     returns = ", ".join(f"{result.returns.mean():.1f} ({KINDS[result.split]} mazes)" for result in finished.results)
-    print(
-        f"{run}: return {returns} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes", flush=True
-    )
+    say(f"{run}: return {returns} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes")
 
 
 def _stoppable(progress: Progress, interrupted: list[int]) -> Progress:
@@ -266,26 +263,6 @@ def _stoppable(progress: Progress, interrupted: list[int]) -> Progress:
         progress(text)
 
     return show
-
-
-@contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Locks the grid's folder, which is made where it is missing.
-
-    Raises:
-        InputError: another process holds the lock, or the folder can't be written.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("w")
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"--out {out}: another process is at work on this grid") from error
-        yield
 
 
 def write_results(grid: Grid) -> None:
@@ -339,17 +316,17 @@ def main() -> int:
     try:
         whole = reproduce(options, command)
     except WorkerError as error:
-        print(f"error: {' '.join(str(error).splitlines()[:1])}; go on with the same command: {command}", file=sys.stderr)
-        print("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
+        say(f"error: {' '.join(str(error).splitlines()[:1])}; go on with the same command: {command}", file=sys.stderr)
+        say("\n".join(str(error).splitlines()[1:]), file=sys.stderr)
         return 1
     except OSError as error:
         raise InputError(f"cannot write {error.filename or options.out}: {error.strerror or error}") from error
     except KeyboardInterrupt:
         whole = False
     if not whole:
-        print(f"stopped; go on with the same command: {command}")
+        say(f"stopped; go on with the same command: {command}")
         return 130
-    print(f"table:   {options.out / 'table.md'} (and table.json)\ncurves:  {options.out / CURVES}")
+    say(f"table:   {options.out / 'table.md'} (and table.json)\ncurves:  {options.out / CURVES}")
     return 0
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import shlex
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +19,7 @@ LOCK = ".lock"
 ends; a file that was left behind is taken over."""
 WRITTEN = (
     "checkpoint.safetensors",
+    "averaged.safetensors",
     "config.json",
     "summary.json",
     "progress.jsonl",
@@ -58,7 +62,7 @@ class FolderLock:
             ) from None
         except OSError as error:
             warnings.warn(f"{self.folder}: no lock ({error.strerror}): see to it that one training at a time uses it", Note, 4)
-        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+        if not _is_at(file, path):
             file.close()
             return None
         file.truncate(0)
@@ -75,8 +79,10 @@ class FolderLock:
     def release(self) -> None:
         """Lets others write; called twice it does nothing."""
         if self._file is not None:
-            # Before it is closed: nobody else can have made a file of this name then.
-            (self.folder / LOCK).unlink(missing_ok=True)
+            # Before it is closed: nobody else can have made a file of this name then. Unless the folder was removed meanwhile.
+            with suppress(OSError):
+                if _is_at(self._file, self.folder / LOCK):
+                    (self.folder / LOCK).unlink()
             self._file.close()
             self._file = None
 
@@ -85,6 +91,11 @@ class FolderLock:
 
     def __exit__(self, *_: Any) -> None:
         self.release()
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file is the one of that name."""
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def new_folder(name: str, parent: Path = Path("runs")) -> Path:
@@ -126,6 +137,27 @@ def lock_folder(folder: Path, checkpoint: str, resumed: Path | None) -> FolderLo
     if found.exists() and not (resumed is not None and found.samefile(resumed)):
         lock.release()
         if resumed is None:
-            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or --resume {folder}")
+            resume = f"--resume {shlex.quote(str(folder))}"
+            raise InputError(f"--run-dir {folder} holds a run already: give another folder, or {resume}")
         raise InputError(f"{folder} holds another run than {resumed}: give another --run-dir")
     return lock
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Locks the folder of several trainings, which is made where it is missing.
+
+    Raises:
+        InputError: another process holds the lock, or the folder can't be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"--out {out}: another process is at work in this folder") from error
+        yield

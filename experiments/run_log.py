@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import time
+import warnings
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,11 @@ from agents.learning.learner import Metrics
 from agents.runtime.worker import Report
 from agents.trainer import Callback, Progress, Trainer
 from experiments.board import TrainingBoard
+from experiments.event_file import append_whole
 from experiments.tags import EPISODES
 from maze_gen.config_io import History, from_json
 from maze_gen.console import say
-from maze_gen.errors import InputError
+from maze_gen.errors import InputError, Note
 from maze_gen.files import write_whole
 
 WRITE_SECONDS = 5.0
@@ -65,6 +67,7 @@ class RunLog(Callback):
         self._metrics = Metrics()
         self._acting = self._learning = 0.0
         self._written = time.monotonic()
+        self._failed = -math.inf
         self._written_frames = frames
         self._shown = 0.0
         self._rate = 0.0
@@ -102,16 +105,31 @@ class RunLog(Callback):
         self._memory[report.worker] = report.memory_bytes
 
     def tick(self, trainer: Trainer) -> None:
-        if time.monotonic() - self._written >= WRITE_SECONDS:
-            self.write(trainer)
+        if time.monotonic() - max(self._written, self._failed) >= WRITE_SECONDS:
+            self._write_if_possible(trainer)
         self.show(trainer.progress)
 
     def finish(self, trainer: Trainer) -> None:
-        self.write(trainer)
+        self._write_if_possible(trainer)
         self.show(trainer.progress, last=True)
 
+    def _write_if_possible(self, trainer: Trainer) -> None:
+        """As `write`; what can't be written is reported once, and is part of the next entry."""
+        try:
+            self.write(trainer)
+            self._failed = -math.inf
+        except OSError as error:
+            if self._failed < 0:
+                where = f"cannot write {error.filename or self.progress_file}: {error.strerror or error}"
+                warnings.warn(f"{where}; the next entry of the curves will try again", Note, stacklevel=2)
+            self._failed = time.monotonic()
+
     def write(self, trainer: Trainer) -> None:
-        """Writes what came since the last time."""
+        """Writes what came since the last time.
+
+        Raises:
+            OSError: the disk is full, or the folder can't be written.
+        """
         progress, now = trainer.progress, time.monotonic()
         if progress.frames == self._written_frames:
             return
@@ -136,8 +154,8 @@ class RunLog(Callback):
         numbers = {name: value if math.isfinite(value) else None for name, value in entry.items()}
         line = {"frames": progress.frames, "seconds": round(progress.seconds, 2), "episodes": self.episodes, **numbers}
         self.progress_file.parent.mkdir(parents=True, exist_ok=True)
-        with self.progress_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+        with self.progress_file.open("ab", buffering=0) as file:
+            append_whole(file, (json.dumps(line, allow_nan=False) + "\n").encode())
         self.latest |= numbers
         self._metrics = Metrics()
         self._acting = self._learning = 0.0
@@ -193,7 +211,8 @@ def _drop_later(progress: Path, frames: int) -> None:
     """Keeps the lines of `progress` up to `frames`, so that a resumed training's curve goes on without a fold."""
     if not progress.exists():
         return
-    lines = progress.read_text(encoding="utf-8").splitlines()
+    # Of a machine that lost its power, the last block of a file may hold anything.
+    lines = progress.read_text(encoding="utf-8", errors="replace").splitlines()
     kept = [line for line in lines if _frames_of(line) <= frames]
     if kept != lines:
         write_whole(progress, "".join(line + "\n" for line in kept).encode())

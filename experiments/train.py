@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from experiments.options import ProgressLine, write_json
 from experiments.train_options import Plan, TrainOptions, make_plan, train_arguments, write_config
 from maze_gen.cli import parse_options
 from maze_gen.console import say
-from maze_gen.errors import InputError, one_line_errors
+from maze_gen.errors import InputError, Note, one_line_errors
 from maze_gen.help_page import option_field
 
 if TYPE_CHECKING:
@@ -93,7 +94,11 @@ def _run(plan: Plan, options: TrainOptions) -> RunResult:
         with interruptible() as interrupted:
             trainer.train(lambda: bool(interrupted))
             summary = _summary(plan, trainer, log, saver.path, bool(interrupted))
-            write_json(plan.folder / "summary.json", summary)
+            try:
+                write_json(plan.folder / "summary.json", summary)
+            except InputError as error:
+                # The checkpoint lies somewhere: where, and how to go on, is still to be said.
+                warnings.warn(str(error), Note, stacklevel=2)
         return RunResult(plan.folder, saver.path, summary, bool(interrupted), options.several.cluster)
     finally:
         log.close()

@@ -1,6 +1,5 @@
 """`python -m maze_gen`: prints a maze, draws it and writes it to files."""
 
-import contextlib
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Literal
 
 from maze_gen.catalogue import catalogue_maze
 from maze_gen.cli import parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.files import write_whole
 from maze_gen.generator import GeneratorConfig, parse_size
@@ -124,9 +124,7 @@ def main() -> None:
         written.append(options.picture)
     if options.lab is not None:
         written.extend(save_lab_text(maze, options.lab))
-    with contextlib.suppress(BrokenPipeError):
-        # A reader such as `head` may have seen enough.
-        print(text, end="", flush=True)
+    say(text, end="")
     things = ", ".join(
         f"{len(cells)} {name}"
         for name, cells in (
@@ -137,12 +135,10 @@ def main() -> None:
         )
         if cells
     )
-    print(
-        f"{maze.rows}x{maze.cols} {maze.geometry}, split {split_of(maze)}, {things or 'no things'}, digest {maze.digest[:16]}",
-        *(f"wrote {path}" for path in written),
-        sep="\n",
-        file=sys.stderr,
+    summary = (
+        f"{maze.rows}x{maze.cols} {maze.geometry}, split {split_of(maze)}, {things or 'no things'}, digest {maze.digest[:16]}"
     )
+    say("\n".join([summary, *(f"wrote {path}" for path in written)]), file=sys.stderr)
 
 
 if __name__ == "__main__":

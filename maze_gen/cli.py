@@ -2,13 +2,13 @@
 
 import contextlib
 import io
-import os
 import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
 import tyro
 
+from maze_gen.console import say
 from maze_gen.errors import InputError
 from maze_gen.help_page import page, unknown_option
 
@@ -33,7 +33,7 @@ def parse_options(options: type[Options], arguments: list[str] | None = None, de
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if {"-h", "--help"} & set(given):
-            print(page(options, default), flush=True)
+            say(page(options, default))
             raise SystemExit(0)
         if unknown := unknown_option(given, options):
             raise InputError(f"{unknown} (see --help)")
@@ -44,10 +44,6 @@ def parse_options(options: type[Options], arguments: list[str] | None = None, de
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-    except BrokenPipeError:
-        # What is still buffered would fail again when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
     lines = []
     for line in complaint.getvalue().splitlines():
         if line.startswith(("╭", "╰")):

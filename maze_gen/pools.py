@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from maze_gen.console import say
 from maze_gen.decoration import default_seed, redecorated
 from maze_gen.generator import GeneratorConfig, generate_plain
 from maze_gen.maze import Decoration, Maze
@@ -95,7 +96,7 @@ def main() -> None:
     POOLS.mkdir(exist_ok=True)
     for rows, cols, split, count in DRAWN:
         np.savez_compressed(_path(rows, cols, split), **draw_pool(rows, cols, split, count))  # type: ignore[arg-type]
-        print(f"wrote {_path(rows, cols, split)}: {count} mazes", file=sys.stderr)
+        say(f"wrote {_path(rows, cols, split)}: {count} mazes", file=sys.stderr)
 
 
 if __name__ == "__main__":

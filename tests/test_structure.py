@@ -102,3 +102,14 @@ def test_no_function_takes_many_parameters():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and parameters(node) > MOST_PARAMETERS
     }
     assert long == {}
+
+
+def test_what_is_printed_goes_through_the_console_module():
+    """`print` fails where a reader such as `head` has seen enough, and at a terminal whose encoding lacks a character."""
+    printing = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    }
+    assert printing == {"maze_gen.console"}

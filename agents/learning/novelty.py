@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.rollout import Rollout
-from auxiliary.loss import Recorder
+from auxiliary.loss import Recorder, take_over
 from env.batch import WorldSpec
 from env.tensors import TensorWorlds
 
@@ -46,8 +46,7 @@ class NewCellRecorder(Recorder):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         # A training that goes on with a bonus that it had not before has none.
         if "visited" in state:
-            self.visited.copy_(state["visited"])
-            self.reached.copy_(state["reached"])
+            take_over({"visited": self.visited, "reached": self.reached}, state, {})
 
 
 class NoveltyReward(nn.Module):

@@ -19,7 +19,7 @@ from agents.learning.parameter_store import Store
 from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream, TorchStream
-from agents.state import State, copy_into, join, part
+from agents.state import State, copy_into, is_sound, join, part
 from env.batch import BatchEnv, TaskLike, WorldSpec
 from env.tensors import TensorWorlds
 from maze_gen.errors import InputError
@@ -145,8 +145,8 @@ class Worker:
         """
         where = f"the saved state of worker {self.spec.index}"
         for name, value in state.items():
-            if not bool(torch.isfinite(value).all()):
-                raise InputError(f"{where}: {name} holds numbers that aren't finite")
+            if not is_sound(value):
+                raise InputError(f"{where}: {name} holds numbers that aren't finite, or of an absurd size")
         try:
             copy_into({"rounds": self.rounds}, part(state, "own"))
             self.env.restore_state({name: value.numpy() for name, value in part(state, "worlds").items()})

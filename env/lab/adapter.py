@@ -24,6 +24,7 @@ from env.lab.released_levels import is_released, parse_items, released_episode
 from env.lab.simulator import CompileProgress, Episode, Simulator, SimulatorError, cache_folder, require_lab
 from env.navigation import ACTION_FRAMES, FRAMES_PER_SECOND, GOAL, NUM_ACTIONS, STRAWBERRY, STRAWBERRY_FLAG
 from env.task import Task
+from maze_gen.console import say
 from maze_gen.errors import InputError
 from maze_gen.paths import distances, next_cells
 
@@ -221,10 +222,9 @@ class LabBatch(BatchEnv):
             self.close()
             raise InputError(f"environment {row}: {death}; given up after {ATTEMPTS} attempts") from death
         self.restarts[row] += 1
-        print(
+        say(
             f"lab: environment {row} restarts its episode (restart {self.restarts[row]} of that environment): {death}",
             file=sys.stderr,
-            flush=True,
         )
 
     def _observe_start(self, row: int) -> None:

@@ -34,6 +34,7 @@ from env.recorded_depth import FAR_PLANES
 from env.recording import headings, world_velocity
 from env.task import MOST, Task
 from maze_gen.cli import parse_options
+from maze_gen.console import say
 from maze_gen.errors import InputError, one_line_errors
 from maze_gen.generator import GeneratorConfig
 from maze_gen.splits import mazes_of_split
@@ -312,11 +313,11 @@ def main(options: Options) -> int:
         finally:
             comparison.close()
         total.add(found)
-        print(json.dumps({"maze": task.mazes[0].digest[:12], "geometry": task.mazes[0].geometry, **found.line()}), flush=True)
+        say(json.dumps({"maze": task.mazes[0].digest[:12], "geometry": task.mazes[0].geometry, **found.line()}))
     speeds = {}
     if options.speed_steps:
         speeds = {f"steps_per_second_{count}": round(speed(tasks[0], count, options.speed_steps)) for count in (1, 2)}
-    print(json.dumps({"mazes": len(tasks), **total.line(), **speeds}), flush=True)
+    say(json.dumps({"mazes": len(tasks), **total.line(), **speeds}))
     return int(not total.good())
 
 

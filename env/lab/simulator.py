@@ -21,6 +21,7 @@ from pathlib import Path
 
 from env.lab.simulator_main import LENGTH, READY, REQUEST, STEPPED, Shared
 from env.user_cache import user_cache_folder
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 MODULE = "deepmind_lab"
@@ -229,7 +230,7 @@ class CompileProgress:
     @staticmethod
     def _write(text: str, end: str = "") -> None:
         tty = sys.stderr.isatty()
-        print(f"\rlab: {text}" if tty else f"lab: {text}", end=end if tty else "\n", file=sys.stderr, flush=True)
+        say(f"\rlab: {text}" if tty else f"lab: {text}", end=end if tty else "\n", file=sys.stderr)
 
 
 def _environment() -> dict[str, str]:

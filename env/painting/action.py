@@ -56,7 +56,8 @@ class ActionForm:
                 or not least <= value <= most
                 or (name, value) == ("colours", 1)
             ):
-                raise InputError(f"{name} {value!r}: expected a whole number from {least} to {most}, and not one colour")
+                but = ", but not 1" if name == "colours" else ""
+                raise InputError(f"{name} {value!r}: expected a whole number from {least} to {most}{but}")
         for name, most in (("radii", 0.5), ("pressures", 1.0)):
             values = getattr(self, name)
             fits = isinstance(values, tuple) and 1 <= len(values) <= MOST_CHOICES

@@ -200,14 +200,23 @@ class PaintingBatch(BatchEnv):
             "time": (0, self.task.steps),
             "seed": (0, 2**63 - 1),
             "episode": (0, 2**62),
-            "path_points": (0, self.task.steps),
+            "path_points": (0, self.task.steps - 1),
             "pieces": (0, most),
             "picture": (0, len(self.task.pictures) - 1) if self.task.has_target else (-1, -1),
+            **dict.fromkeys(("pen_place", "pen_pressure", "path", "path_radius", "path_colour"), (0, 1)),
         }
         for name, (low, high) in bounds.items():
-            wrong = np.flatnonzero(~((arrays[name] >= low) & (arrays[name] <= high)))
+            # Written so that NaN is out of range.
+            wrong = np.argwhere(~((arrays[name] >= low) & (arrays[name] <= high)))
             if len(wrong):
-                raise InputError(f"state: {name}[{wrong[0]}] is {arrays[name][wrong[0]]}, expected {low} to {high}")
+                at = tuple(wrong[0].tolist())
+                raise InputError(f"state: {name}{list(at)} is {arrays[name][at]}, expected {low} to {high}")
+        wrong = np.flatnonzero(arrays["playing"] != (arrays["time"] < self.task.steps))
+        if len(wrong):
+            row = wrong[0]
+            raise InputError(
+                f"state: playing[{row}] is {arrays['playing'][row]} after {arrays['time'][row]} of {self.task.steps} steps"
+            )
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise InputError(f"state: array {name!r} has entries that aren't finite")

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from maze_gen.config_io import parse_json
 from maze_gen.errors import InputError
 
 HOW_TO_GET_IT = "install it with: apt install libmypaint-1.5-1 mypaint-brushes; or use the brush 'stamp'"
@@ -23,6 +24,8 @@ BRUSHES = (
 )
 """Brushes that keep to the size that they are given, and stay near the pen; `read_brush` takes any other too."""
 
+MOST = 1e4
+"""Of the numbers of a brush."""
 _INDEPENDENT = 0.05
 """How much a brush's own opacity may change with the pressure, for pressures that actions have, before it counts as its own."""
 
@@ -127,8 +130,9 @@ def read_brush(name: str) -> BrushFile:
     except OSError as error:
         raise InputError(f"brush {path}: cannot be read: {error.strerror}") from error
     try:
-        content = json.loads(text)
+        content = parse_json(text.decode(), "it")
         settings = content["settings"]
+        _check_numbers(settings)
         gain = _curve(settings["radius_logarithmic"], 1.0)
         own = settings["opaque_multiply"]
         dependence = abs(_curve(own, 1.0) - _curve(own, 0.1))
@@ -167,3 +171,12 @@ def _curve(setting: Any, pressure: float) -> float:
         if x0 <= pressure <= x1 and x1 > x0:
             return float(y0 + (y1 - y0) * (pressure - x0) / (x1 - x0))
     return float(points[-1][1])
+
+
+def _check_numbers(setting: Any) -> None:
+    """Raises ValueError for a number that libmypaint would be busy with for ever."""
+    if isinstance(setting, dict | list):
+        for part in setting.values() if isinstance(setting, dict) else setting:
+            _check_numbers(part)
+    elif isinstance(setting, int | float) and not abs(setting) < MOST:
+        raise ValueError(setting)

@@ -55,10 +55,16 @@ def decode_picture(content: bytes, origin: str, colour: bool) -> npt.NDArray[np.
     except ImportError as error:
         raise InputError("pictures of files need OpenCV: pip install 'knossos[train]'") from error
     mode = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
+    # What is wrong is said below, in one line.
+    logging = cv2.utils.logging
+    said = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
     except cv2.error:
         image = None
+    finally:
+        logging.setLogLevel(said)
     if image is None:
         raise InputError(f"picture {origin}: not a picture that can be read")
     if image.shape[0] * image.shape[1] > MOST_PIXELS:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from env.memory import check_memory
 from env.painting.brush import Brush
 from env.painting.stamp import StampBrush
 from env.painting.strokes import Strokes
-from maze_gen.config_io import parse_json
+from maze_gen.config_io import parse_json, read_as
 from maze_gen.errors import InputError
 
 FORMAT, VERSION = "knossos painting", 1
@@ -113,6 +114,7 @@ def paint_programs(
     """
     if isinstance(side, bool) or not isinstance(side, int) or not SIDES[0] <= side <= SIDES[1]:
         raise InputError(f"side {side!r}: expected a whole number of pixels from {SIDES[0]} to {SIDES[1]}")
+    check_memory(f"{len(programs)} paintings of {side} x {side} pixels", len(programs) * side * side * (3 if colour else 1))
     most = max((len(stroke.points) // 3 for program in programs for stroke in program), default=1)
     strokes = Strokes.empty(len(programs), most)
     canvas = np.full((len(programs), side, side, 3 if colour else 1), 255, np.uint8)
@@ -160,6 +162,14 @@ def to_json(program: Program) -> str:
     return json.dumps({"format": FORMAT, "version": VERSION, "strokes": strokes})
 
 
+_FIELDS: dict[str, Any] = {
+    "points": tuple[tuple[float, ...], ...],
+    "radius": float,
+    "pressure": tuple[float, ...],
+    "colour": tuple[float, ...],
+}
+
+
 def from_json(text: str, origin: str) -> Program:
     """The program that `to_json` wrote.
 
@@ -167,21 +177,22 @@ def from_json(text: str, origin: str) -> Program:
         InputError: it isn't one; `origin` says where it came from.
     """
     content = parse_json(text, origin)
-    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
+    known = isinstance(content, dict) and (content.get("format"), content.get("version")) == (FORMAT, VERSION)
+    if not known or isinstance(content["version"], bool):
         raise InputError(f"{origin}: expected a {FORMAT} of version {VERSION}")
     strokes = content.get("strokes")
     if not isinstance(strokes, list) or len(strokes) > MOST_STROKES:
         raise InputError(f"{origin}: expected a list of up to {MOST_STROKES} strokes")
     program = []
     for index, one in enumerate(strokes):
+        where = f"{origin}: stroke {index}"
+        if not isinstance(one, dict) or set(one) != set(_FIELDS):
+            raise InputError(f"{where}: expected {', '.join(_FIELDS)}")
+        values = {name: read_as(kind, one[name], f"{where}: {name}") for name, kind in _FIELDS.items()}
         try:
-            points = tuple((float(x), float(y)) for x, y in one["points"])
-            colour, pressure = tuple(map(float, one["colour"])), tuple(map(float, one["pressure"]))
-            program.append(Stroke(points, float(one["radius"]), pressure, colour))  # type: ignore[arg-type]
+            program.append(Stroke(**values))
         except InputError as error:
-            raise InputError(f"{origin}: stroke {index}: {error}") from error
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
-            raise InputError(f"{origin}: stroke {index}: expected points, radius, pressure and colour") from error
+            raise InputError(f"{where}: {error}") from error
     return tuple(program)
 
 

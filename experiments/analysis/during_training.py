@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from torch.utils.tensorboard.writer import SummaryWriter
 
 from agents.checkpoint import Checkpoint
 from agents.trainer import Callback, Trainer
@@ -21,8 +20,10 @@ from experiments.analysis.maps import TRUE_POSITION, heat_map, mean_by_cell, occ
 from experiments.analysis.playback import Playback
 from experiments.analysis.recorder import BLOCK
 from experiments.analysis.trajectories import Trajectories
+from experiments.event_file import EventFile
 from experiments.summaries import image
 from experiments.tags import LIVE_ACCURACY, LIVE_OCCUPANCY, LIVE_PATH, LIVE_POSTERIOR, Tag
+from maze_gen.errors import InputError
 
 MINUTES = 2.0
 """Between two analyses. One takes about two seconds of one core on the small tasks."""
@@ -79,17 +80,16 @@ class LiveAnalysis:
             if self._stopped.is_set():
                 raise _StoppedError
 
-        with contextlib.suppress(_StoppedError, OSError):
+        # An agent that has diverged can't be played; the next save says so.
+        with contextlib.suppress(_StoppedError, OSError, InputError):
             playback = Playback(checkpoint.task, BLOCK, seed=1, threads=1, progress=check)
             trajectories = record_activations(checkpoint, playback, steps=STEPS)
             check("played")
-            with SummaryWriter(str(self.folder)) as writer:
-                file_writer = writer._get_file_writer()
-                assert file_writer is not None
-                for tag, picture in live_pictures(trajectories).items():
+            pictures = live_pictures(trajectories)
+            with contextlib.closing(EventFile(self.folder)) as file:
+                for tag, picture in pictures.items():
                     height, width = picture.shape[:2]
-                    summary = image(tag.tag, png(picture), (height, width), tag.name, tag.meaning)
-                    file_writer.add_summary(summary, checkpoint.frames)
+                    file.add(image(tag.tag, png(picture), (height, width), tag.name, tag.meaning), checkpoint.frames)
 
     def stop(self) -> None:
         """Ends an analysis that is in progress, within about a second."""

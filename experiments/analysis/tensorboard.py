@@ -16,6 +16,7 @@ from experiments.analysis.intervals import value_of
 from experiments.analysis.items import Curves, Detections, Film, Item, Number, Picture, Pixels, PointCloud, Table, png
 from experiments.analysis.statistics import Estimate
 from experiments.analysis.video import gif
+from experiments.event_file import EventFile
 from experiments.summaries import image, scalar, text
 from experiments.tables import markdown_table
 from maze_gen.errors import InputError
@@ -103,21 +104,21 @@ class BoardWriter:
     def __init__(self, folder: Path, frames: int = 0) -> None:
         self.folder = folder
         self.frames = frames
-        self._writers: dict[str, SummaryWriter] = {}
+        self._files: dict[str, EventFile] = {}
         try:
-            self.writer = self._run("agent")
+            self._run("agent")
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror}") from error
 
-    def _run(self, name: str) -> SummaryWriter:
-        if name not in self._writers:
+    def _run(self, name: str) -> EventFile:
+        if name not in self._files:
             # TensorBoard would show an earlier analysis in the same folder together with this one.
             for old in (self.folder / name).glob("events.out.tfevents.*"):
                 old.unlink()
             (self.folder / name / "projector_config.pbtxt").unlink(missing_ok=True)
             shutil.rmtree(self.folder / name / "00000", ignore_errors=True)
-            self._writers[name] = SummaryWriter(str(self.folder / name))
-        return self._writers[name]
+            self._files[name] = EventFile(self.folder / name)
+        return self._files[name]
 
     def write(self, items: Sequence[Item]) -> None:
         """Writes every item, with its caption where TensorBoard shows captions."""
@@ -144,13 +145,11 @@ class BoardWriter:
                     self._point_cloud(item)
 
     def close(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
+        for file in self._files.values():
+            file.close()
 
     def _write(self, summary: Summary, step: int, run: str = "agent") -> None:
-        file_writer = self._run(run)._get_file_writer()
-        assert file_writer is not None
-        file_writer.add_summary(summary, step)
+        self._run(run).add(summary, step)
 
     def _scalar(self, item: Number | Curves, value: float, step: int, run: str) -> None:
         self._write(scalar(tag(item), value, item.name, item.caption), step, run)
@@ -185,13 +184,14 @@ class BoardWriter:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             logging.getLogger("tensorboard").setLevel(logging.ERROR)
-            self.writer.add_embedding(
-                torch.from_numpy(cloud.points),
-                metadata=cloud.labels,
-                metadata_header=cloud.header,
-                label_img=pictures,
-                tag=cloud.name.replace(" ", "_"),
-            )
+            with SummaryWriter(str(self.folder / "agent")) as writer:
+                writer.add_embedding(
+                    torch.from_numpy(cloud.points),
+                    metadata=cloud.labels,
+                    metadata_header=cloud.header,
+                    label_img=pictures,
+                    tag=cloud.name.replace(" ", "_"),
+                )
 
 
 def ends_of(number: Number) -> dict[str, float]:

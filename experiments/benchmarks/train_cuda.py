@@ -19,6 +19,7 @@ from env.backends import make_batch
 from env.registry import make_task
 from experiments.benchmarks.measurement import Measurement
 from experiments.benchmarks.options import BenchmarkOptions
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 AGENT = "nav-d1d2l"
@@ -61,7 +62,7 @@ def measure_cuda(options: BenchmarkOptions) -> Iterator[Measurement]:
                 try:
                     yield from _measure(name, config, workers, seconds)
                 except WorkerError as error:
-                    print(f"{name}: {str(error).splitlines()[0]}", file=sys.stderr)
+                    say(f"{name}: {str(error).splitlines()[0]}", file=sys.stderr)
                 torch.cuda.empty_cache()
 
 

@@ -16,6 +16,7 @@ import torch
 from experiments.classification.data import Pictures
 from experiments.classification.methods import RATES, Method
 from experiments.classification.training import Job, Result, Settings, read_result, train
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 
@@ -111,7 +112,7 @@ def run(comparison: Comparison, pictures: Pictures, workers: int, deadline: floa
                     raise InputError("a training's process was killed (out of memory?); the same command goes on") from error
                 if result is not None:
                     accuracy = "given up" if result.diverged else f"accuracy {result.final:.3f}"
-                    print(f"{job.method.title}, rate {job.rate:g}, seed {job.seed}: {accuracy}", flush=True)
+                    say(f"{job.method.title}, rate {job.rate:g}, seed {job.seed}: {accuracy}")
             tell(f"{time.monotonic() - begin:.0f} s: {describe(list(busy.values()))}")
     finally:
         stop.set()

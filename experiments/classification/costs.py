@@ -1,5 +1,6 @@
 """CPU seconds of a training step of each method, measured side by side, so that what else the machine does falls on all alike."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from experiments.classification.data import Pictures, as_input
 from experiments.classification.methods import RATES, Method
 from experiments.classification.optimizers import burn_in, make_optimizer, train_step
 from experiments.classification.training import make_network
+from maze_gen.config_io import parse_json, read_as
 from maze_gen.files import write_whole
 
 ROUNDS = 20
@@ -25,9 +27,10 @@ def measured_costs(
 
     Each round takes a step of every method. The cost is the median over rounds, for K-FAC the mean, since its steps differ.
     """
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if all(method.key in found for method in methods):
+    with contextlib.suppress(OSError, ValueError):
+        # What isn't there, or can't be read, is measured.
+        found = read_as(dict[str, float], parse_json(path.read_text(encoding="utf-8"), str(path)), str(path))
+        if all(found.get(method.key, 0) > 0 for method in methods):
             return found
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,5 +1,6 @@
 """Labelled pictures: frames of mazes that a random policy sees, or a folder of IDX files."""
 
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,15 @@ class Pictures:
         common = [np.bincount(column, minlength=self.classes).argmax() for column in labels.T]
         return float((self.test_labels.reshape(len(self.test_labels), -1) == common).mean())
 
+    @property
+    def digest(self) -> str:
+        """Of all pictures and labels, hexadecimal."""
+        found = hashlib.blake2b(digest_size=16)
+        for part in (self.train, self.train_labels, self.test, self.test_labels):
+            found.update(f"{part.dtype} {part.shape}".encode())
+            found.update(np.ascontiguousarray(part).data)
+        return found.hexdigest()
+
     def scale(self) -> tuple[float, float]:
         """What is taken off pixels, and what they are multiplied with: mean 0 and spread 1 over all training pixels."""
         sample = self.train[:: max(1, len(self.train) // 2000)].astype(np.float64)
@@ -77,6 +87,11 @@ class Pictures:
 def as_input(images: npt.NDArray[np.uint8], scale: tuple[float, float]) -> Tensor:
     """[N, H, W, C] uint8 → [N, C, H, W] float32, channels last in memory."""
     return (torch.from_numpy(images).float() - scale[0]).mul_(scale[1]).permute(0, 3, 1, 2)
+
+
+def frame_bytes() -> int:
+    """Of a frame of `maze_frames`."""
+    return 3 * SIZE * SIZE
 
 
 def maze_frames(question: Question, task: str, train: int, test: int) -> Pictures:
@@ -152,4 +167,5 @@ def idx_pictures(folder: Path) -> Pictures:
         InputError: a file that is missing or isn't what its name says.
     """
     train, train_labels, test, test_labels = read_idx_folder(folder)
-    return Pictures(f"the images of {folder.name}", train, train_labels, test, test_labels, int(train_labels.max()) + 1)
+    classes = int(max(train_labels.max(), test_labels.max())) + 1
+    return Pictures(f"the images of {folder.name}", train, train_labels, test, test_labels, classes)

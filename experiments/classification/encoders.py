@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.config import agent_config
+from agents.config import MOST_COUNT, agent_config, check_range
 from agents.networks.encoders import make_encoder
 from agents.networks.inputs import Perception
+from env.memory import check_memory
 from env.registry import make_task
-from experiments.classification.data import SIZE, Pictures, maze_frames
+from experiments.classification.data import SIZE, Pictures, frame_bytes, maze_frames
 from experiments.classification.optimizers import accuracy_of, loss_of
-from experiments.options import ProgressLine, command, write_file
+from experiments.options import ProgressLine, check_folder, command, write_file
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 POINTS = (40, 100, 200, 400)
@@ -136,8 +138,15 @@ def compare(options: EncoderOptions) -> int:
     Raises:
         InputError: an unknown encoder, no time, or data that can't be had.
     """
-    if options.seconds <= 0 or not options.encoders:
-        raise InputError(f"--seconds {options.seconds}: expected more than 0, and at least one of --encoders")
+    check_range("--seconds", options.seconds, 0, 1e6, above=True)
+    for name in ("batch", "frames", "test_frames"):
+        check_range(f"--{name.replace('_', '-')}", getattr(options, name), 1, MOST_COUNT, whole=True)
+    if not options.encoders:
+        raise InputError("--encoders: expected at least one")
+    if options.batch > options.frames:
+        raise InputError(f"--batch {options.batch}: there are {options.frames} training frames")
+    check_memory(f"--frames {options.frames}", (options.frames + options.test_frames) * frame_bytes())
+    check_folder(options.out)
     torch.set_num_threads(1)
     pictures = maze_frames("depth", options.task, options.frames, options.test_frames)
     trainings = []
@@ -149,7 +158,7 @@ def compare(options: EncoderOptions) -> int:
     said = table(trainings, pictures, options)
     write_file(options.out / "encoders.md", said)
     write_file(options.out / "encoders.json", json.dumps([vars(t) for t in trainings], indent=1) + "\n")
-    print(said)
+    say(said)
     return 0
 
 

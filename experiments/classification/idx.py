@@ -3,14 +3,19 @@
 import gzip
 import math
 import struct
+import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from env.memory import check_memory
 from maze_gen.errors import InputError
 
 BYTES = 0x08
+LEAST = 8
+"""Pixels: what the networks halve three times."""
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 Images = npt.NDArray[np.uint8]
@@ -24,16 +29,26 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
         InputError: it can't be read, or isn't such a file.
     """
     try:
-        content = path.read_bytes()
-        data = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (OSError, EOFError) as error:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            # As much as the header announces and no more: a small file may unpack to anything.
+            return _read(gzip.GzipFile(fileobj=file) if packed else file, str(path), axes)
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) < 4 + 4 * axes or data[:2] != b"\0\0" or data[2] != BYTES or data[3] != axes:
-        raise InputError(f"{path}: expected an IDX file of bytes with {axes} axes")
-    shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
-    if len(data) - 4 - 4 * axes != math.prod(shape):
-        raise InputError(f"{path}: {len(data) - 4 - 4 * axes} bytes of data, its header says {'x'.join(map(str, shape))}")
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+
+
+def _read(file: BinaryIO | gzip.GzipFile, origin: str, axes: int) -> npt.NDArray[np.uint8]:
+    header = file.read(4 + 4 * axes)
+    if len(header) < 4 + 4 * axes or header[:2] != b"\0\0" or header[2] != BYTES or header[3] != axes:
+        raise InputError(f"{origin}: expected an IDX file of bytes with {axes} axes")
+    shape = struct.unpack(f">{axes}I", header[4:])
+    check_memory(f"{origin} of {'x'.join(map(str, shape))}", math.prod(shape))
+    data = file.read(math.prod(shape) + 1)
+    if len(data) != math.prod(shape):
+        found = "more" if len(data) > math.prod(shape) else len(data)
+        raise InputError(f"{origin}: {found} bytes of data, its header says {'x'.join(map(str, shape))}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def read_idx_folder(folder: Path) -> tuple[Images, Labels, Images, Labels]:
@@ -52,4 +67,7 @@ def read_idx_folder(folder: Path) -> tuple[Images, Labels, Images, Labels]:
         if len(images) != len(labels) or not len(images):
             raise InputError(f"--idx {folder}: {len(images)} {which} images and {len(labels)} labels")
     train, train_labels, test, test_labels = arrays
+    if train.shape[1:] != test.shape[1:] or min(train.shape[1:]) < LEAST:
+        sizes = [f"{images.shape[1]}x{images.shape[2]}" for images in (train, test)]
+        raise InputError(f"--idx {folder}: images of {sizes[0]} and {sizes[1]}, expected one size of {LEAST}x{LEAST} or more")
     return train[..., None], train_labels.astype(np.int64), test[..., None], test_labels.astype(np.int64)

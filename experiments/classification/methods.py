@@ -1,10 +1,14 @@
 """What is compared: a network, how it is made trainable, and what trains it."""
 
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from __future__ import annotations
 
-from agents.shaping import NetworkConfig, preset
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
 from maze_gen.errors import InputError
+
+if TYPE_CHECKING:
+    from agents.shaping import NetworkConfig
 
 Kind: TypeAlias = Literal["bn", "dks", "tat", "none"]
 OptimizerName: TypeAlias = Literal["sgd", "adam", "kfac", "muon"]
@@ -49,6 +53,9 @@ class Method:
 
     def network(self, channels: int, outputs: int) -> NetworkConfig:
         """The network's configuration; without shaping, He's initialisation for rectifiers and Xavier's for others."""
+        # Imported where it is used: it brings torch, which --help need not wait for.
+        from agents.shaping import preset
+
         shaped = self.kind in ("dks", "tat")
         # Pixels are standardised, which makes their mean square 1 on average. Per-location normalisation would make it 1 at every
         # place, and takes the contrast away with it: here networks learn less from it.

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,9 @@ from agents.shaping import DeepNetwork, ShapingError
 from experiments.classification.data import Pictures, as_input
 from experiments.classification.methods import Method
 from experiments.classification.optimizers import BURN_IN, KFAC_STEP, accuracy_of, burn_in, make_optimizer, schedule, train_step
+from experiments.event_file import EventFile
+from experiments.summaries import scalar
+from maze_gen.config_io import from_json, parse_json
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
 
@@ -66,6 +68,9 @@ class Result:
         final: accuracy on all test pictures at the end.
         parameters: of the network.
         diverged: whether it was given up.
+
+    Raises:
+        InputError: a curve whose columns aren't as long as each other.
     """
 
     steps: list[int]
@@ -74,6 +79,10 @@ class Result:
     final: float
     parameters: int
     diverged: bool
+
+    def __post_init__(self) -> None:
+        if not len(self.steps) == len(self.accuracy) == len(self.seconds):
+            raise InputError(f"{len(self.steps)} steps, {len(self.accuracy)} accuracies: expected as many of each")
 
 
 def read_result(folder: Path, settings: Settings) -> Result | None:
@@ -85,10 +94,14 @@ def read_result(folder: Path, settings: Settings) -> Result | None:
     path = folder / RESULT
     if not path.exists():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found["settings"] != asdict(settings):
-        raise InputError(f"{folder}: trained with {found['settings']}, asked for {asdict(settings)}; choose another --out")
-    return Result(**found["result"])
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not a text'}") from error
+    if not isinstance(found, dict) or found.get("settings") != asdict(settings):
+        known = found.get("settings") if isinstance(found, dict) else None
+        raise InputError(f"{folder}: trained with {known}, asked for {asdict(settings)}; choose another --out")
+    return from_json(Result, found.get("result"), f"{path}: its result")
 
 
 def train(
@@ -124,19 +137,29 @@ class _Run:
         self.curve: list[tuple[int, float, float]] = []
         self.losses: list[float] = []
         self.diverged = False
-        self.writer: Any = None
+        self.curves: EventFile | None = None
         self._read()
 
     def _read(self) -> None:
         path = self.folder / CHECKPOINT
         if path.exists():
-            state = torch.load(path, weights_only=True)
-            if state["settings"] != asdict(self.settings):
-                raise InputError(f"{self.folder}: begun with {state['settings']}; choose another --out")
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
-            self.curve = [tuple(point) for point in state["curve"]]
+            try:
+                with warnings.catch_warnings():
+                    # Of what isn't a checkpoint, torch says so in several ways.
+                    warnings.simplefilter("ignore")
+                    state = torch.load(path, weights_only=True)
+                begun = state["settings"]
+            except Exception as error:
+                raise InputError(f"{path}: damaged; remove it, and the same command begins this training anew") from error
+            if begun != asdict(self.settings):
+                raise InputError(f"{self.folder}: begun with {begun}; choose another --out")
+            try:
+                self.network.load_state_dict(state["network"])
+                self.optimizer.load_state_dict(state["optimizer"])
+                self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
+                self.curve = [tuple(point) for point in state["curve"]]
+            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+                raise InputError(f"{path}: of another network; remove it, and the same command begins anew") from error
 
     def save(self) -> None:
         state = {
@@ -149,15 +172,15 @@ class _Run:
 
     @contextlib.contextmanager
     def board(self) -> Iterator[None]:
-        with warnings.catch_warnings():
-            # TensorBoard's own imports warn; nothing here can mend that.
-            warnings.simplefilter("ignore")
-            from torch.utils.tensorboard import SummaryWriter
-        self.writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
+        self.curves = EventFile(self.folder, purge_step=self.step)
         try:
             yield
         finally:
-            self.writer.close()
+            self.curves.close()
+
+    def _point(self, tag: str, value: float) -> None:
+        if self.curves is not None and math.isfinite(value):
+            self.curves.add(scalar(tag, value, tag.partition("/")[2], ""), self.step)
 
     def go(self, stop: Callable[[], bool]) -> bool:
         settings = self.settings
@@ -208,7 +231,7 @@ class _Run:
         self.seconds += time.process_time() - begin
         self.losses.append(loss)
         for name, value in (("training/loss", loss), ("training/accuracy", accuracy)):
-            self.writer.add_scalar(name, value, self.step)
+            self._point(name, value)
 
     def _hopeless(self) -> bool:
         if not math.isfinite(self.losses[-1]):
@@ -220,8 +243,8 @@ class _Run:
     def _evaluate(self) -> None:
         found = evaluate(self.network, self.pictures, self.scale, self.settings.glimpse)
         self.curve.append((self.step, found, self.seconds))
-        self.writer.add_scalar("test/accuracy", found, self.step)
-        self.writer.add_scalar("test/cpu_seconds", self.seconds, self.step)
+        self._point("test/accuracy", found)
+        self._point("test/cpu_seconds", self.seconds)
 
     def result(self) -> Result:
         final = 0.0 if self.diverged else evaluate(self.network, self.pictures, self.scale)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agents.runtime.errors import WorkerError
 from agents.runtime.processes import end_with
+from maze_gen.console import say
 from maze_gen.errors import one_line_errors
 
 INTERRUPTED = 130
@@ -23,7 +24,7 @@ def main() -> int:
         if not train_run(request.run, folder, request.tasks[0], request.conditions, request.serial):
             return INTERRUPTED
     except WorkerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 1
     evaluate_run(request.run, folder, request.tasks, request.conditions)
     return 0

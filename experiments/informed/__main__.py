@@ -13,12 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
-from env.backends import make_batch
+from agents.config import MOST_COUNT, check_range
 from env.task import Task
-from experiments.analysis.metrics import SEARCHER
 from experiments.options import ProgressLine, TaskOptions, check_writable, command, write_json
-from experiments.policies import BASELINES
-from maze_gen.errors import InputError
+from maze_gen.console import say
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ def play(task: Task, make_policy: Callable[[int], Any], episodes: int, seed: int
     Args:
         make_policy: makes a policy for a number of rows.
     """
+    from env.backends import make_batch
+
     random, times = np.random.default_rng(seed), [[] for _ in range(episodes)]
     returns, goals = np.zeros(episodes), np.zeros(episodes, np.int64)
     with make_batch(task, episodes, observe=("velocity",)) as env:
@@ -93,6 +93,8 @@ def table(found: dict[str, Played]) -> str:
         "| policy | return (standard error) | of the remembering searcher | goals | episodes without | first : later goal |",
         "|---|---|---|---|---|---|",
     ]
+    from experiments.analysis.metrics import SEARCHER
+
     whole = found[SEARCHER].returns.mean()
     for name, played in found.items():
         mean, error = played.returns.mean(), played.returns.std(ddof=1) / len(played.returns) ** 0.5
@@ -105,19 +107,24 @@ def table(found: dict[str, Played]) -> str:
 
 def run(options: InformedOptions) -> None:
     check_writable(options.json)
-    if options.episodes < 2:
-        raise InputError(f"--episodes {options.episodes}: expected at least 2")
+    check_range("--episodes", options.episodes, 2, MOST_COUNT, whole=True)
+    check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
+    # Imported after the options: it brings torch, which --help and mistakes need not wait for.
+    from experiments.policies import BASELINES
+
     task = options.world.make(42)
     found: dict[str, Played] = {}
     with ProgressLine() as progress:
         for name, factory in BASELINES.items():
             progress(f"{name} on {task.name}, {task.split} mazes")
             found[name] = play(task, factory, options.episodes, options.seed)
-    print(f"{task.name}, {task.split} mazes, {options.episodes} episodes\n\n{table(found)}")
+    # Files first: nothing that a terminal does can lose them.
     if options.json is not None:
         content = {name: played.as_json() for name, played in found.items()}
         write_json(options.json, {"task": task.name, "split": task.split, "seed": options.seed, "policies": content})
-        print(f"\nfigures: {options.json}")
+    say(f"{task.name}, {task.split} mazes, {options.episodes} episodes\n\n{table(found)}")
+    if options.json is not None:
+        say(f"\nfigures: {options.json}")
 
 
 main = command(InformedOptions, run)

@@ -1,18 +1,22 @@
 """Paintings in the course of a training, as pictures in TensorBoard, and the page that a training leaves behind."""
 
+import contextlib
 import time
+import warnings
 from pathlib import Path
 
-from torch.utils.tensorboard.writer import SummaryWriter
-
 from agents.checkpoint import Checkpoint
+from agents.checkpoint_saver import is_finite
 from agents.trainer import Callback, Trainer
-from experiments.analysis.items import Item, Number, Picture
+from experiments.analysis.items import Item, Number, Picture, png
 from experiments.analysis.report import write_report
+from experiments.event_file import EventFile
 from experiments.painting import sheets
 from experiments.painting.evaluation import PaintingEvaluation, evaluate_painter
 from experiments.painting.gallery import Gallery, paint, painter, painting_task
 from experiments.provenance import provenance
+from experiments.summaries import image, scalar
+from maze_gen.errors import Note
 
 MINUTES = 1.0
 """Between two looks at the paintings; one takes about half a second."""
@@ -39,17 +43,30 @@ class GalleryCallback(Callback):
     def tick(self, trainer: Trainer) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + 60 * self._minutes
-            self.show(trainer.checkpoint())
+            checkpoint = trainer.checkpoint()
+            # An agent that has diverged can't be played; the next save says so.
+            if is_finite(checkpoint):
+                try:
+                    self.show(checkpoint)
+                except OSError as error:
+                    where = f"cannot write {self.folder}: {error.strerror or error}"
+                    warnings.warn(f"{where}; the next pictures will try again", Note, stacklevel=2)
 
     def show(self, checkpoint: Checkpoint) -> None:
-        """Writes the pictures of a checkpoint."""
+        """Writes the pictures of a checkpoint.
+
+        Raises:
+            OSError: they can't be written.
+        """
         gallery = paint(painting_task(checkpoint), painter(checkpoint, SHOWN, 1), SHOWN, 1)
-        with SummaryWriter(str(self.folder)) as writer:
+        with contextlib.closing(EventFile(self.folder)) as file:
             for name, picture in pictures_of(gallery).items():
-                writer.add_image(f"Paintings/{name}", picture, checkpoint.frames, dataformats="HWC")
+                tag, (height, width) = f"Paintings/{name}", picture.shape[:2]
+                file.add(image(tag, png(picture), (height, width), name, _CAPTIONS[name]), checkpoint.frames)
             if gallery.target is not None:
+                title = f"distance after {checkpoint.frames} steps of training"
                 for step, distance in enumerate(sheets.distance_along(gallery)):
-                    writer.add_scalar(f"Paintings/distance after {checkpoint.frames} steps of training", distance, step)
+                    file.add(scalar(f"Paintings/{title}", float(distance), title, _CAPTIONS["distance"]), step)
 
 
 def write_gallery(checkpoint: Checkpoint, path: Path, count: int, seed: int) -> PaintingEvaluation:

@@ -11,6 +11,7 @@ from agents.inference import Policy
 from agents.model import AgentModel
 from env.backends import make_batch
 from env.batch import BatchEnv
+from env.memory import check_memory
 from env.painting.batch import PaintingBatch
 from env.painting.program import Program, ProgramRecorder
 from env.painting.task import PaintingTask
@@ -46,7 +47,13 @@ class Gallery:
 
 
 def paint(task: PaintingTask, act: Act, count: int, seed: int) -> Gallery:
-    """An episode of each of `count` streams of a seed."""
+    """An episode of each of `count` streams of a seed.
+
+    Raises:
+        InputError: their canvases don't fit into the memory.
+    """
+    kept = 2 * (task.steps + 1) * count * task.side * task.side * task.action.channels
+    check_memory(f"{count} paintings of {task.steps} steps", kept)
     with make_batch(task, count) as batch:
         assert isinstance(batch, PaintingBatch)
         batch.reset(seed)

@@ -1,6 +1,5 @@
 """A grid of trainings: its tasks, agents and seeds, its conditions, and the folder of each run."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,13 @@ from typing import Any, Literal
 
 from agents.checkpoint_formats import FORMATS, HISTORY, upgraded
 from agents.config import TrainConfig
-from env.registry import TASKS, generated_counterpart, make_task, task_from_file
+from env.registry import MOST_MAZES, TASKS, generated_counterpart, make_task, task_from_file
 from env.task import Task
 from env.task_io import digest_of
 from experiments.options import write_json
 from experiments.reproduction.paper import paper_task
 from experiments.reproduction.sampling import sampled
-from maze_gen.config_io import from_json, to_json
+from maze_gen.config_io import from_json, parse_json, read_as, to_json
 from maze_gen.errors import InputError
 from maze_gen.maze import Geometry
 
@@ -195,8 +194,8 @@ def tasks_of(
 def _mazes(pool: str) -> int:
     if pool == UNLIMITED:
         return UNLIMITED_MAZES
-    if not pool.isdecimal() or int(pool) < 1 or pool != str(int(pool)):
-        raise InputError(f"--mazes {pool}: expected a number of training mazes, at least 1, or {UNLIMITED}")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", pool) or int(pool) > MOST_MAZES:
+        raise InputError(f"--mazes {pool[:60]}: expected a number of training mazes, 1 to {MOST_MAZES}, or {UNLIMITED}")
     return int(pool)
 
 
@@ -265,13 +264,21 @@ def open_grid(out: Path, conditions: Conditions, tasks: list[GridTask], runs: li
 
 def _read(path: Path) -> Grid:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"), str(path))
         # Earlier versions called the runs cells.
         runs = [Run(str(label), str(agent), int(seed)) for label, agent, seed in content.get("runs") or content["cells"]]
         conditions = present_conditions(content["conditions"], str(path))
-        return Grid(path.parent, conditions, dict(content["tasks"]), runs, list(content["commands"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        tasks = {str(label): _row(row) for label, row in content["tasks"].items()}
+        return Grid(path.parent, conditions, tasks, runs, list(map(str, content["commands"])))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not the description of a grid ({error})") from error
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """What `GridTask.as_json` made, read by its types."""
+    kinds = {"label": str, "task": str, "mazes": int, "pool": str | None, "split": str, "paper_task": str | None, "digest": str}
+    optional = {"split", "digest"} - set(row)
+    return {name: "" if name in optional else read_as(kind, row[name], name) for name, kind in kinds.items()}
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -1,6 +1,5 @@
 """Learning curves of trainings, read from `progress.jsonl`: when a score was reached, and mean and range over seeds."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.run_log import EPISODES
+from maze_gen.config_io import parse_json, read_as
 
 Array = npt.NDArray[np.float64]
 
@@ -48,12 +48,22 @@ class Reached:
 
 
 def read_curve(folder: Path) -> Curve:
-    """The curve of a run's folder; empty where no episode ended."""
+    """The curve of a run's folder; empty where no episode ended. Lines that a killed session left half written are left out."""
     path = folder / "progress.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    entries = [entry for entry in map(json.loads, lines) if "episode/return" in entry]
-    columns = [[entry[name] for entry in entries] for name in ("frames", "seconds", "episode/return", "episodes")]
-    return Curve(*(np.array(column, dtype=np.float64) for column in columns))
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    rows = [row for row in map(_row, lines) if row is not None]
+    return Curve(*np.array(rows, dtype=np.float64).reshape(len(rows), len(_COLUMNS)).T)
+
+
+_COLUMNS = ("frames", "seconds", "episode/return", "episodes")
+
+
+def _row(line: str) -> list[float] | None:
+    try:
+        entry = parse_json(line, "an entry")
+        return [read_as(float, entry[name], name) for name in _COLUMNS]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def reached(curves: Sequence[Curve], level: float) -> Reached:

@@ -1,6 +1,5 @@
 """One run of a grid: started, resumed, evaluated and read back; and the baselines that give each task its scale."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from experiments.policies import SCALE
 from experiments.reproduction.grid import Conditions, Run, present_conditions
 from experiments.train import train
 from experiments.train_options import TrainOptions
-from maze_gen.config_io import to_json
+from maze_gen.config_io import parse_json, to_json
 from maze_gen.errors import InputError
 
 EVALUATION = "evaluation.json"
@@ -155,6 +154,6 @@ def read_baselines(folder: Path) -> dict[str, list[Result]]:
 
 def _load(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from error

@@ -2,10 +2,11 @@
 
 import dataclasses
 
+import pytest
 import torch
 
-from agents.averaging import AveragedWeights
-from agents.checkpoint import load_checkpoint
+from agents.averaging import AVERAGED, AveragedWeights
+from agents.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from agents.config import AGENTS, PRESETS
 from agents.trainer import Budget, Callback, Trainer, Training
 from env.painting.registry import make_painting
@@ -27,11 +28,14 @@ class Record(Callback):
         self.seen.append((int(checkpoint.statistics["updates"]), checkpoint.parameters))
 
 
-def test_the_mean_is_that_of_the_formula(tmp_path):
+@pytest.fixture
+def training() -> Training:
+    task = make_painting("redraw-digits")
+    return Training("painter", AGENTS["painter"], CONFIG, "painter", task, "embedded", 1, 1, serial=True)
+
+
+def test_the_mean_is_that_of_the_formula(training, tmp_path):
     record, averaged = Record(), AveragedWeights(tmp_path / "averaged.safetensors", updates=5)
-    training = Training(
-        "painter", AGENTS["painter"], CONFIG, "painter", make_painting("redraw-digits"), "embedded", 1, 1, serial=True
-    )
     Trainer(training, Budget(frames=200), [record, averaged]).train()
     assert len(record.seen) > 5
     (updates, mean), *later = record.seen
@@ -45,3 +49,25 @@ def test_the_mean_is_that_of_the_formula(tmp_path):
         assert not torch.equal(part, record.seen[-1][1][name]) or part.numel() == 0 or name.endswith("bias")
     assert found.statistics == {}
     found.model()
+
+
+def test_a_resumed_training_goes_on_with_its_mean(training, tmp_path):
+    # The same rate throughout: it depends on the budget.
+    training = dataclasses.replace(training, config=dataclasses.replace(CONFIG, final_learning_rate_fraction=1.0))
+    for name, frames in (("whole", [320]), ("halves", [160, 320]), ("other", [160, 320])):
+        folder = tmp_path / name
+        folder.mkdir()
+        for number, budget in enumerate(frames):
+            earlier = load_checkpoint(folder) if number else None
+            if earlier and name == "other":
+                # Of another moment than the checkpoint's.
+                saved = load_checkpoint(folder / AVERAGED)
+                save_checkpoint(folder / AVERAGED, dataclasses.replace(saved, frames=32))
+            trainer = Trainer(
+                dataclasses.replace(training, earlier=earlier), Budget(frames=budget), [AveragedWeights(folder / AVERAGED)]
+            )
+            trainer.train()
+            save_checkpoint(folder / CHECKPOINT, trainer.checkpoint(with_workers=True))
+    whole, halves, other = (load_checkpoint(tmp_path / name / AVERAGED).parameters for name in ("whole", "halves", "other"))
+    assert all(torch.equal(part, halves[name]) for name, part in whole.items())
+    assert not all(torch.equal(part, other[name]) for name, part in whole.items())

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from agents.checkpoint import Checkpoint, checksum, library_versions, load_checkpoint, save_checkpoint
-from agents.config import AGENTS, PRESETS, agent_config
+from agents.config import AGENTS, PRESETS, AgentConfig, agent_config
 from agents.inference import Policy
 from agents.learning.parameter_store import ParameterStore
 from agents.model import FlatParameters
@@ -220,3 +220,9 @@ def test_a_full_disk_leaves_the_checkpoint_before_as_it_was(tmp_path, monkeypatc
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         save_checkpoint(tmp_path / "none" / "a", make_checkpoint())
+
+
+@pytest.mark.parametrize("power", [0.0, -1.0, 1e300, float("nan"), float("inf")])
+def test_an_agent_that_would_see_nothing_is_refused(power):
+    with pytest.raises(InputError, match="depth power"):
+        AgentConfig("nav", depth_input=True, depth_power=power)

@@ -40,7 +40,16 @@ def after(rounds: int, tape: Tape) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize(
-    ("agent", "changes"), [("nav-d1d2l", {}), ("nav-rd2", {"objective": "actor-critic", "optimizer": "rmsprop"}), ("ff", {})]
+    ("agent", "changes"),
+    [
+        ("nav-d1d2l", {}),
+        ("nav-rd2", {"objective": "actor-critic", "optimizer": "rmsprop"}),
+        ("ff", {}),
+        # With a slot, an odometer and places, slow units, a privileged critic, and pairs of steps that are drawn.
+        ("nav-mhv", {"slow_units": 0.5, "critic_sees": ("goal_distance",)}),
+        # With places and votes for the goal.
+        ("nav-v", {}),
+    ],
 )
 def test_it_goes_on_where_it_was(agent, changes, tmp_path):
     straight = Tape()

@@ -167,6 +167,24 @@ def test_a_learner_trains_it_and_steps_before_the_rollout_have_no_loss():
     assert flat.gradients.isfinite().all()
 
 
+def test_saved_states_that_can_not_be_are_named():
+    recorder = hindsight.HindsightRecorder(2, 3, 4)
+    good = recorder.state_dict()
+    recorder.load_state_dict(good)
+    wrong = {
+        "now holds 201, expected 0 to 200": good | {"now": torch.tensor([0, 201])},
+        "cells holds 12, expected 0 to 11": good | {"cells": torch.full_like(good["cells"], 12)},
+        "cells holds -1": good | {"cells": torch.full_like(good["cells"], -1)},
+        r"elapsed is \[1\] torch.int64, expected \[2\]": good | {"elapsed": torch.zeros(1, dtype=torch.int64)},
+        r"poses is \[2, 201, 3\] torch.float64": good | {"poses": good["poses"].double()},
+        "random is missing": {name: value for name, value in good.items() if name != "random"},
+    }
+    for message, state in wrong.items():
+        with pytest.raises(InputError, match=message):
+            recorder.load_state_dict(state)
+    assert all(torch.equal(value, good[name]) for name, value in recorder.state_dict().items())
+
+
 def test_bodies_without_a_slot_and_tasks_of_many_mazes_are_refused():
     model = AgentModel(AGENTS["nav"], counting_task().spec(), TrainConfig())
     with pytest.raises(InputError, match="NavCore has no slot"):

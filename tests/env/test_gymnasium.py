@@ -159,6 +159,10 @@ def test_a_step_past_the_episodes_end_raises() -> None:
         ({"render_mode": "rgb_array", "render_size": 0}, "render_size 0"),
         ({"split": "test"}, "split 'test'"),
         ({"geometry": "block"}, "geometry='block'"),
+        ({"normalize": 3}, "normalize=3: expected True or False"),
+        ({"depth": "no"}, "depth='no': expected True or False"),
+        ({"mazes": 5}, "mazes=5: task 'static-small' has one maze"),
+        *[({"task": "procedural-small", "mazes": mazes}, f"mazes {mazes!r}:") for mazes in (0, -1, 10**9, 1.5, True, "3")],
         ({"maze_file": "nowhere.txt"}, "nowhere.txt"),
         ({"maze_file": "nowhere.txt", "split": "heldout"}, "exclude each other"),
         ({"task": make_task("static-small"), "split": "heldout"}, "split='heldout'"),
@@ -172,6 +176,7 @@ def test_bad_settings_raise_with_their_value(arguments: dict, named: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        ({"options": 3}, "3 is no mapping: expected each option of reset"),
         ({"options": {"mazes": 3}}, "unexpected option of reset 'mazes': did you mean 'maze'"),
         ({"options": {"reset_mask": np.array([True])}}, "unexpected option of reset 'reset_mask'"),
         ({"options": {"maze": 1}}, "options\\['maze'\\] = 1: expected a maze from 0 to 0"),

@@ -16,7 +16,19 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *(
         f"experiments.{name}"
-        for name in ("train", "evaluate", "decode", "play", "export", "reproduce", "benchmark", "quickstart")
+        for name in (
+            "train",
+            "evaluate",
+            "decode",
+            "play",
+            "export",
+            "reproduce",
+            "benchmark",
+            "quickstart",
+            "paint",
+            "deep",
+            "informed",
+        )
     ),
     "maze_gen",
     "env.replay",

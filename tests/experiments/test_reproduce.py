@@ -277,6 +277,8 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
         (["--tasks", "static-small", "--mazes", "10"], "static-small has one layout"),
         (["--tasks", "procedural-small", "--mazes", "few"], "--mazes few: expected a number of training mazes"),
         (["--tasks", "procedural-small", "--mazes", "0"], "--mazes 0: expected"),
+        (["--tasks", "procedural-small", "--mazes", "9" * 5000], "--mazes 9999"),
+        (["--tasks", "procedural-small", "--mazes", "100001"], "--mazes 100001: expected"),
         (["--learning-rate", "-1"], "learning rate"),
         (["--out", "TEXT"], "cannot write"),
         (["--out", "BROKEN"], "not the description of a grid"),

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.config import TrainConfig
 from experiments.analysis.statistics import Estimate
-from experiments.reproduction import paper
+from experiments.reproduction import grid, paper
+from experiments.reproduction.grid import Budget, Conditions
 from experiments.reproduction.learning_curves import Curve, reached, read_curve, together
 from experiments.reproduction.summary import Improvement
+from maze_gen.errors import InputError
 
 PAPER = Path(__file__).parents[3] / "shared" / "reference" / "paper.md"
 
@@ -23,7 +26,9 @@ def test_a_curve_is_read_and_its_first_crossing_is_found(tmp_path: Path) -> None
         {"frames": 500, "seconds": 9.0, "episodes": 160, "episode/return": 5.0},
         {"frames": 600, "seconds": 12.0, "episodes": 180, "episode/return": 20.0},
     ]
-    (tmp_path / "progress.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    lines = [json.dumps(entry) for entry in entries]
+    damaged = [*lines[:4], json.dumps(entries[4] | {"episode/return": None}), "[1]", "", *lines[4:], lines[5][:20], "\0" * 9]
+    (tmp_path / "progress.jsonl").write_bytes("\n".join(damaged).encode() + b"\xff")
     curve = read_curve(tmp_path)
     assert curve.frames.tolist() == [200, 300, 400, 500, 600]
     nothing = read_curve(tmp_path / "nowhere")
@@ -32,6 +37,40 @@ def test_a_curve_is_read_and_its_first_crossing_is_found(tmp_path: Path) -> None
     assert (found.frames, found.minutes, found.runs) == ([400.0], [0.1], 2)
     assert reached([curve], 20.0).frames == [600.0]
     assert reached([curve], 20.5).frames == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "3",
+        "[" * 5000,
+        '{"runs": 3}',
+        '{"runs": [[1, 2]]}',
+        '{"runs": [], "conditions": {"settings": []}}',
+        "\xff",
+        "{}",
+    ],
+)
+def test_a_description_of_a_grid_that_is_none(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "grid.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"grid\.json: not the description of a grid"):
+        grid._read(path)
+    path.write_text(
+        json.dumps({"runs": [["a", "ff", 1]], "conditions": Conditions(Budget(), "fast", TrainConfig(), 1, 1, False).as_json()})
+    )
+    for tasks in (3, [], {"a": 3}, {"a": {}}, {"a": ROW | {"mazes": "1"}}, {"a": ROW | {"pool": 3}}):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"tasks": tasks, "commands": []}))
+        with pytest.raises(InputError, match=r"grid\.json: not the description of a grid"):
+            grid._read(path)
+    path.write_text(json.dumps(content | {"tasks": {"a": ROW}, "commands": ["one"]}))
+    assert grid._read(path).tasks == {"a": ROW}
+
+
+ROW = {"label": "a", "task": "b", "mazes": 1, "pool": None, "split": "fixed", "paper_task": None, "digest": "c"}
 
 
 def test_curves_together_are_their_mean_and_range_where_all_are_known() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +51,24 @@ input()
     assert (tmp_path / LOCK).exists()
     with FolderLock(tmp_path):
         assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
+
+
+def test_a_lock_is_released_whatever_became_of_its_folder(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    lock = FolderLock(folder)
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    lock.release()
+    folder.unlink()
+    folder.mkdir()
+    lock = FolderLock(folder)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with FolderLock(folder):
+        # The lock of whoever made the folder anew is not ours to remove.
+        lock.release()
+        assert (folder / LOCK).exists()
 
 
 def test_runs_that_start_in_one_second_get_folders_of_their_own(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 
 from env.backends import make_batch
 from env.batch import BatchEnv
+from env.painting.registry import PAINTING_TASKS, make_painting
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.text import read_maze
@@ -41,7 +42,9 @@ def _call(env: BatchEnv, random: Random) -> BatchEnv:
     elif pick == 1:
         env.reset(3, _argument(random, rows, np.arange(rows)))
     elif pick in (2, 3, 4):
-        env.step(_argument(random, rows, np.array([random.randrange(8) for _ in range(rows)])))
+        sizes = env.spec.action.sizes
+        actions = np.array([[random.randrange(size) for size in sizes] for _ in range(rows)])
+        env.step(_argument(random, rows, actions if len(sizes) > 1 else actions[:, 0]))
     elif pick == 5:
         env.reset_rows(_argument(random, rows, np.array([random.random() < 0.5 for _ in range(rows)])))
     elif pick == 6:
@@ -62,10 +65,12 @@ def _call(env: BatchEnv, random: Random) -> BatchEnv:
 def run(random: Random, folder: Path) -> None:
     """Makes worlds and calls them a dozen times; raises what the last call raised."""
     count: Any = random.choice((1, 2, 3)) if random.random() < 0.9 else random.choice([0, -1, 1.5, "2", None, 10**12])
-    observe: Any = random.choice((("velocity",), ("rgb", "velocity"), ("depth_target",)))
+    paints = random.random() < 0.3
+    observe: Any = None if paints else random.choice((("velocity",), ("rgb", "velocity"), ("depth_target",)))
     if random.random() < 0.05:
         observe = random.choice((("nothing",), ("rgb", 3), ()))
-    env = make_batch(task(), count, observe=observe, threads=random.choice((1, 1, 1, 2, 0, -1)))
+    played = make_painting(random.choice(tuple(PAINTING_TASKS)[:3])) if paints else task()
+    env = make_batch(played, count, observe=observe, threads=random.choice((1, 1, 1, 2, 0, -1)))
     last: InputError | None = None
     try:
         for _ in range(12):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from random import Random
 
+from env.painting.program import to_json
 from maze_gen.errors import InputError
 
 ABSURD = (
@@ -16,6 +17,7 @@ ABSURD = (
 )  # fmt: skip
 PUBLISHED = str(Path(__file__).parents[1] / "agents" / "published" / "format-1.safetensors")
 TRAIN = ("--minutes", "0", "--serial", "--workers", "1", "--agent", "ff", "--analysis-episodes", "0")
+PROGRAM = "program.json"
 COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "experiments.train": (
         TRAIN,
@@ -26,7 +28,22 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "--unroll-length", "--discount", "--gae-lambda", "--epochs", "--minibatches", "--clip-range", "--learning-rate",
             "--optimizer", "--rmsprop-alpha", "--optimizer-eps", "--max-grad-norm", "--entropy-cost", "--value-cost",
             "--loss-weight", "--precision", "--depth-form", "--observation-size", "--encoder", "--envs", "--clip", "--nothing",
+            "--slow-units", "--slow-steps", "--critic-sees", "--decoder-learning-rate", "--credit", "--regulariser",
+            "--objective", "--anneal-start-fraction", "--final-learning-rate-fraction", "--loop-closure-labels",
+            "--exchange-seconds", "--in-flight", "--cluster-patience", "--sum-over-time", "--locked-updates",
         ),
+    ),
+    "experiments.paint": (
+        ("--program", PROGRAM, "--png", "a.png", "--size", "16"),
+        ("--checkpoint", "--program", "--target", "--count", "--seed", "--brush", "--size", "--png", "--svg", "--json"),
+    ),
+    "experiments.informed.__main__": (
+        ("--task", "static-small", "--episodes", "0"),
+        ("--task", "--maze-file", "--geometry", "--split", "--spawn-distance", "--seed", "--json", "--episodes"),
+    ),
+    "experiments.reproduce": (
+        ("--agents", "nobody"),
+        ("--budget", "--tasks", "--maze-file", "--mazes", "--seeds", "--out", "--preset", "--workers", "--episodes", "--at-once"),
     ),
     "experiments.export": (("--checkpoint", PUBLISHED, "--out", "a.safetensors"), ("--checkpoint", "--out")),
     "maze_gen.__main__": (
@@ -52,8 +69,9 @@ def run(random: Random, folder: Path) -> None:
     name = random.choice(sorted(COMMANDS))
     usual, options = COMMANDS[name]
     arguments = list(usual)
-    for _ in range(random.choice((1, 1, 2, 3))):
+    for _ in range(random.choice((0, 1, 1, 1, 2, 3))):
         arguments.append(f"{random.choice(options)}={random.choice(ABSURD)}")
+    (folder / PROGRAM).write_text(to_json(()))
     module = importlib.import_module(name)
     before, here = sys.argv, os.getcwd()
     out, error = io.StringIO(), io.StringIO()

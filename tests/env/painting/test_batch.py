@@ -208,6 +208,10 @@ def test_states_that_cannot_be():
         ("picture", np.array([0, 10**6], np.int32), r"picture\[1\]"),
         ("noise", np.full((2, 10), np.nan, np.float32), "finite"),
         ("canvas", np.zeros((2, 8, 8, 1), np.uint8), "'canvas' has shape"),
+        ("playing", np.array([True, False]), r"playing\[1\] is False after 0 of"),
+        ("pen_place", np.full((2, 2), 1e30, np.float32), r"pen_place\[0, 0\] is 1.*, expected 0 to 1"),
+        ("pen_pressure", np.array([-1, 0], np.float32), r"pen_pressure\[0\] is -1"),
+        ("path_points", np.array([0, REDRAW.steps]), rf"path_points\[1\] is {REDRAW.steps}"),
     ):
         with pytest.raises(InputError, match=message):
             batch.restore_state(good | {name: value})

@@ -1,5 +1,7 @@
 """libmypaint behind the interface of brushes: where its ink lies, that it repeats, and what is said where it is missing."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -100,9 +102,21 @@ def test_unknown_brushes_and_files_that_are_none(tmp_path):
     path = tmp_path / "mine.myb"
     with pytest.raises(InputError, match="cannot be read"):
         mypaint_files.read_brush(str(path))
-    path.write_text('{"settings": []}')
-    with pytest.raises(InputError, match="not a brush"):
-        mypaint_files.read_brush(str(path))
+    good = mypaint_files.read_brush("classic/pen").path.read_text()
+    monstrous = [good.replace(": 2.2", f": {number}") for number in (10**400, "1e999", "1e30", "NaN", "null", '"a"')]
+    assert good not in monstrous
+    for text in ('{"settings": []}', "\xff", "[" * 100_000, *monstrous):
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(InputError, match="not a brush"):
+            mypaint_files.read_brush(str(path))
+
+
+@needs_mypaint
+def test_every_brush_that_comes_with_mypaint_is_one():
+    files = [file for folder in mypaint_files.FOLDERS for file in Path(folder).glob("*/brushes/**/*.myb")]
+    assert len(files) > 50
+    for file in files:
+        mypaint_files.read_brush(str(file))
 
 
 def test_without_the_library_one_sentence_says_how_to_get_it(monkeypatch):

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from env.painting.picture_files import decode_picture
 from env.painting.pictures import grey, load_pictures, resample, square
 from maze_gen.errors import InputError
 
@@ -68,6 +69,12 @@ def test_a_folder_of_pictures(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
     with pytest.raises(InputError, match=r"broken\.jpg: not a picture"):
         load_pictures(str(tmp_path), "train", 8, True)
+
+
+def test_a_picture_that_is_none_is_one_line(capfd):
+    with pytest.raises(InputError, match=r"junk\.png: not a picture that can be read"):
+        decode_picture(b"\x89PNG\r\n\x1a\n" + b"x" * 50, "junk.png", True)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_is_no_set(tmp_path):

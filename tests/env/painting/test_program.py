@@ -90,6 +90,12 @@ def test_svg_says_what_is_painted():
         ({"strokes": [{"points": [[0, 0]]}]}, "stroke 0"),
         ({"strokes": [{"points": [[0, 0]] * 4, "radius": 0.1, "pressure": [1, 2], "colour": [0, 0, 0]}]}, "pressure"),
         ({"strokes": [{"points": [[0, 0]] * 4, "radius": "a", "pressure": [1, 1], "colour": [0, 0, 0]}]}, "stroke 0"),
+        ({"strokes": [{"points": [[0, 0]] * 4, "radius": "0.1", "pressure": [1, 1], "colour": [0, 0, 0]}]}, "radius is '0.1'"),
+        ({"strokes": [{"points": ["00"] * 4, "radius": 0.1, "pressure": [1, 1], "colour": [0, 0, 0]}]}, r"points\[0\] is '00'"),
+        ({"strokes": [{"points": [[0]] * 4, "radius": 0.1, "pressure": [1, 1], "colour": [0, 0, 0]}]}, "4 points"),
+        ({"strokes": [[1, 2]]}, "stroke 0: expected points, radius, pressure, colour"),
+        ({"strokes": [{"points": [[0, 0]] * 4, "radius": 10**400, "pressure": [1, 1], "colour": [0, 0, 0]}]}, "radius is 1000"),
+        ({"version": True}, "expected a knossos painting of version 1"),
     ],
 )
 def test_programs_that_are_none(change, message, tmp_path):
@@ -102,6 +108,12 @@ def test_programs_that_are_none(change, message, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=message):
         read_program(path)
+
+
+def test_paintings_that_do_not_fit_into_the_memory_are_refused(monkeypatch):
+    monkeypatch.setattr("env.memory.available_bytes", lambda: 1 << 30)
+    with pytest.raises(InputError, match=r"100 paintings of 4096 x 4096 pixels: needs at least 5\.0 GB of memory"):
+        paint_programs([()] * 100, 4096)
 
 
 def test_sizes_and_brushes_that_are_none():

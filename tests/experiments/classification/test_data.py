@@ -1,7 +1,9 @@
 """Frames with their labels, against worlds that are stepped again; IDX folders against files written here."""
 
+import contextlib
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -110,7 +112,7 @@ def test_idx_folder(tmp_path, suffix):
     pictures = idx_pictures(tmp_path)
     np.testing.assert_array_equal(pictures.train[..., 0], arrays[0])
     np.testing.assert_array_equal(pictures.test_labels, arrays[3])
-    assert pictures.classes == arrays[1].max() + 1
+    assert pictures.classes == max(arrays[1].max(), arrays[3].max()) + 1
 
 
 def test_idx_refused(tmp_path):
@@ -129,6 +131,35 @@ def test_idx_refused(tmp_path):
         write_idx(tmp_path / name, np.zeros((count, 2, 2) if "images" in name else count, np.uint8))
     with pytest.raises(InputError, match="3 training images and 2 labels"):
         idx_pictures(tmp_path)
+    for sizes in ((2, 2), (28, 20), (0, 0)):
+        for name, size in zip(NAMES, (sizes[0], 0, sizes[1], 0), strict=True):
+            write_idx(tmp_path / name, np.zeros((1, size, size) if "images" in name else 1, np.uint8))
+        with pytest.raises(InputError, match="expected one size of 8x8 or more"):
+            idx_pictures(tmp_path)
+
+
+def test_damaged_and_monstrous_idx_files(tmp_path, monkeypatch):
+    path = tmp_path / "x.gz"
+    write_idx(path, np.random.default_rng(0).integers(256, size=5000).astype(np.uint8))
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        with contextlib.suppress(InputError):
+            read_idx(path, 1)
+        path.write_bytes(whole[:place])
+        with pytest.raises(InputError, match=r"more|cannot read|expected an IDX|bytes of data"):
+            read_idx(path, 1)
+    # Two hundred million bytes, of which the header announces four.
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 4]) + bytes(200_000_000), 1))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="more bytes of data, its header says 4"):
+        read_idx(path, 1)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+    path.write_bytes(bytes([0, 0, 8, 1, 255, 255, 255, 255]))
+    monkeypatch.setattr("env.memory.available_bytes", lambda: 1 << 30)
+    with pytest.raises(InputError, match=r"4294967295: needs at least 4\.3 GB of memory"):
+        read_idx(path, 1)
 
 
 @pytest.mark.parametrize(

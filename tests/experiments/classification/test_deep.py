@@ -1,19 +1,21 @@
 """The whole command, small; and tables of results that are known."""
 
 import json
+import math
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 
-from experiments import deep
+from experiments import deep, run_folder
 from experiments.classification import compare, costs, pictures
 from experiments.classification import methods as methods_module
 from experiments.classification.compare import Comparison
 from experiments.classification.methods import BN, TANH, Method
 from experiments.classification.summary import final_level, markdown, optimizer_lines, reach, summarise, target
-from experiments.classification.training import Job, Settings
+from experiments.classification.training import Job, Settings, read_result, train
 from maze_gen.errors import InputError
 from tests.experiments.classification.small import small_pictures
 
@@ -137,11 +139,81 @@ def test_a_killed_process_is_told_in_a_line(tmp_path, monkeypatch):
         ({"batch": 500, "frames": 64}, "--batch 500: there are 64"),
         ({"depths": (7,)}, "--depths 7"),
         ({"task": "nowhere"}, "nowhere"),
+        ({"minutes": math.nan}, "--minutes nan"),
+        ({"minutes": -1.0}, "--minutes -1"),
+        ({"steps": 10**12}, "--steps 1000000000000"),
+        ({"workers": 10**6}, "--workers 1000000"),
+        ({"frames": 10**15}, "--frames 1000000000000000"),
+        ({"frames": 10**6, "workers": 1024}, "GB of memory"),
+        ({"shortcuts": (math.nan,)}, "--shortcuts nan"),
+        ({"shortcuts": (1.0,)}, "--shortcuts 1.0"),
+        ({"activations": ("nothing",)}, "--activations nothing: activation 'nothing': expected one of"),
     ],
 )
-def test_refused(tmp_path, changes, message):
+def test_refused(tmp_path, changes, message, capsys):
     with pytest.raises(InputError, match=message):
-        deep.deep(deep.DeepOptions(out=tmp_path, minutes=0.0, test_frames=10, **changes), "the command")
+        deep.deep(deep.DeepOptions(out=tmp_path, **{"minutes": 0.0, "test_frames": 10, **changes}), "the command")
+    # Nothing was begun that could be gone on with.
+    assert "go on" not in capsys.readouterr().err
+    assert not (tmp_path / "pictures.json").exists()
+
+
+def test_a_folder_is_of_one_comparison_and_one_process(tmp_path):
+    options = deep.DeepOptions(minutes=0.0, methods=("dks",), depths=(20,), frames=64, test_frames=20, out=tmp_path)
+    deep.deep(options, "the command")
+    deep.deep(options, "the command")
+    for changes in ({"question": "heading"}, {"frames": 80}):
+        with pytest.raises(InputError, match=r"its trainings are of other pictures .*choose another folder"):
+            deep.deep(replace(options, **changes), "the command")
+    with run_folder.alone(tmp_path), pytest.raises(InputError, match="another process is at work in this folder"):
+        deep.deep(options, "the command")
+    (tmp_path / "pictures.json").write_text("[")
+    with pytest.raises(InputError, match=r"pictures\.json is not JSON"):
+        deep.deep(options, "the command")
+    with pytest.raises(InputError, match="cannot write"):
+        deep.deep(replace(options, out=tmp_path / "pictures.json"), "the command")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not JSON"),
+        ("\xff", "not a text"),
+        ("[]", "trained with None"),
+        ('{"settings": 3}', "trained with 3"),
+        ('{"settings": SETTINGS}', "its result is None"),
+        ('{"settings": SETTINGS, "result": {"steps": "x"}}', "steps is 'x', expected a list"),
+        ('{"settings": SETTINGS, "result": {"steps": [1], "accuracy": [], "seconds": [], "final": 0, "parameters": 1, '
+         '"diverged": false}}', "1 steps, 0 accuracies"),
+    ],
+)  # fmt: skip
+def test_a_damaged_result_is_named(tmp_path, text, message):
+    settings = json.dumps({name: getattr(SETTINGS, name) for name in SETTINGS.__dataclass_fields__})
+    (tmp_path / "result.json").write_bytes(text.replace("SETTINGS", settings).encode("latin-1"))
+    with pytest.raises(InputError, match=message):
+        read_result(tmp_path, SETTINGS)
+
+
+def test_damaged_costs_are_measured_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(costs, "ROUNDS", 1)
+    path = tmp_path / "costs.json"
+    method = Method("none", "tanh", 20)
+    for text in (b"\xff", b"[", b"[1]", b'{"none-tanh-w0-20-sgd": "x"}', b'{"none-tanh-w0-20-sgd": -1}'):
+        path.write_bytes(text)
+        found = costs.measured_costs(path, [method], small_pictures(), 4, lambda _: None)
+        assert found == json.loads(path.read_text())
+        assert found[method.key] > 0
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    job = Job(Method("none", "tanh", 20), 0.01, 0)
+    for content in (b"", b"PK", b"\x80\x04."):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(InputError, match=r"checkpoint\.pt: damaged; remove it"):
+            train(job, small_pictures(), SETTINGS, tmp_path)
+    torch.save({"settings": asdict(SETTINGS), "network": {}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match=r"checkpoint\.pt: of another network"):
+        train(job, small_pictures(), SETTINGS, tmp_path)
 
 
 def test_feature_cosines_tell_shaped_from_unshaped():

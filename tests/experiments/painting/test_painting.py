@@ -136,6 +136,37 @@ def test_an_evaluation(name, painters, tmp_path, capsys):
     assert "collapsed" in out.splitlines()[5]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--episodes", "1"], "--episodes 1"),
+        (["--episodes", "1000000"], "1000000 paintings of 8 steps: needs at least 18.4 GB of memory"),
+        (["--seed", "-1"], "--seed -1"),
+        (["--split", "heldout"], "--split is for agents in mazes"),
+        (["--geometry", "block"], "--geometry is for"),
+        (["--backend", "lab"], "--backend is for"),
+        (["--spawn-distance", "3"], "--spawn-distance is for"),
+        (["--threads", "2"], "--threads is for"),
+        (["--erase", "respawn"], "--erase is for"),
+        (["--logdir", "x"], "--logdir is for"),
+    ],
+)
+def test_options_that_mean_nothing_to_a_painter_are_refused(arguments, message, painters, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("env.memory.available_bytes", lambda: 16 << 30)
+    assert call(evaluate, "--checkpoint", str(painters["doodle-digits"]), *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_files_of_an_evaluation_come_before_its_table(painters, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(evaluate, "say", lambda text: written.append((tmp_path / "figures.json").exists()))
+    arguments = ["--checkpoint", str(painters["doodle-digits"]), "--episodes", "40", "--json", str(tmp_path / "figures.json")]
+    assert call(evaluate, *arguments) == 0
+    assert written
+    assert all(written)
+
+
 def test_paintings_of_any_size_and_kind(painters, tmp_path, capsys):
     files = {ending: tmp_path / f"out.{ending}" for ending in ("png", "svg", "json", "gif")}
     options = [f"--{'video' if ending == 'gif' else ending}={path}" for ending, path in files.items()]
