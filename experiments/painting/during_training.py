@@ -66,7 +66,7 @@ class GalleryCallback(Callback):
             if gallery.target is not None:
                 title = f"distance after {checkpoint.frames} steps of training"
                 for step, distance in enumerate(sheets.distance_along(gallery)):
-                    file.add(scalar(f"Paintings/{title}", float(distance), title, _CAPTIONS["distance"]), step)
+                    file.add(scalar(f"Paintings/{title}", float(distance), title, _NUMBERS["distance"][1]), step)
 
 
 def write_gallery(checkpoint: Checkpoint, path: Path, count: int, seed: int) -> PaintingEvaluation:
