@@ -120,10 +120,12 @@ def test_the_encoder_has_the_papers_shapes(size, flat):
 def test_every_agent_acts_and_unrolls(name):
     network = AgentNetwork(AGENTS[name], spec(42))
     inputs = random_inputs(42, 4 if AGENTS[name].depth_input else 3, torch.float32)
+    inputs.tracked = torch.rand(T, B, network.core.tracked)
     outputs = network.unroll(inputs, network.initial_state(B), some_starts())
     assert outputs.policy.shape == (T, B, 8)
     assert outputs.value.shape == (T, B)
-    assert outputs.core.shape == outputs.encoder.shape == (T, B, 256)
+    assert outputs.core.shape == (T, B, network.core.width)
+    assert outputs.encoder.shape == (T, B, 256)
 
 
 def test_a_sequence_without_starts_is_torchs_lstm():
