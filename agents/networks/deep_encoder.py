@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from agents.networks.encoders import BYTE_SCALE, FEATURES, MIDDLE_BYTE, Encoder
-from agents.networks.inputs import Perception
+from agents.networks.encoder import BYTE_SCALE, FEATURES, MIDDLE_BYTE, Encoder
 from agents.precision import product_dtype
 from agents.shaping import ShapedActivation, ShapingError, initialise, shape_network
 from maze_gen.errors import InputError
@@ -61,8 +60,3 @@ class DeepEncoder(Encoder):
 
 def _halved(size: int) -> int:
     return (size + 1) // 2
-
-
-def deep_encoder(perception: Perception) -> Encoder:
-    """A row of `encoders.ENCODERS`."""
-    return DeepEncoder(*perception.image_shape)

@@ -1,6 +1,5 @@
 """What encodes one observation: a table by name, so that a new encoder is a class and a line."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -8,46 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agents.networks.deep_encoder import DeepEncoder
+from agents.networks.encoder import BYTE_SCALE, FEATURES, MIDDLE_BYTE, Encoder, initialise_rectified
 from agents.networks.inputs import Perception
+from agents.networks.painter import canvas_encoder
 from agents.precision import product_dtype
 from maze_gen.errors import InputError
 
-FEATURES = 256
-
-MIDDLE_BYTE, BYTE_SCALE = 128, 1 / 64
-"""What is subtracted from pixels, and what they are multiplied by then: about 0 on average, with a spread of about 1."""
-
 CONVOLUTIONS = {84: ((16, 8, 4), (32, 4, 2)), 42: ((16, 4, 4), (32, 3, 2))}
 """Size of the picture → (channels, kernel, stride) of both convolutions; 84 is the paper's."""
-
-
-class Encoder(nn.Module, ABC):
-    """Encodes pictures.
-
-    Attributes:
-        features: the width of what it returns.
-        key_width: d, entries of the key of each cell of a grid, which parts of an action point at; 0 without keys.
-    """
-
-    features: int
-    key_width: int = 0
-
-    @abstractmethod
-    def forward(self, images: Tensor) -> Tensor:
-        """[M, height, width, C] uint8 → [M, features] float32."""
-
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """`forward`, and the keys [M, cells, d] float32, which pass by the core; None without keys."""
-        return self(images), None
-
-
-def initialise_rectified(*layers: nn.Conv2d | nn.Linear) -> None:
-    """Draws orthogonal weights (arXiv 1312.6120) with the rectifier's gain, so that features don't start much smaller than the
-    pixels that they are made of; biases are 0."""
-    for layer in layers:
-        nn.init.orthogonal_(layer.weight, nn.init.calculate_gain("relu"))
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
 
 
 class ConvolutionalEncoder(Encoder):
@@ -96,20 +64,11 @@ def _convolutional(perception: Perception) -> Encoder:
 
 
 def _deep(perception: Perception) -> Encoder:
-    # Imported where it is used: it subclasses `Encoder`.
-    from agents.networks.deep_encoder import deep_encoder
-
-    return deep_encoder(perception)
-
-
-def _painter(perception: Perception) -> Encoder:
-    from agents.networks.painter import canvas_encoder
-
-    return canvas_encoder(perception)
+    return DeepEncoder(*perception.image_shape)
 
 
 ENCODERS: Mapping[str, Callable[[Perception], Encoder]] = MappingProxyType(
-    {"convolutional": _convolutional, "deep": _deep, "painter": _painter}
+    {"convolutional": _convolutional, "deep": _deep, "painter": canvas_encoder}
 )
 """By the name in `TrainConfig.encoder`. A new one is a subclass of `Encoder` and a row."""
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.networks.cores import Core, CoreInput, State
-from agents.networks.encoders import BYTE_SCALE, MIDDLE_BYTE, Encoder, initialise_rectified
+from agents.networks.encoder import BYTE_SCALE, MIDDLE_BYTE, Encoder, initialise_rectified
 from agents.networks.inputs import Inputs, Perception
 from agents.networks.lstm import LSTM
 from agents.precision import product_dtype

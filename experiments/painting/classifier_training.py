@@ -18,6 +18,7 @@ from torch.nn import functional
 from env.painting.pictures import load_pictures
 from experiments.options import check_writable, command
 from experiments.painting.classifier import FEATURES, SIDE, DigitNetwork, ink_of
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 PASSES, BATCH, LEARNING_RATE, WEIGHT_DECAY = 150, 64, 3e-3, 1e-2
@@ -44,10 +45,10 @@ def run(options: ClassifierOptions) -> None:
     check_writable(options.out)
     network = trained()
     right = {split: f"{100 * accuracy(network, split):.1f} %" for split in ("train", "heldout")}
-    print(f"read right: {right['train']} of the training pictures, {right['heldout']} of the held-out ones")
+    say(f"read right: {right['train']} of the training pictures, {right['heldout']} of the held-out ones")
     weights = {name: value.numpy().astype(np.float16) for name, value in network.state_dict().items()}
     np.savez_compressed(options.out, allow_pickle=False, scale=np.float32(feature_scale(network)), **weights)
-    print(f"weights: {options.out}")
+    say(f"weights: {options.out}")
 
 
 def trained(passes: int = PASSES) -> DigitNetwork:

@@ -10,7 +10,8 @@ from agents.config import AGENTS, AgentConfig, TrainConfig
 from agents.learning.returns import generalised_advantages, step_discounts
 from agents.model import AgentModel
 from agents.networks.distributions import Categorical
-from agents.networks.encoders import BYTE_SCALE, MIDDLE_BYTE, ConvolutionalEncoder
+from agents.networks.encoder import BYTE_SCALE, MIDDLE_BYTE
+from agents.networks.encoders import ConvolutionalEncoder
 from agents.rng import NumpyStream
 from tests.agents.worlds import CountingEnv, counting_task
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from agents.networks.deep_encoder import DeepEncoder
-from agents.networks.encoders import MIDDLE_BYTE, ConvolutionalEncoder
+from agents.networks.encoder import MIDDLE_BYTE
+from agents.networks.encoders import ConvolutionalEncoder
 from agents.precision import products_in
 from agents.shaping import ShapedActivation, chain, dks
 from maze_gen.errors import InputError
