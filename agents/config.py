@@ -210,14 +210,14 @@ class TrainConfig:
     entropy_cost: float = option_field(3e-3, group="Losses of the preset")
     entropy_target: float = 0.0
     value_cost: float = 0.5
-    reward_scale: float = 1.0
-    reward_clip: float = 0.0
-    novelty_bonus: float = 0.0
     sum_over_time: bool = False
     loss_weight: LossWeights = field(default_factory=lambda: LossWeights(DEFAULT_LOSS_WEIGHT))
     precision: Precision = "auto"
     loop_closure_labels: Literal["episode", "trip"] = "episode"
     depth_form: Literal["classes", "regression"] = "classes"
+    reward_scale: float = option_field(1.0, group="Rewards of the preset")
+    reward_clip: float = 0.0
+    novelty_bonus: float = 0.0
     credit: Literal["steps", "final"] = "steps"
     regulariser: Literal["spectral", "gradient-penalty"] = "spectral"
 
