@@ -24,6 +24,8 @@ TRAIN = [
     # Not opencv-python: that one needs libGL, and ends the process where there is no screen.
     "opencv-python-headless>=5.0",
     "matplotlib>=3.10",
+    # torch brings it, too.
+    "networkx>=3.4",
 ]
 # The community's edition: the original has no wheels from Python 3.14 on, and both are imported as `pygame`.
 PLAY = [*TRAIN, "pygame-ce>=2.5.6"]
@@ -38,7 +40,6 @@ TEST = [
     "pytest>=8.3",
     "pytest-xdist>=3.6",
     "hypothesis>=6.120",
-    "networkx>=3.4",
     "ruff>=0.9",
     "pyright[nodejs]>=1.1.400",
     "setuptools>=77",

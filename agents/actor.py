@@ -15,7 +15,8 @@ from agents.networks.cores import State
 from agents.precision import Precision, products_in, resolve
 from agents.rng import RandomStream
 from agents.rollout import Rollout, allocate
-from agents.state import copy_into, join, part
+from agents.state import join, part
+from auxiliary.saved_state import copy_into
 from env.batch import BatchEnv
 from env.tensors import TensorWorlds
 

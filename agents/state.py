@@ -5,8 +5,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from maze_gen.errors import InputError
-
 State = dict[str, Tensor]
 
 
@@ -35,17 +33,3 @@ LARGEST = 1e15
 def is_sound(values: Tensor) -> bool:
     """Whether a tensor of a state holds numbers that can be gone on with: finite ones, and of a size that stays so."""
     return not values.is_floating_point() or bool((values.abs() <= LARGEST).all())
-
-
-def copy_into(places: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    """Copies tensors into those of the same names.
-
-    Raises:
-        InputError: one is missing, or of another shape or type.
-    """
-    for name, place in places.items():
-        values = state.get(name)
-        if values is None or values.shape != place.shape or values.dtype != place.dtype:
-            found = "missing" if values is None else f"{list(values.shape)} {values.dtype}"
-            raise InputError(f"state {name!r} is {found}, expected {list(place.shape)} {place.dtype}")
-        place.copy_(values)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio, take_over
+from auxiliary.loss import AuxiliaryLoss, HeadContext, Recorder, Sums, count, ratio
+from auxiliary.saved_state import copy_into
 from env.tensors import TensorWorlds
 from maze_gen.maze import CELL_UNITS
 
@@ -29,7 +30,7 @@ PATH_EDGES = (1.0, 2.0, 4.0, 7.0, 11.0)
 LENGTHS = len(PATH_EDGES) + 1
 
 
-class _Reached:
+class Reached:
     """Whether the goal was reached in each row's present episode; without data-dependent control flow."""
 
     def __init__(self, num_envs: int, device: torch.device | str) -> None:
@@ -45,13 +46,13 @@ class _Reached:
 class _AfterTheGoal(Recorder):
     """A recorder whose targets are known from the first time that the goal was reached in the episode."""
 
-    reached: _Reached
+    reached: Reached
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"reached": self.reached.rows.clone()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        take_over({"reached": self.reached.rows}, state, {})
+        copy_into({"reached": self.reached.rows}, state)
 
 
 class GoalCellRecorder(_AfterTheGoal):
@@ -61,7 +62,7 @@ class GoalCellRecorder(_AfterTheGoal):
     dtype = torch.int64
 
     def __init__(self, num_envs: int, device: torch.device | str = "cpu") -> None:
-        self.reached = _Reached(num_envs, device)
+        self.reached = Reached(num_envs, device)
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
         out.copy_(worlds.privileged["goal_cell"])
@@ -75,7 +76,7 @@ class GoalDirectionRecorder(_AfterTheGoal):
     dtype = torch.int64
 
     def __init__(self, num_envs: int, rows: int, cols: int, device: torch.device | str = "cpu") -> None:
-        self.reached = _Reached(num_envs, device)
+        self.reached = Reached(num_envs, device)
         self.rows, self.cols = rows, cols
         self.edges = torch.tensor(DISTANCE_EDGES, device=device)
 
@@ -97,7 +98,7 @@ class GoalPathRecorder(_AfterTheGoal):
     dtype = torch.int64
 
     def __init__(self, num_envs: int, rows: int, cols: int, device: torch.device | str = "cpu") -> None:
-        self.reached = _Reached(num_envs, device)
+        self.reached = Reached(num_envs, device)
         self.rows, self.cols = rows, cols
         self.edges = torch.tensor(PATH_EDGES, device=device)
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from auxiliary.goal import DISTANCE_EDGES, DISTANCES, PATH_EDGES, UNKNOWN, GoalPathLoss, offset_to, sector_of
-from auxiliary.loss import Recorder, Sums, take_over
+from auxiliary.loss import Recorder, Sums
+from auxiliary.saved_state import copy_into
 from env.tensors import TensorWorlds
 from maze_gen.errors import InputError
 from maze_gen.maze import Maze
@@ -85,7 +86,7 @@ class HindsightRecorder(Recorder):
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         cells = self.rows * self.cols - 1
-        take_over(self._kept(), state, {"random": MODULUS - 1, "elapsed": 2**53, "now": SPAN, "cells": cells})
+        copy_into(self._kept(), state, {"random": MODULUS - 1, "elapsed": 2**53, "now": SPAN, "cells": cells})
 
     def _kept(self) -> dict[str, Tensor]:
         return {"random": self.random, "elapsed": self.elapsed, "now": self.now, "cells": self.cells, "poses": self.poses}

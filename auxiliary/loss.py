@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from env.batch import WorldSpec
 from env.tensors import TensorWorlds
-from maze_gen.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -33,27 +32,6 @@ class HeadContext:
 
 Sums = dict[str, Tensor]
 """Scalars that add up over batches; `AuxiliaryLoss.metrics` computes metrics from their sums."""
-
-
-def take_over(places: Mapping[str, Tensor], state: Mapping[str, Tensor], most: Mapping[str, int]) -> None:
-    """Copies saved tensors into those of the same names.
-
-    Args:
-        most: the largest value of those that something is indexed with; the least is 0.
-
-    Raises:
-        InputError: one is missing, of another shape or type, or out of range.
-    """
-    for name, place in places.items():
-        values = state.get(name)
-        if values is None or values.shape != place.shape or values.dtype != place.dtype:
-            found = "missing" if values is None else f"{list(values.shape)} {values.dtype}"
-            raise InputError(f"{name} is {found}, expected {list(place.shape)} {place.dtype}")
-        if name in most and bool(((values < 0) | (values > most[name])).any()):
-            wrong = values[(values < 0) | (values > most[name])][0]
-            raise InputError(f"{name} holds {wrong}, expected 0 to {most[name]}")
-    for name, place in places.items():
-        place.copy_(state[name])
 
 
 class Recorder(ABC):

@@ -1,19 +1,13 @@
 """A few hundred of the fuzzer's inputs: `python -m tests.fuzz --count 10000` runs more, in processes that may crash."""
 
 import pytest
-import torch
 
 from tests.fuzz.runner import outcome
+from tests.threads import one_thread
+
+__all__ = ["one_thread"]
 
 NUMBERS = {"mazes": 80, "recordings": 40, "environments": 80, "checkpoints": 6, "options": 25}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.filterwarnings("ignore::maze_gen.errors.Note")

@@ -235,7 +235,7 @@ class Learner:
             features, there = self.model.network.recall(outputs, target[..., 0])
             target = target * there.unsqueeze(-1)
         elif loss.reads == "key":
-            features = self.model.network.core.keys(outputs.encoder)
+            features = self.model.network.core.view_keys(outputs.encoder)
         else:
             features = outputs.encoder if loss.reads == "encoder" else outputs.core
         return features.flatten(0, 1), target.flatten(0, 1)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from agents.rollout import Rollout
-from auxiliary.loss import Recorder, take_over
+from auxiliary.goal import Reached
+from auxiliary.loss import Recorder
+from auxiliary.saved_state import copy_into
 from env.batch import WorldSpec
 from env.tensors import TensorWorlds
 
@@ -30,23 +32,25 @@ class NewCellRecorder(Recorder):
 
     def __init__(self, num_envs: int, cells: int, device: torch.device | str = "cpu") -> None:
         self.visited = torch.zeros(num_envs, cells, dtype=torch.bool, device=device)
-        self.reached = torch.zeros(num_envs, dtype=torch.bool, device=device)
+        self.reached = Reached(num_envs, device)
 
     def record(self, worlds: TensorWorlds, starts: Tensor, out: Tensor) -> None:
         cell = worlds.privileged["cell"].long().unsqueeze(1)
         self.visited &= ~starts.unsqueeze(1)
-        self.reached |= worlds.statistics["goals"] > 0
-        self.reached &= ~starts
-        out.copy_(~(self.visited.gather(1, cell).squeeze(1) | starts | self.reached))
+        reached = self.reached.update(worlds, starts)
+        out.copy_(~(self.visited.gather(1, cell).squeeze(1) | starts | reached))
         self.visited.scatter_(1, cell, True)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"visited": self.visited.clone(), "reached": self.reached.clone()}
+        return {name: value.clone() for name, value in self._kept().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         # A training that goes on with a bonus that it had not before has none.
         if "visited" in state:
-            take_over({"visited": self.visited, "reached": self.reached}, state, {})
+            copy_into(self._kept(), state)
+
+    def _kept(self) -> dict[str, Tensor]:
+        return {"visited": self.visited, "reached": self.reached.rows}
 
 
 class NoveltyReward(nn.Module):

@@ -73,7 +73,7 @@ class Core(nn.Module, ABC):
         """
         raise InputError(f"{type(self).__name__} has no slot that could be written in hindsight: leave out the loss 'hindsight'")
 
-    def keys(self, features: Tensor) -> Tensor:
+    def view_keys(self, features: Tensor) -> Tensor:
         """Keys of views, by which the core recognises them: features [..., F] → [..., K] of length 1.
 
         Raises:

@@ -75,6 +75,12 @@ class Pose:
         return places.scatter(1, at, torch.where(self.due.view(-1, 1, 1), entries.unsqueeze(1), places.gather(1, at)))
 
 
+def trip_map(pose: Pose, places: Tensor, trip: Tensor, weight: Tensor | float = 1.0, scale: float = 1.0) -> Tensor:
+    """`polar_map`, seen from the pose, of the places [N, P, 2 or more] (x, y first) whose `trip` [N, P] is the present one."""
+    ahead, left = pose.seen(places[..., 0], places[..., 1])
+    return polar_map(ahead, left, weight * (trip == pose.trip.unsqueeze(1)), scale)
+
+
 def turned(x: Tensor, y: Tensor, degrees: Tensor) -> tuple[Tensor, Tensor]:
     """Vectors turned counter-clockwise."""
     angle = torch.deg2rad(degrees)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agents.networks.dead_reckoning import BINS, ODOMETER, PLACES, Pose, VelocityPlace, advance, polar_map, turned
+from agents.networks.dead_reckoning import BINS, ODOMETER, PLACES, Pose, VelocityPlace, advance, trip_map, turned
 from auxiliary.same_place import KEY, match_logits
 
 VIEW = 7 + KEY
@@ -48,16 +48,14 @@ def view(now: Perceived, state: tuple[Tensor, Tensor, Tensor], velocity: Velocit
         state: [N, ODOMETER], [N, PLACES · VIEW] and [N, PLACES · VOTE] float32, before the step.
 
     Returns:
-        [N, SEEN] float32: `polar_map` of the places of this trip, then of its votes for the goal's place; and the state after the
+        [N, SEEN] float32: `trip_map` of the places of this trip, then of its votes for the goal's place; and the state after the
         step.
     """
     pose, odometer = advance(now.vector, now.reward, state[0], velocity)
     views = _label(state[1].view(-1, PLACES, VIEW), pose)
     votes = pose.keep(state[2].view(-1, PLACES, VOTE), _vote(now.key, views, pose))
-    current = views[..., 3] == pose.trip.unsqueeze(1)
-    visits = polar_map(*pose.seen(views[..., 0], views[..., 1]), current)
-    counted = votes[..., 3] * (votes[..., 2] == pose.trip.unsqueeze(1))
-    goals = polar_map(*pose.seen(votes[..., 0], votes[..., 1]), counted, VOTES_SCALE)
+    visits = trip_map(pose, views, views[..., 3])
+    goals = trip_map(pose, votes, votes[..., 2], votes[..., 3], VOTES_SCALE)
     here = torch.stack((pose.x, pose.y, pose.heading, pose.trip), 1)
     views = pose.keep(views, torch.cat((here, torch.zeros_like(here[:, :3]), now.key), 1))
     return torch.cat((visits, goals), 1), (odometer, views.flatten(1), votes.flatten(1))

@@ -45,12 +45,12 @@ class ViewMemoryCore(NavCore):
     def initial_state(self, batch: int) -> State:
         return (*super().initial_state(batch), *first_views(batch, self.key.weight.detach()))
 
-    def keys(self, features: Tensor) -> Tensor:
+    def view_keys(self, features: Tensor) -> Tensor:
         return functional.normalize(self.key(features).to(self.key.weight.dtype), dim=-1)
 
     def step(self, features: Tensor, inputs: Inputs, state: State) -> tuple[Tensor, State]:
         with torch.no_grad():
-            now = Perceived(inputs.vector, inputs.reward, self.keys(features))
+            now = Perceived(inputs.vector, inputs.reward, self.view_keys(features))
             seen, after = view(now, cast("tuple[Tensor, Tensor, Tensor]", state[NAV_STATE:]), self.velocity)
             inputs.tracked.copy_(seen)
         known, remembered = super().step(features, inputs, state[:NAV_STATE])

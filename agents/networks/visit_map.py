@@ -6,7 +6,7 @@ That it has been searching the same corridors again and again is what an agent w
 import torch
 from torch import Tensor
 
-from agents.networks.dead_reckoning import BINS, ODOMETER, PLACES, VelocityPlace, advance, polar_map
+from agents.networks.dead_reckoning import BINS, ODOMETER, PLACES, VelocityPlace, advance, trip_map
 
 VISITS = BINS
 
@@ -27,11 +27,10 @@ def visit(
         state: [N, ODOMETER] and [N, PLACES · 3] float32, before the step.
 
     Returns:
-        [N, VISITS] float32, `polar_map` of the places of this trip; and the state after the step.
+        [N, VISITS] float32, `trip_map` of the places of this trip; and the state after the step.
     """
     pose, odometer = advance(vector, reward, state[0], velocity)
     places = state[1].view(-1, PLACES, 3)
-    ahead, left = pose.seen(places[..., 0], places[..., 1])
-    seen = polar_map(ahead, left, places[..., 2] == pose.trip.unsqueeze(1))
+    seen = trip_map(pose, places, places[..., 2])
     kept = pose.keep(places, torch.stack((pose.x, pose.y, pose.trip), 1))
     return seen, (odometer, kept.flatten(1))

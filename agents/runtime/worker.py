@@ -19,7 +19,8 @@ from agents.learning.parameter_store import Store
 from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream, TorchStream
-from agents.state import State, copy_into, is_sound, join, part
+from agents.state import State, is_sound, join, part
+from auxiliary.saved_state import copy_into
 from env.batch import BatchEnv, TaskLike, WorldSpec
 from env.tensors import TensorWorlds
 from maze_gen.errors import InputError

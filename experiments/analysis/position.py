@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from experiments.analysis.decoder_table import decoder_table
 from experiments.analysis.decoders import DecoderResult, Kind, decode, own_decoder_result
 from experiments.analysis.head_outputs import POSTERIOR
-from experiments.analysis.intervals import Measured, mean
-from experiments.analysis.items import Curves, Item, Number, Picture, Table, figure_json
+from experiments.analysis.intervals import mean
+from experiments.analysis.items import Curves, Item, Number, Picture, Table
 from experiments.analysis.measures import binned, entropy, heading_class, path_error, visits
 from experiments.analysis.playback import Progress, silent
 from experiments.analysis.position_maps import accuracy_and_error_maps, confusion_pictures
 from experiments.analysis.position_plots import accuracy_plot, entropy_plot, layer_plot
 from experiments.analysis.threads import map_in_threads
 from experiments.analysis.trajectories import Trajectories
-from experiments.tables import MISSING, interval
 from maze_gen.paths import all_distances
 
 SECTION = "1 Position"
@@ -126,25 +126,15 @@ def errors_of(trajectories: Trajectories, result: DecoderResult, predicted: npt.
 
 def _compared(results: PositionResults) -> Table:
     decoders = [*([results.own] if results.own else []), *results.position, *results.heading, *results.goal]
-    found = [(decoder.name, decoder.figures()) for decoder in decoders]
-    names = ("accuracy", "chance", "shuffled control")
-
-    def text(figures: dict[str, Measured], name: str) -> str:
-        return interval(figures[name], 100) if name in figures else MISSING
-
-    return Table(
+    return decoder_table(
         SECTION,
         "decoders compared",
         "Accuracy of decoders on each layer, in percent, with its 95 % interval over episodes. A decoder is fitted on 60 % of "
         "the episodes, after training and without changing the agent, and tested on the others. Chance always predicts the most "
         "common class; the shuffled control was fitted on labels of other episodes (of the agent's own decoder: its output in "
         "another episode at the same time). Only what lies above both is knowledge about the episode at hand.",
-        ["decoded, from, by", *(f"{name}, %" for name in names)],
-        [[name, *(text(figures, column) for column in names)] for name, figures in found],
-        records=[
-            {"decoder": name, **{column: figure_json(value) for column, value in figures.items()}} for name, figures in found
-        ],
-        key=True,
+        "decoded, from, by",
+        decoders,
     )
 
 

@@ -11,19 +11,18 @@ import numpy.typing as npt
 import torch
 
 from auxiliary.goal import DISTANCE_EDGES, DISTANCES, SECTORS, offset_to, sector_of
+from experiments.analysis.decoder_table import decoder_table
 from experiments.analysis.decoders import DecoderResult, decode, split_episodes
 from experiments.analysis.intervals import Measured
-from experiments.analysis.items import Item, Number, Table, figure_json
+from experiments.analysis.items import Item, Number
 from experiments.analysis.playback import Progress, silent
 from experiments.analysis.threads import map_in_threads
 from experiments.analysis.trajectories import Trajectories
-from experiments.tables import MISSING, interval
 from maze_gen.maze import CELL_UNITS, STEPS
 
 SECTION = "1 Position"
 BEHIND = ((1, 2), (1, 1), (1, 3), (2, 2))
 """Walls that are asked for: how many cells behind the agent, and on which side, counter-clockwise from where the agent looks."""
-REFERENCES = ("accuracy", "chance", "shuffled control")
 
 
 @dataclass(frozen=True)
@@ -87,19 +86,15 @@ def relative_items(trajectories: Trajectories, results: list[DecoderResult]) -> 
     layers = list(trajectories.layers)
     found = [(result.name, result.figures()) for result in results]
     items: list[Item] = [
-        Table(
+        decoder_table(
             SECTION,
             "decoded in mazes that change",
             "Accuracy of decoders with one hidden layer, in percent, with its 95 % interval over episodes: directions in "
             f"{SECTORS} classes and distances in {DISTANCES}, seen from the agent. They are fitted on some episodes and tested "
             "on others, in other mazes. Chance always predicts the most common class; the shuffled control was fitted on labels "
             "of other episodes. What a later layer has above the encoder comes from memory.",
-            ["decoded, from", *(f"{name}, %" for name in REFERENCES)],
-            [[name, *(_text(figures, column) for column in REFERENCES)] for name, figures in found],
-            records=[
-                {"decoder": name, **{column: figure_json(value) for column, value in figures.items()}} for name, figures in found
-            ],
-            key=True,
+            "decoded, from",
+            results,
         )
     ]
     for name, figures in found:
@@ -124,10 +119,6 @@ def _encoders(name: str, found: list[tuple[str, dict[str, Measured]]], layers: l
     wanted = f"{name.removesuffix(f' from {layers[-1]}')} from {layers[0]}"
     figures = dict(found).get(wanted) if len(layers) > 1 else None
     return {"from the encoder": figures["accuracy"]} if figures else {}
-
-
-def _text(figures: dict[str, Measured], name: str) -> str:
-    return interval(figures[name], 100) if name in figures else MISSING
 
 
 def _spawn_position(trajectories: Trajectories) -> npt.NDArray[np.float32]:

@@ -65,17 +65,12 @@ def distances(first: Values, second: Values) -> npt.NDArray[np.float64]:
 
 
 def most_pairs(allowed: npt.NDArray[np.bool_]) -> int:
-    """How many rows [A, B] can have a column of their own that they allow, by augmenting paths."""
-    row_of: dict[int, int] = {}
+    """How many rows [A, B] can have a column of their own that they allow."""
+    # Imported where it is used: most paintings have no strokes to be compared with.
+    import networkx
 
-    def place(row: int, tried: set[int]) -> bool:
-        for column in np.flatnonzero(allowed[row]).tolist():
-            if column in tried:
-                continue
-            tried.add(column)
-            if column not in row_of or place(row_of[column], tried):
-                row_of[column] = row
-                return True
-        return False
-
-    return sum(place(row, set()) for row in range(len(allowed)))
+    rows = range(len(allowed))
+    graph = networkx.Graph()
+    graph.add_nodes_from(rows)
+    graph.add_edges_from((row, len(allowed) + column) for row, column in np.argwhere(allowed).tolist())
+    return len(networkx.bipartite.hopcroft_karp_matching(graph, rows)) // 2

@@ -1,12 +1,5 @@
-"""One thread, as in a worker: sums are added in the same order everywhere, and tests side by side don't fight for cores."""
+"""One thread for every test of this folder; players' own blocks still play side by side."""
 
-import pytest
-import torch
+from tests.threads import one_thread
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+__all__ = ["one_thread"]

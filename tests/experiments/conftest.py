@@ -1,14 +1,5 @@
-"""One thread, for small products are slower on several; the players' own blocks still play side by side."""
+"""One thread for every test of this folder; players' own blocks still play side by side."""
 
-from collections.abc import Iterator
+from tests.threads import one_thread
 
-import pytest
-import torch
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+__all__ = ["one_thread"]

@@ -28,14 +28,6 @@ SMALL = TrainConfig(num_envs=4, unroll_length=10, minibatches=1, epochs=1, preci
 TASK = dataclasses.replace(ring_task(2), observation_size=42)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def options(folder: Path, **changes) -> TrainOptions:
     given = {"settings": SMALL, "serial": True, "workers": 1, "run_dir": folder / "run", "agent": "nav", "frames": 100_000}
     return TrainOptions(**(given | changes))

@@ -40,14 +40,6 @@ TOY_TASK = Task("toy", (read_maze(TOY),), episode_seconds=8, spawn_distance=1, o
 SMALL = TrainConfig(num_envs=4, unroll_length=5, minibatches=1, epochs=1)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def entries(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
 

@@ -53,7 +53,7 @@ MUTANTS = by_name(
     [
         Mutant(name, novelty, old, new, check_cells)
         for name, old, new in (
-            ("goals don't end the search", "self.reached |= worlds", "self.reached &= worlds"),
+            ("goals don't end the search", "| starts | reached", "| starts"),
             ("a new episode's cells count as visited", "self.visited &= ~starts.unsqueeze(1)", "pass"),
             ("every cell is new for ever", "scatter_(1, cell, True)", "scatter_(1, cell, False)"),
         )

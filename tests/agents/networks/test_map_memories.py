@@ -118,8 +118,8 @@ MUTANTS = by_name(
             ("any view votes", "key.unsqueeze(1), views[..., 7:]", "0 * key.unsqueeze(1), views[..., 7:]"),
             (
                 "votes of former trips count",
-                "counted = votes[..., 3] * (votes[..., 2] == pose.trip.unsqueeze(1))",
-                "counted = votes[..., 3]",
+                "votes[..., 2], votes[..., 3], VOTES",
+                "pose.trip.unsqueeze(1), votes[..., 3], VOTES",
             ),
         )
     ]
@@ -151,4 +151,4 @@ def test_an_array_that_is_not_perceived_is_refused():
 
 def test_a_core_without_keys_refuses_the_loss_that_reads_them():
     with pytest.raises(InputError, match="NavCore has no keys of views: leave out the loss 'same-place'"):
-        model_of("nav").network.core.keys(torch.zeros(1, 256))
+        model_of("nav").network.core.view_keys(torch.zeros(1, 256))

@@ -261,6 +261,6 @@ def test_parses_of_ones_own_characters(tmp_path, capsys):
         [Stroke(tuple(map(tuple, one.tolist())), 0.03, (1, 1), (0, 0, 0)) for one in task.pictures.strokes[index]]
         for index in gallery.picture
     ]
-    told = painted(dataclasses.replace(gallery, programs=[tuple(strokes) for strokes in truth])).parse
-    assert told is not None
-    assert (told.found, told.strokes) == (1, 1)
+    parse = painted(dataclasses.replace(gallery, programs=[tuple(strokes) for strokes in truth])).parse
+    assert parse is not None
+    assert (parse.found, parse.strokes) == (1, 1)
