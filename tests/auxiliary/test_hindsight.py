@@ -176,7 +176,7 @@ def test_saved_states_that_can_not_be_are_named():
         "cells holds 12, expected 0 to 11": good | {"cells": torch.full_like(good["cells"], 12)},
         "cells holds -1": good | {"cells": torch.full_like(good["cells"], -1)},
         r"'elapsed' is \[1\] torch.int64, expected \[2\]": good | {"elapsed": torch.zeros(1, dtype=torch.int64)},
-        r"poses is \[2, 201, 3\] torch.float64": good | {"poses": good["poses"].double()},
+        r"'poses' is \[2, 201, 3\] torch.float64": good | {"poses": good["poses"].double()},
         "'random' is missing": {name: value for name, value in good.items() if name != "random"},
     }
     for message, state in wrong.items():
