@@ -31,6 +31,8 @@ def prepare(address: str) -> list[str]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if address == LOCAL:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        # Ray's own is 15, with which workers stand nearly still beside anything else that computes.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         return []
     if _admits(address, secrets.token_hex(32)):
         # A client that sends no token to a cluster that wants none: other modes wait for each other.

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from agents.checkpoint import load_checkpoint
-from tests.agents.cluster.hosts import ROOT, slowness
+from experiments.benchmarks.cluster_hosts import PATIENCE, ROOT
 
 pytestmark = [
     pytest.mark.ray,
@@ -23,7 +23,7 @@ SMALL = ["--agent", "ff", "--num-envs", "4", "--unroll-length", "20", "--analysi
 
 def train(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "experiments.train", *arguments, *SMALL]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120 * slowness())
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def of_ray() -> set[int]:
