@@ -27,7 +27,7 @@ def run(options: BenchmarkOptions) -> int:
     check_writable(options.json)
     measurements: list[Measurement] = []
     for part in options.parts or PARTS:
-        for found in importlib.import_module(f"experiments.benchmarks.{part}").measure(options):
+        for found in importlib.import_module(f"experiments.benchmarks.{part.replace('-', '_')}").measure(options):
             say(f"{found.name:40} {found.value:14,.1f} {found.unit}")
             measurements.append(found)
     if options.json is not None:

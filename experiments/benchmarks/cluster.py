@@ -1,5 +1,6 @@
 """How many nodes one driver keeps up with: rounds per second through Ray, and a simulation with what rounds cost here."""
 
+import contextlib
 import heapq
 import tempfile
 import time
@@ -32,6 +33,8 @@ WORKERS, SIMULATED_WORKERS = 64, 4096
 """Workers of a node, and of all nodes, in the simulation."""
 EXCHANGE_SECONDS = 1.0
 SIMULATED_SECONDS = 120.0
+MEMORY_ROUNDS = 2000, 200
+"""Over the last so many rounds memory must not grow; the first so many are left out."""
 NETWORKS = {"1 GbE": 125e6, "10 GbE": 1250e6}
 """Bytes per second of the driver's network, each way."""
 
@@ -42,15 +45,17 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
     `rounds`: exchanges per second between a driver and nodes that answer at once, all on this machine, through Ray, and
     the same for each second of a processor that the driver uses, which other work on the machine changes less; `exchange`:
     exchanges per second of a node's own part; `nodes`: the most nodes whose one-second rounds the driver keeps up with; `speed`:
-    agent steps of 4,096 workers in nodes of 64 beside the same workers without exchanges, simulated with these costs.
+    agent steps of 4,096 workers in nodes of 64 beside the same workers without exchanges, simulated with these costs;
+    `memory_growth`: of all processes and of Ray's object store, over 2,000 rounds.
     """
     specs, store = _training()
     settings = {"agent": AGENT, "parameters": len(store.parameters), "exchange_seconds": EXCHANGE_SECONDS}
     exchange, median = rate(lambda: _exchange(store), options.seconds, 3)
     yield Measurement("cluster/exchange", exchange, "exchanges/s", settings | {"median": median})
-    rounds, of_processor = measure_rounds(specs, store, max(options.seconds, 1.0))
+    rounds, of_processor, growth = measure_rounds(specs, store, max(options.seconds, 1.0))
     yield Measurement("cluster/rounds", rounds, "rounds/s", settings | {"nodes": ECHOES})
     yield Measurement("cluster/rounds_of_a_processor", of_processor, "rounds/CPU s", settings | {"nodes": ECHOES})
+    yield Measurement("cluster/memory_growth", growth, "MB", settings | {"rounds": MEMORY_ROUNDS[0]})
     size = 4 * len(store.parameters)
     yield Measurement("cluster/nodes", float(int(rounds * EXCHANGE_SECONDS)), "nodes", settings)
     for network, bandwidth in NETWORKS.items():
@@ -77,10 +82,12 @@ def _exchange(store: ParameterStore) -> int:
     return 1
 
 
-def measure_rounds(specs: list[WorkerSpec], store: ParameterStore, seconds: float) -> tuple[float, float]:
-    """Rounds of a driver, through Ray, with an actor for each of `specs` that answers at once: (a second, a processor's second).
+def measure_rounds(specs: list[WorkerSpec], store: ParameterStore, seconds: float) -> tuple[float, float, float]:
+    """Rounds of a driver, through Ray, with an actor for each of `specs` that answers at once.
 
-    A processor's time is that of the trainer and of its process that talks to the cluster, without Ray's own processes.
+    Returns:
+        (rounds a second, rounds of a processor's second, MB by which `MEMORY_ROUNDS` more make all processes larger). A
+        processor's time is that of the trainer and of its process that talks to the cluster, without Ray's own processes.
 
     Raises:
         InputError: Ray isn't installed.
@@ -93,7 +100,12 @@ def measure_rounds(specs: list[WorkerSpec], store: ParameterStore, seconds: floa
             processes = [psutil.Process(), psutil.Process(runtime.process.pid)]
             begin, used = time.perf_counter(), _used(processes)
             rounds = _count(runtime, seconds=seconds)
-            return rounds / (time.perf_counter() - begin), rounds / (_used(processes) - used)
+            found = rounds / (time.perf_counter() - begin), rounds / (_used(processes) - used)
+            most, first = MEMORY_ROUNDS
+            _count(runtime, rounds=max(0, first - rounds))
+            before = _memory()
+            _count(runtime, rounds=most)
+            return *found, _memory() - before
         finally:
             runtime.stop()
 
@@ -103,11 +115,22 @@ def _used(processes: list[psutil.Process]) -> float:
     return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
 
 
-def _count(runtime: ClusterRuntime, workers: int = 0, seconds: float = 60.0) -> int:
-    """Rounds until each of so many workers has reported, or until the seconds are over."""
+def _memory() -> float:
+    """MB of the trainer, of what talks to the cluster, and of the cluster, with its shared memory, which is counted once."""
+    own = psutil.Process()
+    found = 0
+    for process in [own, *own.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += process.memory_full_info().pss
+    return found / 1e6
+
+
+def _count(runtime: ClusterRuntime, workers: int = 0, seconds: float = 180.0, rounds: int | None = None) -> int:
+    """Rounds until each of so many workers has reported, until so many rounds are done, or until the seconds are over."""
     seen: set[int] = set()
-    rounds, end = 0, time.monotonic() + seconds
-    while (not workers or len(seen) < workers) and time.monotonic() < end:
+    most, end = rounds, time.monotonic() + seconds
+    rounds = 0
+    while (not workers or len(seen) < workers) and (most is None or rounds < most) and time.monotonic() < end:
         reports = runtime.poll(0.1)
         rounds += len(reports)
         seen |= {report.worker for report in reports}

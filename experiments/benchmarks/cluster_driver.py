@@ -1,4 +1,4 @@
-"""A trainer on a cluster that only counts, a JSON line an event: `python -m experiments.benchmarks.cluster_driver ADDRESS WORKERS LOG`.
+"""A trainer on a cluster that only counts: `python -m experiments.benchmarks.cluster_driver ADDRESS WORKERS LOG`. A JSON line an event.
 
 Events are {"report": worker}, {"note": text} and {"figures": {...}}, each with "at", seconds of the monotonic clock. Reports that
 came together with a note stand after it and have its number as "batch".

@@ -4,23 +4,83 @@ Each function kills one thing and returns what it measured, in seconds; `tests/a
 here.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from experiments.benchmarks.cluster_hosts import PATIENCE, ROOT, Hosts, wait_for
+from experiments.benchmarks.cluster_driver import EXCHANGE_SECONDS
+from experiments.benchmarks.cluster_hosts import PATIENCE, ROOT, Host, Hosts, wait_for
+from experiments.benchmarks.measurement import Measurement
+from experiments.benchmarks.options import BenchmarkOptions
 
 ACTOR, WORKER = "ray::NodeActor", "multiprocessing.spawn"
+KILLS = ("worker", "actor", "node", "cable", "driver", "head")
+BARS = {
+    "noticed": {"worker": 1.0, "actor": 1.0, "node": 10.0, "cable": 15.0},
+    "reports_again": {"worker": 15.0, "actor": 15.0},
+    "new_node_has_a_worker": {"node": 3.0},
+    "pause_of_the_other": dict.fromkeys(("worker", "actor", "node", "cable"), 3 * EXCHANGE_SECONDS),
+    "nothing_is_left": {"driver": 5.0},
+    "saved_and_ended": {"head": 70.0},
+}
+"""Seconds that each may take on a machine whose processors are free."""
+MEMORY_BARS = {"head": 400.0, "node": 250.0}
+"""Megabytes of Ray's own processes."""
 Measured = dict[str, float]
 Event = dict[str, Any]
+
+
+def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
+    """Seconds until the death of each part of a cluster is noticed and mended, beside what they may take, and Ray's memory.
+
+    Hosts are processes of this machine, with a network card each where this user can make network namespaces; without them no
+    cable can be cut. A worker, an actor, a node, a cable, the training's process and the head, one after the other.
+    """
+    hosts = Hosts()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            running = Running(hosts, Path(folder))
+            running.steady()
+            for name, host in (("head", hosts.head), ("node", hosts.alive[0])):
+                yield Measurement(f"cluster/memory/{name}", memory_of(host), "MB", {"most": MEMORY_BARS[name]})
+            for what in KILLS:
+                if what == "cable" and hosts.network is None:
+                    continue
+                kills: dict[str, Callable[[Running], Measured]] = {
+                    "worker": kill_worker,
+                    "actor": kill_actor,
+                    "node": kill_node,
+                    "cable": cut_cable,
+                    "driver": kill_driver,
+                    "head": lambda running: kill_head(running, Path(folder) / "run")[0],
+                }
+                for quantity, seconds in kills[what](running).items():
+                    settings = {"most": BARS[quantity][what], "exchange_seconds": EXCHANGE_SECONDS}
+                    yield Measurement(f"cluster/killed/{what}/{quantity}", seconds, "s", settings)
+            running.stop()
+    finally:
+        hosts.close()
+
+
+def memory_of(host: Host) -> float:
+    """Megabytes that Ray's own processes of a host have to themselves, without those of a training."""
+    ours = [process for actor in host.processes(ACTOR) for process in [actor, *actor.children(recursive=True)]]
+    found = 0
+    for process in host.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process not in ours:
+                found += process.memory_full_info().uss
+    return found / 1e6
 
 
 class Watched:

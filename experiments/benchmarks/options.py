@@ -6,16 +6,18 @@ from typing import Annotated, Literal
 
 import tyro
 
-Part = Literal["engine", "train", "drawing", "painting", "cluster"]
+Part = Literal["engine", "train", "drawing", "painting", "cluster", "cluster-speed", "cluster-kills"]
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Measures speed: of the engine alone, of acting, learning and both, of drawing scenes and films, of painting, and of a
-    cluster's driver.
+    """Measures speed: of the engine alone, of acting, learning and both, of drawing scenes and films, of painting, and of
+    clusters.
 
     Attributes:
-        parts: what to measure: engine, train, drawing, painting, cluster; all but the last where none is named, which needs Ray.
+        parts: what to measure: engine, train, drawing, painting, and with Ray cluster (a driver and its nodes), cluster-speed (a
+            node beside the same workers without a cluster) and cluster-kills (what is lost when); the first four where none is
+            named.
         json: a file for the measurements.
         device: where the engine, or the whole training, is computed: cpu or cuda.
         num_envs: worlds in the engine's batch; on the GPU several batch sizes are measured instead.
