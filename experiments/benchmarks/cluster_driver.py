@@ -1,4 +1,6 @@
-"""A trainer on a cluster that only counts: `python -m experiments.benchmarks.cluster_driver ADDRESS WORKERS LOG`. A JSON line an event.
+"""A trainer on a cluster that only counts, and prints a line of JSON an event.
+
+`python -m experiments.benchmarks.cluster_driver ADDRESS WORKERS LOG` is started by `experiments.benchmarks.cluster_kills`.
 
 Events are {"report": worker}, {"note": text} and {"figures": {...}}, each with "at", seconds of the monotonic clock. Reports that
 came together with a note stand after it and have its number as "batch".
