@@ -1,8 +1,10 @@
 """The cache of compiled code is optional: whatever is wrong with it, kernels run, and at most one warning names its folder."""
 
 import errno
+import importlib
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,21 @@ def test_an_open_folder_is_made_private(cache: Path, monkeypatch: pytest.MonkeyP
     forget(monkeypatch)
     run_kernel()
     assert stat.S_IMODE(entry.parent.stat().st_mode) == 0o700
+
+
+def test_code_of_a_module_that_was_moved_is_another_entry(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same file under another name, as after an update; what it was is gone."""
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "def double(value):\n    return value + value\n"
+    results = []
+    for name in ("before", "after"):
+        (tmp_path / f"{name}.py").write_text(source)
+        kernel: Any = cpu_kernel(importlib.import_module(name).double)
+        results.append(kernel(21))
+        (tmp_path / f"{name}.py").unlink()
+        del sys.modules[name]
+        importlib.invalidate_caches()
+    assert results == [42, 42]
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "one bit", "text"])
