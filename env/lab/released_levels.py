@@ -1,6 +1,6 @@
 """DeepMind Lab's released navigation levels as tasks, named `lab:LEVEL`, with their own maps, scripts and textures.
 
-This project contains no part of them but their layouts, which are tasks of their own without DeepMind Lab: `lab-static-01`, …. Here
+This project contains no part of them but their layouts, tasks of their own without DeepMind Lab: `lab-static-01`, …. Here
 the layout of a level, which position decoders and maps need, is measured once inside the level (`survey.lua`), and stored in
 the user's cache folder.
 """
