@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from agents.networks.way_to_goal import NEEDS, SCALE, WAY_TO_GOAL, way_to_goal
+from agents.networks.way_to_goal import GAIN, NEEDS, SCALE, WAY_TO_GOAL, way_to_goal
 from env.batch import WorldSpec
 from maze_gen.errors import InputError
 
@@ -18,7 +18,7 @@ class PrivilegedCritic(nn.Module):
     """The part of the value that privileged facts explain.
 
     Each entry x of the facts, with the typical size s, is read as x / s and as exp(−x / s): a goal that is x cells away is worth
-    what discounting leaves of it. The weights begin at 0, so that values begin as they would without the facts.
+    what discounting leaves of it. The weights, times a gain for some facts, begin at 0, so that values begin as they would without the facts.
 
     Attributes:
         names: of the privileged arrays, or `way_to_goal`.
@@ -26,6 +26,7 @@ class PrivilegedCritic(nn.Module):
     """
 
     scale: Tensor
+    gain: Tensor
 
     def __init__(self, spec: WorldSpec, names: Sequence[str]) -> None:
         """Asks the specification.
@@ -41,14 +42,18 @@ class PrivilegedCritic(nn.Module):
         self.spec = spec
         self.names = tuple(names)
         scale: list[float] = []
+        gain: list[float] = []
         for name in names:
             if name == WAY_TO_GOAL:
                 scale += SCALE
+                gain += [GAIN] * len(SCALE)
             else:
                 array = spec.privileged[name]
                 scale += array.scale or (1.0,) * torch.Size(array.shape).numel()
+            gain += [1.0] * (len(scale) - len(gain))
         self.inputs = len(scale)
         self.register_buffer("scale", torch.tensor(scale), persistent=False)
+        self.register_buffer("gain", torch.tensor(gain * 2), persistent=False)
         self.weight = nn.Parameter(torch.zeros(2 * self.inputs))
 
     def check(self, privileged: Mapping[str, Tensor]) -> None:
@@ -77,4 +82,4 @@ class PrivilegedCritic(nn.Module):
         known = (facts > 0).to(self.weight.dtype)
         size = (facts - 1).to(self.weight.dtype)
         features = torch.cat((size * known, torch.exp(-size) * known), -1)
-        return features @ self.weight
+        return features @ (self.gain * self.weight)

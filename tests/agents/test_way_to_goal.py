@@ -63,7 +63,7 @@ def test_a_critic_reads_it_and_other_worlds_have_none():
         critic.check(worlds.privileged)
         critic.observe(worlds.privileged, out)
         way, turn = way_to_goal(worlds.privileged, task.spec()).unbind(1)
-        torch.testing.assert_close(critic(out), way / 10 + 10 * turn)
+        torch.testing.assert_close(critic(out), way + 100 * turn)
         with pytest.raises(InputError, match="critic sees 'next_cell', which these worlds"):
             critic.check({name: value for name, value in worlds.privileged.items() if name != "next_cell"})
     with pytest.raises(InputError, match="critic sees 'way_to_goal': expected among"):
