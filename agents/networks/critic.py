@@ -18,7 +18,8 @@ class PrivilegedCritic(nn.Module):
     """The part of the value that privileged facts explain.
 
     Each entry x of the facts, with the typical size s, is read as x / s and as exp(−x / s): a goal that is x cells away is worth
-    what discounting leaves of it. The weights, times a gain for some facts, begin at 0, so that values begin as they would without the facts.
+    what discounting leaves of it. The weights, of some facts times a gain, begin at 0, so that values begin as they would without
+    the facts.
 
     Attributes:
         names: of the privileged arrays, or `way_to_goal`.

@@ -19,8 +19,8 @@ NEEDS = ("goal_distance", "next_cell", "position", "heading")
 SCALE = (PATH_CELLS, 1.0)
 """Typical sizes of its entries."""
 GAIN = 10.0
-"""What they are multiplied by in the value, which they change by several points: an optimiser whose steps are a few ten-thousandths
-wide would need tens of thousands of them."""
+"""What they are multiplied by in the value, which they change by several points: an optimiser whose steps are a few
+ten-thousandths wide would need tens of thousands of them."""
 
 
 def way_to_goal(privileged: Mapping[str, Tensor], spec: WorldSpec) -> Tensor:
