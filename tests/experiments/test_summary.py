@@ -146,9 +146,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
 
 def test_the_page_shows_every_figure(summary: TaskSummary) -> None:
     conditions = CONDITIONS.as_json()
-    page = markdown(
-        [summary], conditions, ["python -m experiments.reproduce"], Trainings(["a machine"], 1, ["room, lstm, seed 2"])
-    )
+    page = markdown([summary], conditions, ["python -m experiments.reproduce"], Trainings(["a machine"], 1, ["room, ff, seed 2"]))
     assert "1 of the grid's trainings is not done yet" in page
     assert "figures are of the last finite checkpoint: room, ff, seed 2." in page
     scores = {line[0]: line for line in rows(page, "agent") if len(line) == 9}
