@@ -148,10 +148,12 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     # What the rules need of the mazes, the backend of this machine, and the agent's parts, are checked before a folder is made.
     if options.device == "cuda" and backend == "lab":
         raise InputError("--device cuda: DeepMind Lab runs on the CPU only; use --backend embedded, or --device cpu")
-    make_batch(played, 1, backend=backend, device=options.device).close()
+    # On a cluster, the GPUs are elsewhere.
+    here = "cpu" if options.several.cluster is not None else options.device
+    make_batch(played, 1, backend=backend, device=here).close()
     initial_model(agent, played.spec(), options.settings, seed)
     several, on_cluster = options.several, options.several.cluster is not None
-    workers = several.workers(options.workers) if on_cluster else workers_of(options.workers, options.device)
+    workers = several.workers(options.workers, options.device) if on_cluster else workers_of(options.workers, options.device)
     if options.device == "cpu" and several.cluster in (None, LOCAL):
         processes = 0 if options.serial else workers
         check_memory(
@@ -173,7 +175,7 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     )
     if folder is None:
         folder = new_folder(f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}")
-    training = replace(training, cluster=several.settings(folder, workers))
+    training = replace(training, cluster=several.settings(folder, workers, options.device))
     return Plan(training, _budget(options), folder, lock_folder(folder, CHECKPOINT, resumed))
 
 
@@ -215,11 +217,11 @@ def _check(options: TrainOptions) -> None:
         check_range("--frames", options.frames, 0, 10**15, whole=True)
     if options.seed is not None:
         check_range("--seed", options.seed, 0, 2**63 - 1, whole=True)
-    options.several.check(options.serial, options.device)
+    options.several.check(options.serial)
     if options.several.cluster is None:
         workers_of(options.workers, options.device)
     preset(options.preset)
-    if options.device == "cuda" and not torch.cuda.is_available():
+    if options.device == "cuda" and options.several.cluster is None and not torch.cuda.is_available():
         raise InputError("--device cuda: this torch finds no NVIDIA GPU; leave the option out to train on the CPU")
 
 

@@ -47,11 +47,12 @@ class Place:
 
     Attributes:
         name: for people, e.g. its address.
-        processors: that are free.
+        processors, gpus: that are free.
     """
 
     name: str
     processors: int
+    gpus: int = 0
 
 
 class Nodes(Protocol):
@@ -182,7 +183,7 @@ class Coordinator:
         now = time.monotonic()
         places = self.nodes.places()
         for place, found in sorted(places.items(), key=lambda item: -item[1].processors):
-            if found.processors < 1 or not len(self.seats) or now < self._back_off.get(place, (0.0, 0.0))[0]:
+            if self._holds(found) < 1 or not len(self.seats) or now < self._back_off.get(place, (0.0, 0.0))[0]:
                 continue
             # One that is starting has its processors already, though the cluster may not have counted them yet.
             if any(member.place == place and not member.answered for member in self.members):
@@ -190,11 +191,15 @@ class Coordinator:
             self._start(place, found)
         self._wait_for_nodes(now)
 
+    def _holds(self, place: Place) -> int:
+        """How many workers can start there now: a process a processor, or the streams of one GPU, fed by one processor."""
+        return self.settings.streams * min(1, place.gpus, place.processors) if self.settings.streams else place.processors
+
     def _start(self, place: str, found: Place) -> None:
-        specs = self.seats.take(found.processors)
+        specs = self.seats.take(self._holds(found))
         parameters, statistics = self.store.snapshot()
         start = NodeStart(
-            "processes",
+            "cuda" if self.settings.streams else "processes",
             specs,
             parameters.numpy(),
             {name: part.numpy() for name, part in statistics.items()},
@@ -213,10 +218,12 @@ class Coordinator:
             return
         self._lonely = self._lonely or now
         if now - self._lonely > self.settings.patience:
-            raise WorkerError(f"no node of the cluster has had a free processor for {self.settings.patience:.0f} s")
+            raise WorkerError(f"no node of the cluster has had a free {self.settings.unit} for {self.settings.patience:.0f} s")
         if now - self._lonely > LONELY_SECONDS and not self._remarked:
             self._remarked = True
-            self.send(Remark(f"no node of the cluster has had a free processor for {LONELY_SECONDS:.0f} s; waiting for one"))
+            self.send(
+                Remark(f"no node of the cluster has had a free {self.settings.unit} for {LONELY_SECONDS:.0f} s; waiting for one")
+            )
 
     def _order(self) -> None:
         taken = self.changes.taken
@@ -299,7 +306,7 @@ class Coordinator:
         # A node that went well for a while has a clean record.
         pause = 1.0 if now - member.began > 60.0 else min(2 * pause, MOST_BACK_OFF)
         self._back_off[member.place] = now + pause, pause
-        self.send(Dropped(member.number, f"node {member.name} is lost ({why}); {workers} where a processor is free"))
+        self.send(Dropped(member.number, f"node {member.name} is lost ({why}); {workers} where a {self.settings.unit} is free"))
 
     def _forget(self, member: Member) -> None:
         self.nodes.kill(member.node)

@@ -126,12 +126,12 @@ def connecting(settings: ClusterSettings, pipe: Connection, work: Callable[[], N
     try:
         notes = prepare(settings.address)
         # Not before it is known where Ray's output goes, and which authentication it wants.
-        from agents.cluster.ray_cluster import connected, free_processors
+        from agents.cluster.ray_cluster import connected, free_places
 
         with connected(settings.address, settings.processors):
-            free = free_processors()
+            free = free_places(gpus=settings.streams > 0)
             if not free:
-                raise InputError(f"--cluster {settings.address}: no processor of the cluster is free")
+                raise InputError(f"--cluster {settings.address}: no {settings.unit} of the cluster is free")
             pipe.send(Connected(free, notes))
             work()
     except InputError as error:

@@ -18,7 +18,7 @@ class Connected:
     """The cluster answers.
 
     Attributes:
-        processors: free ones of all nodes.
+        processors: free ones of all nodes, or GPUs where workers are their streams.
         notes: for a person.
     """
 

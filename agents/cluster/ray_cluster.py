@@ -68,15 +68,15 @@ def _started(processors: int) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def available() -> dict[str, int]:
-    """Free processors by the id of their node."""
+def available() -> dict[str, tuple[int, int]]:
+    """(free processors, free GPUs) by the id of their node."""
     free = available_resources_per_node()
-    return {node: int(resources.get("CPU", 0)) for node, resources in free.items()}
+    return {node: (int(resources.get("CPU", 0)), int(resources.get("GPU", 0))) for node, resources in free.items()}
 
 
-def free_processors() -> int:
-    """Of all nodes."""
-    return sum(available().values())
+def free_places(gpus: bool) -> int:
+    """Processors of all nodes that are free, or GPUs with a processor beside each."""
+    return sum(min(found) if gpus else found[0] for found in available().values())
 
 
 def copy_code(folder: Path) -> None:

@@ -50,8 +50,10 @@ class RayNodes:
         return self._places
 
     def start(self, place: str, start: NodeStart) -> Any:
+        gpu = start.runtime.startswith("cuda")
         actor = ray.remote(NodeActor).options(
-            num_cpus=len(start.specs),
+            num_cpus=1 if gpu else len(start.specs),
+            num_gpus=1 if gpu else 0,
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(place, soft=False),
@@ -105,7 +107,7 @@ class RayNodes:
     def _look(self) -> None:
         free = available()
         self._places = {
-            node["NodeID"]: Place(node["NodeManagerAddress"], free.get(node["NodeID"], 0))
+            node["NodeID"]: Place(node["NodeManagerAddress"], *free.get(node["NodeID"], (0, 0)))
             for node in ray.nodes()
             if node["Alive"]
         }

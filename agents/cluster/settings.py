@@ -8,7 +8,7 @@ from agents.config import check_range
 from maze_gen.errors import InputError
 
 LOCAL, AUTO = "local", "auto"
-MOST_WORKERS = 4096
+MOST_WORKERS, MOST_GPUS = 4096, 256
 MOST_EXCHANGE_SECONDS = 5.0
 """A training that is stopped waits for the exchanges that are under way."""
 
@@ -25,6 +25,7 @@ class ClusterSettings:
         patience: seconds that a training without any node waits for one.
         log: the file that takes what Ray prints.
         processors: of a local cluster.
+        streams: workers of each GPU of the cluster; 0 for workers that are processes on its processors.
     """
 
     address: str
@@ -33,6 +34,7 @@ class ClusterSettings:
     patience: float = 600.0
     log: Path = Path("ray.log")
     processors: int = 1
+    streams: int = 0
 
     def __post_init__(self) -> None:
         """Raises InputError where a value makes no sense."""
@@ -40,6 +42,11 @@ class ClusterSettings:
         check_range("--exchange-seconds", self.exchange_seconds, 0.05, MOST_EXCHANGE_SECONDS)
         check_range("--in-flight", self.in_flight, 1, 10**6, whole=True)
         check_range("--cluster-patience", self.patience, 0, 1e7)
+
+    @property
+    def unit(self) -> str:
+        """What workers need, in a sentence."""
+        return "GPU" if self.streams else "processor"
 
     @property
     def local(self) -> bool:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from agents.cluster.settings import LOCAL, MOST_WORKERS, ClusterSettings, check_address
+from agents.cluster.settings import LOCAL, MOST_GPUS, MOST_WORKERS, ClusterSettings, check_address
 from agents.config import check_range
 from maze_gen.errors import InputError
 from maze_gen.help_page import option_field
@@ -33,7 +33,7 @@ class ClusterOptions:
     in_flight: int = 32
     cluster_patience: float = 600.0
 
-    def check(self, serial: bool, device: str) -> None:
+    def check(self, serial: bool) -> None:
         """Raises InputError where the options make no sense, alone or with the others."""
         if self.cluster is None:
             for field in fields(self):
@@ -43,32 +43,36 @@ class ClusterOptions:
             return
         check_address(self.cluster)
         if serial:
-            raise InputError(f"--serial and --cluster {self.cluster} exclude each other: workers on nodes have processes")
-        if device != "cpu":
             raise InputError(
-                f"--device {device} and --cluster {self.cluster} exclude each other: nodes train on their processors"
+                f"--serial and --cluster {self.cluster} exclude each other: workers on nodes have processes or streams"
             )
         self.settings(Path(), 1)
 
-    def workers(self, workers: int | None) -> int:
-        """At most how many workers a training has: as many as the option says, else as many as there are processors.
+    def workers(self, workers: int | None, device: str) -> int:
+        """At most how many workers a training has: as many as the option says, else as many as there are processors; on GPUs, as
+        many streams of each as the option says, else one.
 
         Raises:
             InputError: the option asks for fewer than one.
         """
         if workers is not None:
-            check_range("--workers", workers, 1, MOST_WORKERS, whole=True)
+            check_range("--workers", workers, 1, MOST_WORKERS // MOST_GPUS if device == "cuda" else MOST_WORKERS, whole=True)
+        if device == "cuda":
+            return MOST_GPUS * (workers or 1)
+        if workers is not None:
             return workers
         return len(os.sched_getaffinity(0)) if self.cluster == LOCAL else MOST_WORKERS
 
-    def settings(self, folder: Path, workers: int) -> ClusterSettings | None:
-        """For a training in `folder`; None without a cluster.
+    def settings(self, folder: Path, workers: int, device: str = "cpu") -> ClusterSettings | None:
+        """For a training of at most so many workers in `folder`; None without a cluster.
 
         Raises:
             InputError: a value makes no sense.
         """
         if self.cluster is None:
             return None
+        streams = workers // MOST_GPUS if device == "cuda" else 0
+        processors = len(os.sched_getaffinity(0)) if streams else workers
         return ClusterSettings(
-            self.cluster, self.exchange_seconds, self.in_flight, self.cluster_patience, folder / LOG, processors=workers
+            self.cluster, self.exchange_seconds, self.in_flight, self.cluster_patience, folder / LOG, processors, streams
         )

@@ -40,7 +40,7 @@ class FakeNode:
     """Every round each of its workers adds 1 to every parameter, by one gradient."""
 
     def __init__(self, place, start):
-        self.place, self.specs = place, start.specs
+        self.place, self.specs, self.runtime = place, start.specs, start.runtime
         self.store = new_store()
         self.store.parameters.copy_(torch.tensor(start.parameters))
         self.exchange = NodeExchange(self.store)
@@ -61,12 +61,14 @@ class FakeNodes:
 
     Attributes:
         processors: of each node.
+        gpus: of the nodes that have any; each holds one actor, which needs a processor too.
         silent: nodes that don't answer.
         errors: what a node's next replies raise.
     """
 
     def __init__(self, **processors):
         self.processors = processors
+        self.gpus = {}
         self.silent = set()
         self.errors = {}
         self.nodes = []
@@ -75,8 +77,12 @@ class FakeNodes:
         self._numbers = itertools.count()
 
     def places(self):
-        used = {place: sum(len(node.specs) for node in self.alive(place)) for place in self.processors}
-        return {place: Place(f"10.0.0.{place}", count - used[place]) for place, count in self.processors.items()}
+        actors = {place: len(self.alive(place)) for place in self.processors}
+        used = {
+            place: actors[place] if place in self.gpus else sum(len(node.specs) for node in self.alive(place)) for place in actors
+        }
+        gpus = {place: self.gpus[place] - actors[place] if place in self.gpus else 0 for place in actors}
+        return {place: Place(f"10.0.0.{place}", count - used[place], gpus[place]) for place, count in self.processors.items()}
 
     def alive(self, place=None):
         return [node for node in self.nodes if not node.killed and place in (None, node.place)]

@@ -57,6 +57,28 @@ def test_workers_go_where_processors_are_free_and_all_that_they_learn_is_added()
     assert {receipt.weight for receipt in trainer.receipts} == {1.0}
 
 
+def test_each_gpu_gets_streams_of_its_own_and_nodes_without_one_get_none():
+    nodes = FakeNodes(a=8, b=3, c=1)
+    nodes.gpus = {"b": 2, "c": 2}
+    coordinator, trainer = make(nodes, 20, streams=2)
+    run(coordinator, lambda: len(trainer.of(Delivery)) >= 20)
+    # Both GPUs of b; of c one, since only one processor is there to feed it.
+    assert sorted(node.place for node in nodes.alive()) == ["b", "b", "c"]
+    assert {(node.runtime, len(node.specs)) for node in nodes.alive()} == {("cuda", 2)}
+    coordinator.finish()
+    assert all_equal(trainer.store, sum(node.made for node in nodes.nodes))
+
+
+def test_a_training_on_gpus_names_them_where_none_is_free(monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    coordinator, _ = make(FakeNodes(a=4), 4, streams=2, patience=10)
+    coordinator.step(0.0)
+    clock[0] += 11
+    with pytest.raises(WorkerError, match="no node of the cluster has had a free GPU for 10 s"):
+        coordinator.step(0.0)
+
+
 def test_the_next_round_waits_until_the_last_reply_was_added():
     nodes = FakeNodes(a=1)
     coordinator, trainer = make(nodes, 1, busy=True)

@@ -1,5 +1,7 @@
 """What nodes exchange, without a cluster: nodes in one process are one store of summed changes; none is lost or added twice."""
 
+import dataclasses
+import functools
 import multiprocessing
 
 import numpy as np
@@ -8,8 +10,12 @@ import torch
 
 from agents.cluster.exchange import Ledger, NodeExchange, Reply, weight_of
 from agents.cluster.node import Node, NodeStart
+from agents.learning.parameter_store import ParameterStore
+from agents.runtime.cuda import CudaRuntime
 from agents.runtime.serial import SerialRuntime
+from env.backends import make_batch
 from tests.agents.cluster.fakes import new_store, reports, specs
+from tests.agents.worlds import counting_task
 
 
 def steps(random, size):
@@ -154,6 +160,46 @@ def test_one_node_learns_as_its_runtime_does_alone():
     torch.testing.assert_close(driver.optimizer.statistics["mean"], alone.optimizer.statistics["mean"], rtol=1e-2, atol=1e-5)
     assert ledger.updates == int(alone.optimizer.statistics["updates"]) == sum(report.metrics.gradients for report in got)
     node.stop()
+
+
+def test_streams_of_a_node_learn_as_they_do_alone(monkeypatch):
+    """The runtime of GPUs computes the same on the CPU, where its store is the common one."""
+    monkeypatch.setattr("agents.cluster.node.make_store", lambda name, config, flat: ParameterStore(config, flat))
+    driver = new_store()
+    ledger = Ledger(driver, in_flight=32)
+    start = dataclasses.replace(start_of(driver), runtime="cuda-serial", specs=specs(2))
+    node = Node(start)
+    got = [report for number in range(1, 4) for report in exchange(ledger, node, 1, number)]
+    alone = new_store()
+    runtime = CudaRuntime(start.specs, alone, graphs=False)
+    expected = []
+    while len(expected) < len(got):
+        expected += runtime.poll(0)
+    assert [report.worker for report in got] == [report.worker for report in expected]
+    torch.testing.assert_close(driver.parameters, alone.parameters, rtol=1e-3, atol=1e-5)
+    assert ledger.updates == sum(report.metrics.gradients for report in got) > 0
+    node.stop()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_node_of_a_gpu_exchanges_as_any_other():
+    driver = new_store()
+    first = driver.parameters.clone()
+    ledger = Ledger(driver, in_flight=32)
+    parameters, statistics = driver.snapshot()
+    task = counting_task()
+    make_env = functools.partial(make_batch, device="cuda")
+    gpu = [dataclasses.replace(spec, task=task, make_env=make_env) for spec in specs(2)]
+    arrays = {name: part.numpy() for name, part in statistics.items()}
+    node = Node(NodeStart("cuda", gpu, parameters.numpy(), arrays, 0.0))
+    got = [report for number in range(1, 4) for report in exchange(ledger, node, 1, number)]
+    assert {report.worker for report in got} == {0, 1}
+    assert ledger.updates == sum(report.metrics.gradients for report in got) > 0
+    assert not torch.equal(driver.parameters, first)
+    assert ledger.take(1, 4, ledger.updates, node.stop()) is not None
+    node._exchange.take(driver.parameters.numpy().copy())
+    torch.testing.assert_close(node._store.parameters.cpu(), driver.parameters, rtol=0, atol=1e-6)
 
 
 def test_two_nodes_share_what_they_learn():

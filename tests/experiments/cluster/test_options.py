@@ -84,19 +84,30 @@ def test_auto_is_the_cluster_that_this_machine_belongs_to(monkeypatch, tmp_path)
 )
 def test_mistakes(options, words):
     with pytest.raises(InputError, match=words.replace("(", r"\(")):
-        ClusterOptions(**options).check(serial=False, device="cpu")
+        ClusterOptions(**options).check(serial=False)
 
 
 def test_what_excludes_a_cluster():
     on = ClusterOptions(cluster="local")
     with pytest.raises(InputError, match="--serial and --cluster local exclude each other"):
-        on.check(serial=True, device="cpu")
-    with pytest.raises(InputError, match="--device cuda and --cluster local exclude each other"):
-        on.check(serial=False, device="cuda")
+        on.check(serial=True)
     with pytest.raises(InputError, match="--workers"):
-        on.workers(0)
-    assert ClusterOptions(cluster="h:1").workers(None) == 4096
-    assert on.workers(7) == 7
+        on.workers(0, "cpu")
+    assert ClusterOptions(cluster="h:1").workers(None, "cpu") == 4096
+    assert on.workers(7, "cpu") == 7
+
+
+def test_workers_of_gpus_are_streams_of_each(tmp_path):
+    on = ClusterOptions(cluster="h:1")
+    for given, streams in ((None, 1), (3, 3)):
+        settings = on.settings(tmp_path, on.workers(given, "cuda"), "cuda")
+        assert settings is not None
+        assert settings.streams == streams
+    with pytest.raises(InputError, match="--workers 17"):
+        on.workers(17, "cuda")
+    on_processors = on.settings(tmp_path, 3)
+    assert on_processors is not None
+    assert on_processors.streams == 0
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "decode", "reproduce"])
