@@ -168,6 +168,7 @@ class TrainConfig:
         decoder_learning_rate: of the position decoder, which reads detached features, and of the discriminator.
         credit: rewards of a discriminator: what each of the `steps` adds to its score, or the `final` score.
         regulariser: of the discriminator: `spectral` normalisation, or `gradient-penalty` with Wasserstein's loss.
+        augmentation: strength of random affine maps of all that the discriminator is trained on; 0 for none.
         entropy_cost: weight of the policy's entropy.
         entropy_target: nats near which the entropy is kept: above them its weight falls, below them it grows; 0 keeps the weight.
         value_cost: weight of half the squared error of the value.
@@ -220,12 +221,13 @@ class TrainConfig:
     novelty_bonus: float = 0.0
     credit: Literal["steps", "final"] = "steps"
     regulariser: Literal["spectral", "gradient-penalty"] = "spectral"
+    augmentation: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises InputError for a number out of its range, named with the range."""
         for name in ("num_envs", "unroll_length", "epochs", "minibatches"):
             check_range(name, getattr(self, name), 1, MOST_COUNT, whole=True)
-        for name in ("gae_lambda", "final_learning_rate_fraction", "rmsprop_alpha", "slow_units"):
+        for name in ("gae_lambda", "final_learning_rate_fraction", "rmsprop_alpha", "slow_units", "augmentation"):
             check_range(name, getattr(self, name), 0, 1)
         check_range("slow_steps", self.slow_steps, 2, MOST_COUNT)
         check_range("discount", self.discount, 0, 1, above=True)
@@ -289,6 +291,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             learning_rate=1e-3,
             decoder_learning_rate=3e-4,
             entropy_cost=0.02,
+            augmentation=0.15,
         ),
         "memory": TrainConfig(
             slow_units=0.5,
