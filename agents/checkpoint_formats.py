@@ -47,6 +47,7 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "entropy_target": 0.0,
                 "novelty_bonus": 0.0,
                 "augmentation": 0.0,
+                "population": 1,
             },
         ),
         AgentConfig: History(added={"reward": "", "depth_power": 1.0}),

@@ -16,6 +16,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 MOST_COUNT = 1_000_000
+MOST_MEMBERS = 64
 MOST_NUMBER = 1e9
 
 
@@ -168,6 +169,8 @@ class TrainConfig:
         decoder_learning_rate: of the position decoder, which reads detached features, and of the discriminator.
         credit: rewards of a discriminator: what each of the `steps` adds to its score, or the `final` score.
         regulariser: of the discriminator: `spectral` normalisation, or `gradient-penalty` with Wasserstein's loss.
+        population: agents that share one discriminator; the worst of them are replaced by copies of the best, whose learning rate
+            and entropy cost differ a little. Each has workers of its own.
         augmentation: strength of random affine maps of all that the discriminator is trained on; 0 for none.
         entropy_cost: weight of the policy's entropy.
         entropy_target: nats near which the entropy is kept: above them its weight falls, below them it grows; 0 keeps the weight.
@@ -222,11 +225,13 @@ class TrainConfig:
     credit: Literal["steps", "final"] = "steps"
     regulariser: Literal["spectral", "gradient-penalty"] = "spectral"
     augmentation: float = 0.0
+    population: int = 1
 
     def __post_init__(self) -> None:
         """Raises InputError for a number out of its range, named with the range."""
         for name in ("num_envs", "unroll_length", "epochs", "minibatches"):
             check_range(name, getattr(self, name), 1, MOST_COUNT, whole=True)
+        check_range("population", self.population, 1, MOST_MEMBERS, whole=True)
         for name in ("gae_lambda", "final_learning_rate_fraction", "rmsprop_alpha", "slow_units", "augmentation"):
             check_range(name, getattr(self, name), 0, 1)
         check_range("slow_steps", self.slow_steps, 2, MOST_COUNT)
@@ -284,11 +289,11 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         "gpu": TrainConfig(num_envs=1024, minibatches=16),
         "painter": TrainConfig(
             encoder="painter",
-            num_envs=128,
+            num_envs=256,
             unroll_length=8,
             discount=0.95,
             gae_lambda=0.95,
-            learning_rate=1e-3,
+            learning_rate=6e-4,
             decoder_learning_rate=3e-4,
             entropy_cost=0.02,
             augmentation=0.15,

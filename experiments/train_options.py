@@ -152,6 +152,8 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     initial_model(agent, played.spec(), options.settings, seed)
     several, on_cluster = options.several, options.several.cluster is not None
     workers = several.workers(options.workers) if on_cluster else workers_of(options.workers, options.device)
+    if options.workers is None and not on_cluster:
+        workers = max(workers, options.settings.population)
     if options.device == "cpu" and several.cluster in (None, LOCAL):
         processes = 0 if options.serial else workers
         check_memory(
@@ -239,7 +241,7 @@ def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
     if options.spawn_distance is not None or options.geometry != "thin":
         option = "--geometry" if options.spawn_distance is None else "--spawn-distance"
         raise InputError(f"{option}: {path} brings its own task; leave the option out")
-    for name in ("observation_size", "encoder", "critic_sees", "depth_form"):
+    for name in ("observation_size", "encoder", "critic_sees", "depth_form", "population"):
         given, found = getattr(options.settings, name), getattr(earlier.config, name)
         if given != found:
             raise InputError(f"--{name.replace('_', '-')} {given}: {path} was trained with {found}")
