@@ -97,6 +97,8 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "painter-canvas": AgentConfig("painter", (), reward="canvas"),
         "painter-target": AgentConfig("painter", (), reward="target"),
         "painter-complement": AgentConfig("painter", (), reward="complement"),
+        "spiral": AgentConfig("spiral", (), reward="canvas"),
+        "spiral-complement": AgentConfig("spiral", (), reward="complement"),
     }
 )
 """A new agent is a new row."""
@@ -144,7 +146,7 @@ class TrainConfig:
         objective: `actor-critic` (n-step returns, one gradient a rollout) or `clipped` (clipped surrogate, several a rollout).
         observation_size: height and width of the picture in pixels, 84 or 42.
         encoder: what encodes a picture: `convolutional` (the paper's two convolutions), `deep` (twelve shaped layers), or
-            `painter` (a map over the grid of the actions).
+            `painter` (a map over the grid of the actions); `none` for cores that read pictures by themselves.
         slow_units: fraction of the last LSTM's units that start as slow ones: their forget gates begin open and their input gates
             closed, over time scales drawn at random (`agents.networks.slow_units`).
         slow_steps: the longest of these time scales, in agent steps.
@@ -298,6 +300,21 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             entropy_cost=0.02,
             augmentation=0.15,
         ),
+        "painter-paper": TrainConfig(
+            objective="actor-critic",
+            encoder="none",
+            num_envs=64,
+            unroll_length=8,
+            discount=0.95,
+            gae_lambda=1.0,
+            epochs=1,
+            minibatches=1,
+            learning_rate=1e-4,
+            final_learning_rate_fraction=1.0,
+            decoder_learning_rate=1e-4,
+            entropy_cost=0.014,
+            precision="float32",
+        ),
         "memory": TrainConfig(
             slow_units=0.5,
             critic_sees=("goal_distance",),
@@ -312,8 +329,9 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     }
 )
 """`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `painter`:
-what agents that paint learn with; `memory`: for agents that remember, with rollouts of 20 s; `paper`: the published settings;
-`paper-starred`: those of the paper's agents with an asterisk, whose rewards are scaled and clipped."""
+what agents that paint learn with; `painter-paper`: settings of arXiv 1910.01007, appendix I, for the agents `spiral`, with the
+middle of each range; `memory`: for agents that remember, with rollouts of 20 s; `paper`: the published settings; `paper-starred`:
+those of the paper's agents with an asterisk, whose rewards are scaled and clipped."""
 
 
 def agent_config(name: str) -> AgentConfig:

@@ -33,6 +33,7 @@ DEFAULT_TASK = "static-small"
 DEFAULT_AGENT = "nav-d1d2l"
 PAINTERS = {"doodle": "painter-canvas", "redraw": "painter", "parse": "painter"}
 """The agent of a painting task, by its goal, where none is named."""
+PAINTING_PRESETS = ("painter", "painter-paper")
 DEFAULT_MINUTES = 10.0
 DEFAULT_WORKERS = {"cpu": 2, "cuda": 1}
 
@@ -50,8 +51,8 @@ class TrainOptions:
         agent: a row of the table of agents; nav-d1d2l where it isn't given, and painter-canvas for doodles, painter for other
             paintings.
         preset: the settings to start from: fast (learns in minutes), gpu (the same in 1,024 worlds; what --device cuda starts
-            from where this isn't given), painter (what paintings start from), memory (for agents that remember, with rollouts of
-            20 s) or paper (the paper's).
+            from where this isn't given), painter (what paintings start from), painter-paper (for the agents spiral), memory (for
+            agents that remember, with rollouts of 20 s) or paper (the paper's).
         minutes: how long to train now; 10 where nothing else says how long.
         total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
@@ -374,5 +375,5 @@ def default_options(arguments: list[str]) -> TrainOptions:
     if name not in PRESETS:
         return TrainOptions()
     # A rollout is an episode: what is painted is judged when it is finished.
-    settings = replace(preset(name), unroll_length=row.steps) if row and name == "painter" else preset(name)
+    settings = replace(preset(name), unroll_length=row.steps) if row and name in PAINTING_PRESETS else preset(name)
     return TrainOptions(settings=settings, preset=name)
