@@ -1,7 +1,8 @@
 """Random affine maps of what a discriminator is trained on, pictures and canvases alike (arXiv 2006.10738, section 3.2).
 
-A set of a thousand pictures is learned by heart within minutes, and a discriminator that knows its pictures pays for nothing but
-likeness to them. Maps that take real pictures and canvases to places where neither was before prevent that.
+Without them a discriminator tells strokes from pictures by details that no painting lacks, and its scores say little about which of
+two paintings is the better one. Pictures that it never saw it scores as those that it was trained on: it is what it looks at that
+maps change, not what it has learned by heart.
 """
 
 import torch
