@@ -150,7 +150,8 @@ class TrainConfig:
         slow_units: fraction of the last LSTM's units that start as slow ones: their forget gates begin open and their input gates
             closed, over time scales drawn at random (`agents.networks.slow_units`).
         slow_steps: the longest of these time scales, in agent steps.
-        critic_sees: privileged arrays that the critic reads while training, e.g. goal_distance; the policy never does.
+        critic_sees: privileged arrays that the critic reads while training, e.g. goal_distance or way_to_goal; the policy never
+            does.
         num_envs: environments of a worker.
         unroll_length: agent steps of a rollout: between two readings of the shared parameters, and the length of truncated
             back-propagation.

@@ -40,6 +40,11 @@ class TaskRow:
     layout: str | None
 
 
+LAB_SIZES = (("01", 5, 10, 60), ("02", 9, 15, 150), ("03", 13, 20, 300))
+"""Number, rows, columns and seconds of an episode of DeepMind Lab's static and random-goal levels."""
+LAB_KINDS: tuple[tuple[str, Literal["fixed", "episode"]], ...] = (("static", "fixed"), ("random-goal", "episode"))
+"""Kinds of these levels, and how their goal and fruit are placed."""
+
 TASKS: dict[str, TaskRow] = {
     "static-small": TaskRow(5, 10, 60, "fixed", "fixed", "static-small"),
     "static-large": TaskRow(9, 15, 150, "fixed", "fixed", "static-large"),
@@ -50,6 +55,11 @@ TASKS: dict[str, TaskRow] = {
     "i-maze": TaskRow(13, 11, 60, "episode", "fixed", "i-maze"),
     "procedural-small": TaskRow(5, 10, 60, "episode", "episode", None),
     "procedural-large": TaskRow(9, 15, 150, "episode", "episode", None),
+    **{
+        f"lab-{kind}-{number}": TaskRow(*size, drawn, drawn, f"lab-{kind}-{number}")
+        for kind, drawn in LAB_KINDS
+        for number, *size in LAB_SIZES
+    },
 }
 
 TASK_NAMES = tuple(TASKS)

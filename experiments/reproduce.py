@@ -203,15 +203,15 @@ def _check_cluster(options: ReproduceOptions) -> None:
 
 def _work(run: Run, tasks: list[Task], grid: Grid, conditions: Conditions, serial: bool, interrupted: list[int]) -> bool:
     """Trains one run on the first of `tasks` and evaluates it on all; False where Ctrl-C was received."""
-    from experiments.reproduction.run import evaluate_run, measure_baselines, train_run
+    from experiments.reproduction.run import Ending, evaluate_run, measure_baselines, train_run
 
     folder = run.folder(grid.out)
-    if interrupted or not train_run(run, folder, tasks[0], conditions, serial):
+    if interrupted or (ending := train_run(run, folder, tasks[0], conditions, serial)) is Ending.INTERRUPTED:
         return False
     with ProgressLine() as line:
         progress = _stoppable(line, interrupted)
         measure_baselines(grid.out / run.label, tasks, conditions, progress)
-        finished = evaluate_run(run, folder, tasks, conditions, progress)
+        finished = evaluate_run(run, folder, tasks, conditions, progress, diverged=ending is Ending.DIVERGED)
     _print_result(finished)
     return not interrupted
 
@@ -251,7 +251,8 @@ def _print_result(finished: FinishedRun) -> None:
 
     run = finished.run
     returns = ", ".join(f"{result.returns.mean():.1f} ({KINDS[result.split]} mazes)" for result in finished.results)
-    say(f"{run}: return {returns} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes")
+    ended = "diverged, " if finished.diverged else ""
+    say(f"{run}: {ended}return {returns} after {finished.frames / 1e6:.2f} M frames in {finished.seconds / 60:.1f} minutes")
 
 
 def _stoppable(progress: Progress, interrupted: list[int]) -> Progress:
@@ -268,7 +269,7 @@ def _stoppable(progress: Progress, interrupted: list[int]) -> Progress:
 def write_results(grid: Grid) -> None:
     """`table.md`, `table.json`, `curves.png` and, where the number of mazes varies, `generalisation.png`, each whole."""
     from experiments.analysis.items import png
-    from experiments.reproduction.markdown import CURVES, as_json, generalisation_file, markdown, pool_groups
+    from experiments.reproduction.markdown import CURVES, Trainings, as_json, generalisation_file, markdown, pool_groups
     from experiments.reproduction.plots import generalisation, learning_curves
     from experiments.reproduction.run import read_finished
 
@@ -277,10 +278,13 @@ def write_results(grid: Grid) -> None:
     tasks = _summaries(grid, finished)
     if not tasks:
         return
-    machines = sorted({done.machine for done in finished})
-    left = len(grid.runs) - len(finished)
-    write_file(grid.out / "table.md", markdown(tasks, grid.conditions, grid.commands, machines, left))
-    write_json(grid.out / "table.json", as_json(tasks, grid.conditions, grid.commands, machines, left))
+    trainings = Trainings(
+        sorted({done.machine for done in finished}),
+        len(grid.runs) - len(finished),
+        [str(done.run) for done in finished if done.diverged],
+    )
+    write_file(grid.out / "table.md", markdown(tasks, grid.conditions, grid.commands, trainings))
+    write_json(grid.out / "table.json", as_json(tasks, grid.conditions, grid.commands, trainings))
     write_file(grid.out / CURVES, png(learning_curves(tasks, grid.agents)))
     pools = pool_groups(tasks)
     for name, group in pools.items():

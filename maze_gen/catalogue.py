@@ -1,8 +1,9 @@
-"""The mazes of the paper's tasks, by name: our own layouts with the paper's sizes, numbers of fruit and path lengths.
+"""The mazes of the paper's tasks, by name: our own layouts with the paper's sizes, numbers of fruit and path lengths, and Lab's.
 
 The seed of each layout was selected so that its mean path from spawn to goal is near that of the released level
 (`paths.mean_spawn_to_goal`). The I-maze was drawn by hand after the paper's description: 77 cells, trips of 6 or 8 cells from the
-central corridor to an alcove at the end of an arm, which is not visible from the corridor. The texts are in `layouts/`.
+central corridor to an alcove at the end of an arm, which is not visible from the corridor. The texts are in `layouts/`,
+among them those of DeepMind Lab's levels.
 """
 
 from dataclasses import replace

@@ -53,7 +53,9 @@ class KernelCache(_Cache):
         constants = [value for value in captured if isinstance(value, (int, float, str, np.generic))]
         # The folder's name stands for the engine's sources only, and kernels of other modules are cached too.
         sources = [source_digest(file) for file in sorted(_files_of(self._function))]
-        key = (signature, codegen.magic_tuple(), constants, self._function.__qualname__, sources)
+        # An entry names its module, and a file that moves is another one.
+        names = self._function.__module__, self._function.__qualname__
+        key = (signature, codegen.magic_tuple(), constants, names, sources)
         return f"{self._function.__name__}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.nbc"
 
 

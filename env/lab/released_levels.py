@@ -1,7 +1,8 @@
 """DeepMind Lab's released navigation levels as tasks, named `lab:LEVEL`, with their own maps, scripts and textures.
 
-This project contains no part of them. The layout of a level, which position decoders and maps need, is measured once inside the
-level (`survey.lua`), and stored in the user's cache folder.
+This project contains no part of them but their layouts, tasks of their own without DeepMind Lab: `lab-static-01`, …. Here
+the layout of a level, which position decoders and maps need, is measured once inside the level (`survey.lua`), and stored in
+the user's cache folder.
 """
 
 import tempfile
@@ -11,6 +12,7 @@ from typing import Literal
 
 from env.lab.simulator import Episode, Simulator, SimulatorError, cache_folder, require_lab
 from env.navigation import APPLE, GOAL
+from env.registry import LAB_SIZES
 from env.task import Task
 from maze_gen.errors import InputError
 from maze_gen.files import write_whole
@@ -34,11 +36,9 @@ class ReleasedLevel:
     goal: Literal["fixed", "episode"]
 
 
-_SIZES = (("01", 5, 10, 60), ("02", 9, 15, 150), ("03", 13, 20, 300))
-
 RELEASED: dict[str, ReleasedLevel] = {
-    **{f"nav_maze_static_{number}": ReleasedLevel(*size, goal="fixed") for number, *size in _SIZES},
-    **{f"nav_maze_random_goal_{number}": ReleasedLevel(*size, goal="episode") for number, *size in _SIZES},
+    **{f"nav_maze_static_{number}": ReleasedLevel(*size, goal="fixed") for number, *size in LAB_SIZES},
+    **{f"nav_maze_random_goal_{number}": ReleasedLevel(*size, goal="episode") for number, *size in LAB_SIZES},
 }
 
 

@@ -18,15 +18,16 @@ def main() -> int:
     # Written by this node's actor a moment ago.
     request, folder, parent = pickle.loads(Path(sys.argv[1]).read_bytes())
     end_with(parent)
-    from experiments.reproduction.run import evaluate_run, train_run
+    from experiments.reproduction.run import Ending, evaluate_run, train_run
 
     try:
-        if not train_run(request.run, folder, request.tasks[0], request.conditions, request.serial):
+        ending = train_run(request.run, folder, request.tasks[0], request.conditions, request.serial)
+        if ending is Ending.INTERRUPTED:
             return INTERRUPTED
     except WorkerError as error:
         say(f"error: {error}", file=sys.stderr)
         return 1
-    evaluate_run(request.run, folder, request.tasks, request.conditions)
+    evaluate_run(request.run, folder, request.tasks, request.conditions, diverged=ending is Ending.DIVERGED)
     return 0
 
 

@@ -1,7 +1,7 @@
 """A grid's page in Markdown, and the same figures as JSON."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -23,17 +23,29 @@ PAPER_NOTE = (
 )
 
 
-def markdown(
-    tasks: Sequence[TaskSummary], conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str], left: int
-) -> str:
-    """The whole page.
+@dataclass(frozen=True)
+class Trainings:
+    """The grid's trainings.
 
-    Args:
-        left: trainings of the grid that aren't finished yet.
+    Attributes:
+        machines: on which they were done.
+        left: how many aren't finished yet.
+        diverged: those that ended early, with numbers that aren't finite.
     """
-    parts = ["# Reproduction", _made_by(conditions, commands, machines)]
+
+    machines: Sequence[str]
+    left: int
+    diverged: Sequence[str] = ()
+
+
+def markdown(tasks: Sequence[TaskSummary], conditions: dict[str, Any], commands: Sequence[str], trainings: Trainings) -> str:
+    """The whole page."""
+    left, diverged = trainings.left, trainings.diverged
+    parts = ["# Reproduction", _made_by(conditions, commands, trainings.machines)]
     if left:
         parts.append(f"**{left} of the grid's trainings {'is' if left == 1 else 'are'} not done yet.**")
+    if diverged:
+        parts.append(f"**Diverged**, so that their figures are of the last finite checkpoint: {', '.join(diverged)}.")
     parts += [PAPER_NOTE, f"![Learning curves]({CURVES})"]
     for task in tasks:
         parts += _task(task, conditions.get("best", 0))
@@ -47,15 +59,16 @@ def markdown(
 
 
 def as_json(
-    tasks: Sequence[TaskSummary], conditions: dict[str, Any], commands: Sequence[str], machines: Sequence[str], left: int
+    tasks: Sequence[TaskSummary], conditions: dict[str, Any], commands: Sequence[str], trainings: Trainings
 ) -> dict[str, Any]:
     """The same figures, and more, as JSON; times are in seconds or minutes as named, fractions from 0 to 1."""
     plain = [task for task in tasks if task.row["pool"] is None]
     return {
         "commands": list(commands),
         "conditions": conditions,
-        "machines": list(machines),
-        "trainings_left": left,
+        "machines": list(trainings.machines),
+        "trainings_left": trainings.left,
+        "diverged": list(trainings.diverged),
         "paper": PAPER_NOTE.replace("**", ""),
         "tasks": [task.as_json() for task in tasks],
         "over_tasks": {agent: asdict(found) for agent, found in over_tasks(plain).items()} if len(plain) > 1 else None,

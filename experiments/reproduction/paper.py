@@ -96,11 +96,11 @@ LOOP_CLOSURE_F1 = 0.83
 
 
 def paper_task(name: str) -> str | None:
-    """The paper's task that corresponds to a task of ours, a released level or its maze file; None for any other.
+    """The paper's task that corresponds to a task of ours, a released level or its layout; None for any other.
 
     Args:
-        name: of a task, e.g. `static-small`, `lab:nav_maze_static_01`, or `static_01` of a file of that name.
+        name: of a task, e.g. `static-small`, `lab-static-01`, `lab:nav_maze_static_01`, or `static_01` of a file of that name.
     """
     if name in TASKS:
         return name
-    return LEVELS.get(name.removeprefix("lab:").removeprefix("nav_maze_"))
+    return LEVELS.get(name.removeprefix("lab:").removeprefix("lab-").removeprefix("nav_maze_").replace("-", "_"))

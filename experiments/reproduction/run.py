@@ -1,10 +1,13 @@
 """One run of a grid: started, resumed, evaluated and read back; and the baselines that give each task its scale."""
 
+import sys
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import CHECKPOINT, load_checkpoint
+from agents.checkpoint_saver import DivergedError
 from env.task import Task
 from experiments.analysis.evaluation import evaluate, evaluate_baseline
 from experiments.analysis.metrics import Result
@@ -16,6 +19,7 @@ from experiments.reproduction.grid import Conditions, Run, present_conditions
 from experiments.train import train
 from experiments.train_options import TrainOptions
 from maze_gen.config_io import parse_json, to_json
+from maze_gen.console import say
 from maze_gen.errors import InputError
 
 EVALUATION = "evaluation.json"
@@ -32,6 +36,8 @@ class FinishedRun:
         frames, seconds: length of the training.
         machine: on which it was trained and evaluated.
         results: on the training mazes and, where the grid has them, on held-out mazes.
+        diverged: whether the training ended before its budget, with numbers that aren't finite; all else is of its last finite
+            checkpoint.
     """
 
     run: Run
@@ -40,10 +46,21 @@ class FinishedRun:
     seconds: float
     machine: str
     results: list[Result]
+    diverged: bool = False
 
 
-def train_run(run: Run, folder: Path, task: Task, conditions: Conditions, serial: bool) -> bool:
-    """Trains until the budget is spent, or resumes an earlier session; False where it was interrupted.
+class Ending(Enum):
+    """How a training's session ended."""
+
+    INTERRUPTED = auto()
+    SPENT = auto()
+    DIVERGED = auto()
+
+
+def train_run(run: Run, folder: Path, task: Task, conditions: Conditions, serial: bool) -> Ending:
+    """Trains until the budget is spent, or resumes an earlier session.
+
+    A training that diverges is over, and said to be: a grid of many settings goes on.
 
     Raises:
         InputError: as `train`; the folder holds a run of other settings.
@@ -61,24 +78,35 @@ def train_run(run: Run, folder: Path, task: Task, conditions: Conditions, serial
     path = folder / CHECKPOINT
     if not path.exists():
         begin = replace(options, agent=run.agent, seed=run.seed, run_dir=folder, backend=conditions.backend)
-        return not train(begin, task).interrupted
+        return _trained(begin, task)
     earlier = load_checkpoint(path)
     if earlier.config != options.settings or earlier.task != task:
         raise InputError(f"{path} was trained with other settings or mazes: give another --out, or the same settings")
     if conditions.budget.spent(earlier.frames, earlier.seconds):
-        return True
-    return not train(replace(options, resume=folder)).interrupted
+        return Ending.SPENT
+    return _trained(replace(options, resume=folder))
+
+
+def _trained(options: TrainOptions, task: Task | None = None) -> Ending:
+    try:
+        return Ending.INTERRUPTED if train(options, task).interrupted else Ending.SPENT
+    except DivergedError as error:
+        say(f"diverged: {error}", file=sys.stderr)
+        return Ending.DIVERGED
 
 
 def _playback(task: Task, conditions: Conditions, progress: Progress) -> Playback:
     return Playback(task, conditions.episodes, EVALUATION_SEED, conditions.backend, progress=progress)
 
 
-def evaluate_run(run: Run, folder: Path, tasks: list[Task], conditions: Conditions, progress: Progress = silent) -> FinishedRun:
+def evaluate_run(
+    run: Run, folder: Path, tasks: list[Task], conditions: Conditions, progress: Progress = silent, *, diverged: bool = False
+) -> FinishedRun:
     """Plays whole episodes with the trained agent, and writes the figures into the run's folder."""
     checkpoint = load_checkpoint(folder)
     found = evaluate(checkpoint, _playback(tasks[0], conditions, progress), tasks, baselines=False)
-    finished = FinishedRun(run, folder, checkpoint.frames, checkpoint.seconds, _machine(conditions.device), found.results)
+    length = checkpoint.frames, checkpoint.seconds
+    finished = FinishedRun(run, folder, *length, _machine(conditions.device), found.results, diverged)
     write_json(
         folder / EVALUATION,
         {
@@ -88,6 +116,7 @@ def evaluate_run(run: Run, folder: Path, tasks: list[Task], conditions: Conditio
             "frames": finished.frames,
             "seconds": finished.seconds,
             "machine": finished.machine,
+            "diverged": finished.diverged,
             "conditions": conditions.as_json(),
             "settings": to_json(conditions.settings_of(run.seed)),
             "results": [result.as_json() for result in found.results],
@@ -117,7 +146,8 @@ def read_finished(run: Run, folder: Path, conditions: dict[str, Any]) -> Finishe
     content = _load(path)
     try:
         results = [Result.from_json(form) for form in content["results"]]
-        done = FinishedRun(run, folder, content["frames"], content["seconds"], content["machine"], results)
+        length = content["frames"], content["seconds"]
+        done = FinishedRun(run, folder, *length, content["machine"], results, content.get("diverged", False))
         same = present_conditions(content["conditions"], str(path)) == conditions
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not an evaluation of a grid's run ({error})") from error

@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,19 @@ def test_an_open_folder_is_made_private(cache: Path, monkeypatch: pytest.MonkeyP
     forget(monkeypatch)
     run_kernel()
     assert stat.S_IMODE(entry.parent.stat().st_mode) == 0o700
+
+
+def test_code_of_a_module_that_was_moved_is_another_entry(cache: Path, tmp_path: Path) -> None:
+    """The same file under another name, as after an update, in the next process; what it was is gone."""
+    for name in ("before", "after"):
+        module = tmp_path / f"{name}.py"
+        module.write_text("def double(value):\n    return value + value\n")
+        code = f"import {name}; from env.engine.compile import cpu_kernel; print(cpu_kernel({name}.double)(21))"
+        paths = os.pathsep.join((str(tmp_path), str(Path(code_cache.__file__).parents[2])))
+        environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+        ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+        assert ended.stdout == "42\n", ended.stderr
+        module.unlink()
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "one bit", "text"])

@@ -28,6 +28,7 @@ COMMANDS = (
             "paint",
             "deep",
             "informed",
+            "matrix",
         )
     ),
     "maze_gen",

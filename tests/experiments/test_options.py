@@ -144,6 +144,7 @@ NUMBERS = {
         "--json": [LONG, "/"],
         "--task": ["nowhere"],
     },
+    "matrix": {"--grids": ["nowhere", LONG], "--out": [LONG, "/"]},
     "maze_gen.__main__": {
         "--size": ["0x5", "251x3", "1x1", LONG],
         "--rooms": ["-1", str(10**12)],
@@ -177,6 +178,7 @@ USUAL = {
     "paint": ["--program", PROGRAM, "--png", "a.png"],
     "deep": ["--minutes", "0", "--frames", "64", "--test-frames", "20"],
     "informed.__main__": ["--task", "static-small"],
+    "matrix": ["--grids", "docs/results/order"],
     "env.replay": ["nothing.npz"],
 }
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from agents.checkpoint import CHECKPOINT, load_checkpoint
+from agents.checkpoint_saver import DivergedError
 from agents.config import TrainConfig
 from agents.runtime.errors import WorkerError
 from env.task import Task
@@ -64,11 +65,15 @@ class Trainings:
     asked: list[TrainOptions] = dataclasses.field(default_factory=list)
     stop_at: int | None = None
     fail: bool = False
+    diverge_at: int | None = None
 
     def train(self, options: TrainOptions, task: Task | None = None):
         self.asked.append(options)
         if self.fail:
             raise WorkerError("worker 0, process 7, was killed by SIGKILL\nmore")
+        if self.diverge_at == len(self.asked):
+            real_train(dataclasses.replace(options, frames=STEP), task)
+            raise DivergedError("the parameters are no longer finite after 160 frames")
         if self.stop_at == len(self.asked):
             # As Ctrl-C leaves it: a checkpoint in the middle, and the news that it was interrupted.
             return dataclasses.replace(real_train(dataclasses.replace(options, frames=STEP), task), interrupted=True)
@@ -225,6 +230,26 @@ def test_a_dead_worker_is_told_with_the_way_on(
     trainings.fail = True
     assert run(monkeypatch, "--tasks", "corridor", "--out", tmp_path / "grid", *SMALL) == 1
     assert "SIGKILL; go on with the same command" in capsys.readouterr().err
+
+
+def test_a_grid_goes_on_after_a_training_that_diverged_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trainings: Trainings
+) -> None:
+    out = tmp_path / "grid"
+    asked = ("--budget", 2 * STEP, "--tasks", "corridor", "--agents", "ff", "--seeds", 2, "--out", out, "--episodes", 2, *SMALL)
+    trainings.diverge_at = 1
+    assert run(monkeypatch, *asked) == 0
+    said = capsys.readouterr()
+    assert "diverged: the parameters are no longer finite after 160 frames" in said.err
+    assert "corridor, ff, seed 1: diverged, return" in said.out
+    assert "corridor, ff, seed 2: return" in said.out
+    frames = [json.loads((out / f"corridor/ff/seed{seed}/evaluation.json").read_text())["frames"] for seed in (1, 2)]
+    assert frames == [STEP, 2 * STEP]
+    # It is done: the same command trains nothing.
+    assert run(monkeypatch, *asked) == 0
+    assert len(trainings.asked) == 2
+    assert json.loads((out / "table.json").read_text())["diverged"] == ["corridor, ff, seed 1"]
+    assert "last finite checkpoint: corridor, ff, seed 1." in (out / "table.md").read_text()
 
 
 def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:

@@ -14,7 +14,15 @@ from experiments.analysis.memory import MemoryWorth
 from experiments.analysis.metrics import Result
 from experiments.analysis.statistics import Estimate
 from experiments.reproduction.grid import Budget, Conditions, Grid, Run, open_grid, present_conditions
-from experiments.reproduction.markdown import as_json, budget_text, generalisation_file, markdown, pool_groups, title_of
+from experiments.reproduction.markdown import (
+    Trainings,
+    as_json,
+    budget_text,
+    generalisation_file,
+    markdown,
+    pool_groups,
+    title_of,
+)
 from experiments.reproduction.run import EVALUATION, FinishedRun, read_baselines, read_finished
 from experiments.reproduction.summary import TaskSummary, over_tasks, score_of, summarise
 from experiments.tables import MISSING
@@ -138,8 +146,9 @@ def rows(page: str, heading: str) -> list[list[str]]:
 
 def test_the_page_shows_every_figure(summary: TaskSummary) -> None:
     conditions = CONDITIONS.as_json()
-    page = markdown([summary], conditions, ["python -m experiments.reproduce"], ["a machine"], 1)
+    page = markdown([summary], conditions, ["python -m experiments.reproduce"], Trainings(["a machine"], 1, ["room, ff, seed 2"]))
     assert "1 of the grid's trainings is not done yet" in page
+    assert "figures are of the last finite checkpoint: room, ff, seed 2." in page
     scores = {line[0]: line for line in rows(page, "agent") if len(line) == 9}
     assert scores["nav-d1d2l"][1:5] == ["training", "2", "1.50 M", "1.5"]
     assert scores["nav-d1d2l"][6:] == ["78.2", "77 %", "116"]
@@ -149,7 +158,7 @@ def test_the_page_shows_every_figure(summary: TaskSummary) -> None:
     assert (
         f"`--loss-weight {','.join(f'{name}={value}' for name, value in conditions['settings']['loss_weight'].items())}`" in page
     )
-    form = as_json([summary], conditions, ["a command"], ["a machine"], 0)
+    form = as_json([summary], conditions, ["a command"], Trainings(["a machine"], 0))
     assert json.loads(json.dumps(form, allow_nan=False))["tasks"][0]["agents"][1]["seeds"] == [1, 2]
     assert form["over_tasks"] is None
 

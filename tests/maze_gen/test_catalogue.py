@@ -1,5 +1,7 @@
 """The mazes of the paper's tasks have the paper's sizes, fruit and lengths of path."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,9 @@ from maze_gen.errors import InputError
 from maze_gen.generator import GeneratorConfig, generate
 from maze_gen.maze import FIRST_LANDMARK_FACE, Maze
 from maze_gen.paths import connected, distances, mean_spawn_to_goal
-from maze_gen.text import read_maze, write_maze
+from maze_gen.text import load_maze, read_maze, write_maze
 
+RELEASED = Path(__file__).parents[2].parent / "shared" / "reference" / "lab_mazes"
 SIZES = {"small": (5, 10), "large": (9, 15), "huge": (13, 20)}
 
 
@@ -34,6 +37,29 @@ def test_sizes_fruit_and_paths_are_the_papers(name, apples, mean, seed):
     assert (len(maze.apples), len(maze.strawberries), len(maze.goals), len(maze.spawns)) == (apples, 0, goals, 0)
     assert mean_spawn_to_goal(maze) == pytest.approx(mean, rel=0.01)
     assert maze == generate(GeneratorConfig(*SIZES[size], apples=apples, goals=goals), seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "apples", "mean"),
+    [
+        ("lab-static-01", "small", 5, 20.4),
+        ("lab-static-02", "large", 13, 35.0),
+        ("lab-static-03", "huge", 26, 23.1),
+        ("lab-random-goal-01", "small", 0, 14.3),
+        ("lab-random-goal-02", "large", 0, 19.7),
+        ("lab-random-goal-03", "huge", 0, 32.4),
+    ],
+)
+def test_layouts_of_deepmind_labs_levels_are_the_papers_mazes(name, size, apples, mean):
+    maze = catalogue_maze(name)
+    assert maze.open.shape == SIZES[size]
+    assert (len(maze.apples), len(maze.goals)) == (apples, int("static" in name))
+    assert mean_spawn_to_goal(maze) == pytest.approx(mean, abs=0.05)
+    assert maze.layout_digest != catalogue_maze(name.removeprefix("lab-")[:-2] + size).layout_digest
+    recorded = RELEASED / f"{name.removeprefix('lab-').replace('-', '_')}.txt"
+    if not recorded.exists():
+        pytest.skip(f"there is no {recorded}")
+    assert maze == load_maze(recorded, "thin")
 
 
 def test_every_maze_has_its_text():
