@@ -1,8 +1,8 @@
 """Random affine maps of what a discriminator is trained on, pictures and canvases alike (arXiv 2006.10738, section 3.2).
 
-Without them a discriminator tells strokes from pictures by details that no painting lacks, and its scores say little about which of
-two paintings is the better one. Pictures that it never saw it scores as those that it was trained on: it is what it looks at that
-maps change, not what it has learned by heart.
+Without them a discriminator tells strokes from pictures by details that no painting lacks, and its scores say little about which
+of two paintings is the better one. Pictures that it never saw it scores as those that it was trained on: it is what it looks at
+that maps change, not what it has learned by heart.
 """
 
 import torch
