@@ -22,6 +22,7 @@ import env.backends  # noqa: F401 - makes the maze domain known
 from agents.checkpoint_formats import FORMATS, HISTORY, upgraded
 from agents.config import AgentConfig, TrainConfig, check_range
 from agents.learning.parameter_store import ParameterStore
+from agents.learning.population_store import MEMBERS
 from agents.model import AgentModel, FlatParameters
 from agents.state import State, join, part
 from env.domain import domain_named, domain_of
@@ -52,7 +53,8 @@ class Checkpoint:
         seconds: that it has trained.
         sessions: how often the training was started or resumed.
         parameters: by name.
-        statistics: of the optimiser, [P] each, and its number of updates; empty in an agent that was exported.
+        statistics: of the optimiser, [P] each, and its number of updates, and what a population keeps beside its best member
+            (`PopulationStore`); empty in an agent that was exported, but for a population's members.
         versions: of Python and the libraries.
         workers: states of the workers by index, from which a resumed training goes on.
         log: what the trainer's callbacks go on with, as JSON.
@@ -104,6 +106,20 @@ class Checkpoint:
             place.data.copy_(values)
         return model
 
+    @property
+    def members(self) -> tuple["Checkpoint", ...]:
+        """The members of its population, as agents that can be played; empty without one. This agent is the best of them."""
+        rows = self.statistics.get(MEMBERS)
+        if rows is None:
+            return ()
+        flat = FlatParameters(self.model())
+        if rows.shape != (self.config.population, flat.agent_size):
+            expected = f"[{self.config.population}, {flat.agent_size}]"
+            raise InputError(f"{self.origin}: its population is {list(rows.shape)}, expected {expected}")
+        named = [flat.named(torch.cat((row, flat.values[flat.agent_size :]))) for row in rows]
+        exported: dict[str, Any] = {"statistics": {}, "workers": {}, "log": {}}
+        return tuple(dataclasses.replace(self, parameters=parameters, **exported) for parameters in named)
+
     def restore(self, store: ParameterStore, flat: FlatParameters) -> None:
         """Puts parameters and statistics into a store whose parameters are laid out as `flat`.
 
@@ -112,7 +128,7 @@ class Checkpoint:
         """
         for name, place in flat.named(store.parameters).items():
             place.copy_(self.parameters[name])
-        if not self.statistics:
+        if "updates" not in self.statistics:
             raise InputError(
                 f"{self.origin}: it lacks the optimiser: an exported agent can be played and read, but not trained further"
             )
@@ -125,7 +141,7 @@ class Checkpoint:
                     f"{self.origin}: its optimiser's {name} is {list(values.shape)} {values.dtype}, "
                     f"expected {list(place.shape)} {place.dtype}"
                 )
-            if not bool(torch.isfinite(values).all()) or (name in NOT_NEGATIVE and bool((values < 0).any())):
+            if not bool(torch.isfinite(values).all()) or (name.split()[-1] in NOT_NEGATIVE and bool((values < 0).any())):
                 raise InputError(f"{self.origin}: its optimiser's {name} holds numbers that are negative or not finite")
             place.copy_(values)
 

@@ -46,6 +46,8 @@ HISTORY: Mapping[type, History] = MappingProxyType(
                 "reward_clip": 0.0,
                 "entropy_target": 0.0,
                 "novelty_bonus": 0.0,
+                "augmentation": 0.0,
+                "population": 1,
             },
         ),
         AgentConfig: History(added={"reward": "", "depth_power": 1.0}),

@@ -16,6 +16,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 MOST_COUNT = 1_000_000
+MOST_MEMBERS = 64
 MOST_NUMBER = 1e9
 
 
@@ -96,6 +97,8 @@ AGENTS: Mapping[str, AgentConfig] = MappingProxyType(
         "painter-canvas": AgentConfig("painter", (), reward="canvas"),
         "painter-target": AgentConfig("painter", (), reward="target"),
         "painter-complement": AgentConfig("painter", (), reward="complement"),
+        "spiral": AgentConfig("spiral", (), reward="canvas"),
+        "spiral-complement": AgentConfig("spiral", (), reward="complement"),
     }
 )
 """A new agent is a new row."""
@@ -143,7 +146,7 @@ class TrainConfig:
         objective: `actor-critic` (n-step returns, one gradient a rollout) or `clipped` (clipped surrogate, several a rollout).
         observation_size: height and width of the picture in pixels, 84 or 42.
         encoder: what encodes a picture: `convolutional` (the paper's two convolutions), `deep` (twelve shaped layers), or
-            `painter` (a map over the grid of the actions).
+            `painter` (a map over the grid of the actions); `none` for cores that read pictures by themselves.
         slow_units: fraction of the last LSTM's units that start as slow ones: their forget gates begin open and their input gates
             closed, over time scales drawn at random (`agents.networks.slow_units`).
         slow_steps: the longest of these time scales, in agent steps.
@@ -169,6 +172,9 @@ class TrainConfig:
         decoder_learning_rate: of the position decoder, which reads detached features, and of the discriminator.
         credit: rewards of a discriminator: what each of the `steps` adds to its score, or the `final` score.
         regulariser: of the discriminator: `spectral` normalisation, or `gradient-penalty` with Wasserstein's loss.
+        population: agents that share one discriminator; the worst of them are replaced by copies of the best, whose learning rate
+            and entropy cost differ a little. Each has workers of its own.
+        augmentation: strength of random affine maps of all that the discriminator is trained on; 0 for none.
         entropy_cost: weight of the policy's entropy.
         entropy_target: nats near which the entropy is kept: above them its weight falls, below them it grows; 0 keeps the weight.
         value_cost: weight of half the squared error of the value.
@@ -221,12 +227,15 @@ class TrainConfig:
     novelty_bonus: float = 0.0
     credit: Literal["steps", "final"] = "steps"
     regulariser: Literal["spectral", "gradient-penalty"] = "spectral"
+    augmentation: float = 0.0
+    population: int = 1
 
     def __post_init__(self) -> None:
         """Raises InputError for a number out of its range, named with the range."""
         for name in ("num_envs", "unroll_length", "epochs", "minibatches"):
             check_range(name, getattr(self, name), 1, MOST_COUNT, whole=True)
-        for name in ("gae_lambda", "final_learning_rate_fraction", "rmsprop_alpha", "slow_units"):
+        check_range("population", self.population, 1, MOST_MEMBERS, whole=True)
+        for name in ("gae_lambda", "final_learning_rate_fraction", "rmsprop_alpha", "slow_units", "augmentation"):
             check_range(name, getattr(self, name), 0, 1)
         check_range("slow_steps", self.slow_steps, 2, MOST_COUNT)
         check_range("discount", self.discount, 0, 1, above=True)
@@ -283,13 +292,29 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         "gpu": TrainConfig(num_envs=1024, minibatches=16),
         "painter": TrainConfig(
             encoder="painter",
-            num_envs=128,
+            num_envs=256,
             unroll_length=8,
             discount=0.95,
             gae_lambda=0.95,
-            learning_rate=1e-3,
+            learning_rate=6e-4,
             decoder_learning_rate=3e-4,
             entropy_cost=0.02,
+            augmentation=0.15,
+        ),
+        "painter-paper": TrainConfig(
+            objective="actor-critic",
+            encoder="none",
+            num_envs=64,
+            unroll_length=8,
+            discount=0.95,
+            gae_lambda=1.0,
+            epochs=1,
+            minibatches=1,
+            learning_rate=1e-4,
+            final_learning_rate_fraction=1.0,
+            decoder_learning_rate=1e-4,
+            entropy_cost=0.014,
+            precision="float32",
         ),
         "memory": TrainConfig(
             slow_units=0.5,
@@ -305,8 +330,9 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     }
 )
 """`fast`: what learns in minutes; `gpu`: the same with as many worlds as keep a GPU busy, and gradients of 64 of them; `painter`:
-what agents that paint learn with; `memory`: for agents that remember, with rollouts of 20 s; `paper`: the published settings;
-`paper-starred`: those of the paper's agents with an asterisk, whose rewards are scaled and clipped."""
+what agents that paint learn with; `painter-paper`: settings of arXiv 1910.01007, appendix I, for the agents `spiral`, with the
+middle of each range; `memory`: for agents that remember, with rollouts of 20 s; `paper`: the published settings; `paper-starred`:
+those of the paper's agents with an asterisk, whose rewards are scaled and clipped."""
 
 
 def agent_config(name: str) -> AgentConfig:

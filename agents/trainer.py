@@ -9,11 +9,15 @@ from typing import Any, Literal
 from agents.checkpoint import Checkpoint, library_versions
 from agents.cluster.settings import ClusterSettings
 from agents.config import AgentConfig, TrainConfig
+from agents.learning.parameter_store import ParameterStore
+from agents.learning.population_store import PopulationStore
 from agents.model import FlatParameters
-from agents.runtime.runtime import Runtime, WithFigures, make_runtime, make_store, runtime_name
+from agents.runtime.runtime import Runtime, WithFigures, make_population, make_runtime, make_store, runtime_name
 from agents.runtime.worker import Report, WorkerSpec, initial_model
 from agents.state import State
 from env.backends import make_batch
+from env.batch import WorldSpec
+from maze_gen.errors import InputError
 
 POLL_SECONDS = 0.2
 STATE_SECONDS = 3.0
@@ -146,6 +150,7 @@ class Trainer:
         budget: how long.
         model: an agent of this kind; its parameters are the initial ones, `checkpoint` has the present ones.
         progress: how far it is.
+        store: the parameters.
     """
 
     def __init__(self, training: Training, budget: Budget, callbacks: Sequence[Callback] = ()) -> None:
@@ -161,9 +166,9 @@ class Trainer:
         self._frames_per_step = spec.frames_per_step
         self._flat = FlatParameters(self.model)
         self._runtime = "cluster" if training.cluster else runtime_name(training.device, training.serial)
-        self._store = make_store(self._runtime, training.config, self._flat)
+        self.store = self._make_store(spec)
         if earlier:
-            earlier.restore(self._store, self._flat)
+            earlier.restore(self.store, self._flat)
         self._running: Runtime | None = None
         self.progress = Progress(earlier.frames if earlier else 0, earlier.seconds if earlier else 0.0)
         for callback in self.callbacks:
@@ -198,7 +203,7 @@ class Trainer:
         """
         training = self.training
         workers = self._worker_states() if with_workers else {}
-        parameters, statistics = self._store.snapshot()
+        parameters, statistics = self.store.snapshot()
         return Checkpoint(
             agent_name=training.agent_name,
             agent=training.agent,
@@ -224,16 +229,28 @@ class Trainer:
         return dict(self.training.earlier.workers) if self.training.earlier else {}
 
     def figures(self) -> dict[str, float]:
-        """What a cluster's exchanges were like since the last call (`agents.cluster.runtime.Figures`); else nothing."""
-        return self._running.figures() if isinstance(self._running, WithFigures) else {}
+        """What a cluster's exchanges were like since the last call (`agents.cluster.runtime.Figures`), and a population's present
+        settings and scores; else nothing."""
+        found = self._running.figures() if isinstance(self._running, WithFigures) else {}
+        return found | (self.store.figures() if isinstance(self.store, PopulationStore) else {})
+
+    def _make_store(self, spec: WorldSpec) -> ParameterStore:
+        training, count = self.training, self.training.config.population
+        if count == 1:
+            return make_store(self._runtime, training.config, self._flat)
+        if self._runtime not in ("processes", "serial"):
+            raise InputError(f"population {count}: expected 1 on a GPU or on a cluster: members share this machine's memory")
+        if training.workers < count:
+            raise InputError(f"population {count}: expected {count} workers or more, one for each member, not {training.workers}")
+        return make_population(training.agent, spec, training.config, training.seed)
 
     def _start(self) -> Runtime:
         if self.training.cluster is None:
-            return make_runtime(self._runtime, self._specs(), self._store)
+            return make_runtime(self._runtime, self._specs(), self.store)
         # Imported where it is used: most trainings need no cluster.
         from agents.cluster.runtime import ClusterRuntime
 
-        return ClusterRuntime(self._specs(), self._store, self.training.cluster)
+        return ClusterRuntime(self._specs(), self.store, self.training.cluster)
 
     def _run(self, stopping: Callable[[], bool], runtime: Runtime) -> None:
         self._running = runtime
@@ -285,7 +302,7 @@ class Trainer:
         """Brings progress and learning rate up to date; returns whether the budget is spent."""
         progress = self.progress
         progress.fraction, progress.seconds_left = self.budget.spent(progress)
-        self._store.set_progress(progress.fraction)
+        self.store.set_progress(progress.fraction)
         return progress.fraction >= 1
 
     def _each(self, event: str) -> None:

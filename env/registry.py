@@ -56,9 +56,9 @@ TASKS: dict[str, TaskRow] = {
     "procedural-small": TaskRow(5, 10, 60, "episode", "episode", None),
     "procedural-large": TaskRow(9, 15, 150, "episode", "episode", None),
     **{
-        f"lab-{kind}-{number}": TaskRow(*size, drawn, drawn, f"lab-{kind}-{number}")
+        f"lab-{kind}-{number}": TaskRow(rows, cols, seconds, drawn, drawn, f"lab-{kind}-{number}")
         for kind, drawn in LAB_KINDS
-        for number, *size in LAB_SIZES
+        for number, rows, cols, seconds in LAB_SIZES
     },
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from maze_gen.errors import InputError
 
 RETURN, LOSSES, AUXILIARY, SPEED, CLUSTER = "0 Return", "6 Losses", "7 Auxiliary losses", "8 Speed", "9 Cluster"
+POPULATION = "9 Population"
 
 EVALUATION = "1 Evaluation"
 EVALUATION_FOLDER = "evaluation"
@@ -84,6 +85,13 @@ _CLUSTER = {
     "mb_per_second": "Parameters sent to nodes and changes received, in megabytes per second of the clock.",
 }
 
+_POPULATION = {
+    "learning_rate": "Learning rate of a member of the population, before the schedule; changes where it is replaced.",
+    "entropy_cost": "Weight of the entropy of a member of the population; changes where it is replaced.",
+    "generation": "How often a member of the population was replaced by a copy of the best one.",
+    "score": "Mean score that the shared discriminator gave to a member's finished canvases since the last evolution.",
+}
+
 
 LIVE = "Live"
 LIVE_PATH = Tag(
@@ -126,6 +134,8 @@ def tag_of(entry: str, statistics: Mapping[str, str]) -> Tag:
         return Tag(f"{SPEED}/{name.replace('_', ' ')}", _SPEED[name])
     if kind == "cluster" and name in _CLUSTER:
         return Tag(f"{CLUSTER}/{name.replace('_', ' ')}", _CLUSTER[name])
+    if kind == "population" and (shown := name.partition(" ")[0]) in _POPULATION:
+        return Tag(f"{POPULATION}/{name.replace('_', ' ')}", _POPULATION[shown])
     if kind == "loss" and name in _LOSSES:
         return Tag(f"{LOSSES}/{name.replace('_', ' ')}", _LOSSES[name])
     if kind == "loss":
@@ -135,7 +145,7 @@ def tag_of(entry: str, statistics: Mapping[str, str]) -> Tag:
     if kind == "auxiliary":
         loss, _, metric = name.partition(" ")
         return Tag(f"{AUXILIARY}/{name}", f"{loss.capitalize()}: {_METRICS.get(metric, metric)}")
-    raise InputError(f"curve {entry!r}: expected episode/, loss/, auxiliary/, speed/ or cluster/ before its name")
+    raise InputError(f"curve {entry!r}: expected episode/, loss/, auxiliary/, speed/, cluster/ or population/ before its name")
 
 
 def tag_table(entries: Mapping[str, Tag]) -> list[list[str]]:

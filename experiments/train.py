@@ -108,9 +108,11 @@ def _others(plan: Plan) -> list[Callback]:
     """What writes pictures of the agent to TensorBoard while it trains, and the averaged weights of painters."""
     if isinstance(plan.training.task, PaintingTask):
         from agents.averaging import AVERAGED, AveragedWeights
+        from agents.population import Evolution
         from experiments.painting.during_training import GalleryCallback
 
-        return [GalleryCallback(plan.folder), AveragedWeights(plan.folder / AVERAGED)]
+        # Members are replaced before they are averaged.
+        return [Evolution(), GalleryCallback(plan.folder), AveragedWeights(plan.folder / AVERAGED)]
     from experiments.analysis.during_training import AnalysisCallback
 
     return [AnalysisCallback(plan.folder)]

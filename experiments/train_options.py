@@ -33,6 +33,7 @@ DEFAULT_TASK = "static-small"
 DEFAULT_AGENT = "nav-d1d2l"
 PAINTERS = {"doodle": "painter-canvas", "redraw": "painter", "parse": "painter"}
 """The agent of a painting task, by its goal, where none is named."""
+PAINTING_PRESETS = ("painter", "painter-paper")
 DEFAULT_MINUTES = 10.0
 DEFAULT_WORKERS = {"cpu": 2, "cuda": 1}
 
@@ -50,8 +51,8 @@ class TrainOptions:
         agent: a row of the table of agents; nav-d1d2l where it isn't given, and painter-canvas for doodles, painter for other
             paintings.
         preset: the settings to start from: fast (learns in minutes), gpu (the same in 1,024 worlds; what --device cuda starts
-            from where this isn't given), painter (what paintings start from), memory (for agents that remember, with rollouts of
-            20 s) or paper (the paper's).
+            from where this isn't given), painter (what paintings start from), painter-paper (for the agents spiral), memory (for
+            agents that remember, with rollouts of 20 s) or paper (the paper's).
         minutes: how long to train now; 10 where nothing else says how long.
         total_minutes: how long to train in all, earlier sessions included.
         frames: how many frames of 1/60 s to train in all, earlier sessions included.
@@ -154,6 +155,8 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     initial_model(agent, played.spec(), options.settings, seed)
     several, on_cluster = options.several, options.several.cluster is not None
     workers = several.workers(options.workers, options.device) if on_cluster else workers_of(options.workers, options.device)
+    if options.workers is None and not on_cluster:
+        workers = max(workers, options.settings.population)
     if options.device == "cpu" and several.cluster in (None, LOCAL):
         processes = 0 if options.serial else workers
         check_memory(
@@ -241,7 +244,7 @@ def _check_resumed(options: TrainOptions, earlier: Checkpoint) -> None:
     if options.spawn_distance is not None or options.geometry != "thin":
         option = "--geometry" if options.spawn_distance is None else "--spawn-distance"
         raise InputError(f"{option}: {path} brings its own task; leave the option out")
-    for name in ("observation_size", "encoder", "critic_sees", "depth_form"):
+    for name in ("observation_size", "encoder", "critic_sees", "depth_form", "population"):
         given, found = getattr(options.settings, name), getattr(earlier.config, name)
         if given != found:
             raise InputError(f"--{name.replace('_', '-')} {given}: {path} was trained with {found}")
@@ -374,5 +377,5 @@ def default_options(arguments: list[str]) -> TrainOptions:
     if name not in PRESETS:
         return TrainOptions()
     # A rollout is an episode: what is painted is judged when it is finished.
-    settings = replace(preset(name), unroll_length=row.steps) if row and name == "painter" else preset(name)
+    settings = replace(preset(name), unroll_length=row.steps) if row and name in PAINTING_PRESETS else preset(name)
     return TrainOptions(settings=settings, preset=name)

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agents.config import TrainConfig
+from agents.learning.augmentation import NUMBERS, mapped, random_maps
 from agents.precision import whole_precision
 from agents.rollout import Rollout
 from auxiliary.loss import Recorder
@@ -88,11 +90,12 @@ class DiscriminatorReward(nn.Module):
     Args:
         spec: of the worlds, whose privileged arrays have `result` and `sample`.
         kind: of `KINDS`.
-        credit: of `CREDITS`.
-        regulariser: of `REGULARISERS`.
+        config: its `credit` is one of `CREDITS`, its `regulariser` one of `REGULARISERS`; `augmentation` is the strength of the
+            maps under which it is trained (`agents.learning.augmentation`). Rewards are scores of canvases as they are.
 
     Attributes:
         recorded: privileged arrays that a rollout holds as they are after each step.
+        draws: random numbers that its loss takes for each world.
 
     Raises:
         InputError: worlds without canvases, or without the target that the kind needs.
@@ -103,7 +106,7 @@ class DiscriminatorReward(nn.Module):
     def recorders(self, num_envs: int, device: torch.device | str) -> dict[str, Recorder]:
         return {}
 
-    def __init__(self, spec: WorldSpec, kind: str, credit: str, regulariser: str) -> None:
+    def __init__(self, spec: WorldSpec, kind: str, config: TrainConfig) -> None:
         super().__init__()
         if not set(self.recorded) <= set(spec.privileged):
             raise InputError(f"reward {kind!r}: a discriminator judges canvases, and these worlds have none")
@@ -112,8 +115,10 @@ class DiscriminatorReward(nn.Module):
         if kind != "canvas" and "target" not in spec.observations:
             raise InputError(f"reward {kind!r}: these canvases have no target; expected 'canvas'")
         side, _, channels = spec.privileged["result"].shape
-        self.kind, self.credit, self.regulariser, self.channels = kind, credit, regulariser, channels
-        self.judge = Discriminator(side, channels if kind == "canvas" else 2 * channels, regulariser == "spectral")
+        self.kind, self.credit, self.regulariser, self.channels = kind, config.credit, config.regulariser, channels
+        self.augmentation = config.augmentation
+        self.draws = 2 * NUMBERS if self.augmentation else 0
+        self.judge = Discriminator(side, channels if kind == "canvas" else 2 * channels, self.regulariser == "spectral")
 
     @torch.no_grad()
     def rewards(self, rollout: Rollout) -> Tensor:
@@ -130,8 +135,12 @@ class DiscriminatorReward(nn.Module):
             before[1:] = torch.where(starts, new, before[1:])
         return after - before
 
-    def loss(self, rollout: Rollout, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The discriminator's loss on the episodes of the worlds `rows` [B] that ended in the rollout, and metrics, means."""
+    def loss(self, rollout: Rollout, rows: Tensor, uniforms: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The discriminator's loss on the episodes of the worlds `rows` [B] that ended in the rollout, and metrics, means.
+
+        Args:
+            uniforms: [N, draws] in [0, 1); without them pictures and canvases stay as they are.
+        """
         ended = rollout.ended[:, rows]
         t, b = ended.nonzero(as_tuple=True)
         row = rows[b]
@@ -143,7 +152,10 @@ class DiscriminatorReward(nn.Module):
             real, target = rollout.recorded["sample"][t, row], None
         else:
             real = target = rollout.inputs.image[t, row][..., self.channels : 2 * self.channels]
-        pictures = torch.cat((self._pictures(real, target, row), self._pictures(canvas, target, row)))
+        maps = [None, None]
+        if uniforms is not None and self.augmentation:
+            maps = [random_maps(part, self.augmentation) for part in uniforms[row].split(NUMBERS, 1)]
+        pictures = torch.cat((self._pictures(real, target, row, maps[0]), self._pictures(canvas, target, row, maps[1])))
         real_scores, fake_scores = self.judge(pictures).chunk(2)
         if self.regulariser == "spectral":
             loss = (functional.softplus(-real_scores) + functional.softplus(fake_scores)).mean()
@@ -166,16 +178,17 @@ class DiscriminatorReward(nn.Module):
         row = torch.arange(N, device=canvases.device).repeat(T)
         return self.judge(self._pictures(canvases.flatten(0, 1), target, row)).view(T, N)
 
-    def _pictures(self, canvas: Tensor, target: Tensor | None, row: Tensor) -> Tensor:
+    def _pictures(self, canvas: Tensor, target: Tensor | None, row: Tensor, maps: Tensor | None = None) -> Tensor:
         """What the discriminator sees of canvases [M, side, side, C]: [M, C or 2C, side, side] from -1 to 1.
 
         Args:
             row: [M], of the batch: each has one of four halves of its own, so that an episode is judged by one.
+            maps: [M, 2, 3], of canvas and target, before anything is masked.
         """
-        own = _plain(canvas)
+        own = _plain(canvas) if maps is None else mapped(_plain(canvas), maps)
         if target is None:
             return own
-        given = _plain(target)
+        given = _plain(target) if maps is None else mapped(_plain(target), maps)
         if self.kind == "target":
             return torch.cat((given, own), 1)
         mask = halves(own.shape[-1], own.device)[row % 4].unsqueeze(1)

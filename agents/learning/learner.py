@@ -106,6 +106,9 @@ class Learner:
         made = {name: loss.memory(config.num_envs, device, capture is not None) for name, loss in model.auxiliary.items()}
         self.memories: dict[str, Memory] = {name: memory for name, memory in made.items() if memory is not None}
         self.uniforms = {name: torch.zeros(memory.draws, device=device) for name, memory in self.memories.items()}
+        rewarder = model.rewarder
+        draws = torch.zeros(config.num_envs, rewarder.draws, device=device) if rewarder is not None and rewarder.draws else None
+        self._reward_uniforms = draws
         self._targets: Targets | None = None
         self._captured: dict[int, tuple[Tensor, GradientWork]] = {}
 
@@ -127,6 +130,8 @@ class Learner:
                 self.store.pull(self.flat.values)
             for uniforms in self.uniforms.values():
                 self.rng.uniforms(uniforms)
+            if self._reward_uniforms is not None:
+                self.rng.uniforms(self._reward_uniforms)
             keys, values = self._gradient_of(rollout, targets, rows)
             norm = self.store.push(self.flat.gradients)
             pending.keys = [*keys, ("", "grad_norm")]
@@ -208,7 +213,7 @@ class Learner:
         total, means = agent_loss(config, network.distribution(outputs), outputs.value, chosen)
         metrics: dict[Key, Tensor] = {}
         if self.model.rewarder is not None:
-            loss, judged = self.model.rewarder.loss(rollout, rows)
+            loss, judged = self.model.rewarder.loss(rollout, rows, self._reward_uniforms)
             total = total + loss
             means |= judged
         for name, auxiliary in self.model.auxiliary.items():

@@ -58,9 +58,11 @@ class NoveltyReward(nn.Module):
 
     Attributes:
         recorded: nothing beside what its recorder writes.
+        draws: no random numbers.
     """
 
     recorded: tuple[str, ...] = ()
+    draws = 0
 
     def __init__(self, spec: WorldSpec, bonus: float) -> None:
         super().__init__()
@@ -75,7 +77,7 @@ class NoveltyReward(nn.Module):
         bonus = self.bonus * rollout.targets[NOVELTY][1:]
         return torch.cat((rollout.reward[:-1] + bonus, rollout.reward[-1:]))
 
-    def loss(self, rollout: Rollout, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, rollout: Rollout, rows: Tensor, uniforms: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Nothing to learn; the metric is the fraction of steps that came into a new cell."""
         found = rollout.targets[NOVELTY].index_select(1, rows).mean()
         return torch.zeros_like(found), {"new_cells": found}

@@ -19,9 +19,11 @@ class Rewarder(Protocol):
 
     Attributes:
         recorded: names of the privileged arrays that rollouts hold for it, as they are after each step.
+        draws: random numbers that its loss takes for each world.
     """
 
     recorded: tuple[str, ...]
+    draws: int
 
     def recorders(self, num_envs: int, device: torch.device | str) -> dict[str, Recorder]:
         """What writes further targets of its own into rollouts, by their names."""
@@ -31,8 +33,12 @@ class Rewarder(Protocol):
         """[T, N] float32, instead of the worlds' own rewards."""
         ...
 
-    def loss(self, rollout: Rollout, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Its own loss on the worlds `rows` [B] of a rollout, a scalar, and metrics, which are means."""
+    def loss(self, rollout: Rollout, rows: Tensor, uniforms: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Its own loss on the worlds `rows` [B] of a rollout, a scalar, and metrics, which are means.
+
+        Args:
+            uniforms: [N, draws] float32 in [0, 1), of all worlds of the rollout; None where it draws none.
+        """
         ...
 
 
@@ -46,4 +52,4 @@ def make_rewarder(agent: AgentConfig, spec: WorldSpec, config: TrainConfig) -> R
         return NoveltyReward(spec, config.novelty_bonus) if config.novelty_bonus else None
     if config.novelty_bonus:
         raise InputError(f"novelty bonus {config.novelty_bonus:g}: this agent is paid by a discriminator; expected 0")
-    return DiscriminatorReward(spec, agent.reward, config.credit, config.regulariser)
+    return DiscriminatorReward(spec, agent.reward, config)

@@ -61,7 +61,8 @@ class AgentNetwork(nn.Module):
         self.encoder = make_encoder(settings.encoder, self.perception)
         self.core = core(CoreInput(self.encoder.features, self.perception))
         self.perception.tracked_width = self.core.tracked
-        self.policy: PolicyHead = make_policy_head(spec.action, self.core.width, self.encoder.key_width)
+        own = self.core.policy_head(spec.action)
+        self.policy: PolicyHead = own or make_policy_head(spec.action, self.core.width, self.encoder.key_width)
         self.value = nn.Linear(self.core.width, 1)
         # Drawn last, so that a seed gives the same parameters as ever.
         self.policy.initialise()

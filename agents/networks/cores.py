@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from agents.networks.distributions import PolicyHead
 from agents.networks.inputs import Inputs, Perception
 from agents.networks.lstm import LSTM
+from env.batch import ActionSpec
 from maze_gen.errors import InputError
 from maze_gen.plugins import plugin
 
@@ -48,6 +50,10 @@ class Core(nn.Module, ABC):
     layer_widths: Mapping[str, int]
     has_cell: bool = False
     tracked: int = 0
+
+    def policy_head(self, spec: ActionSpec) -> PolicyHead | None:
+        """A policy head of its own, for actions of a specification; None for the usual one."""
+        return None
 
     @abstractmethod
     def initial_state(self, batch: int) -> State:

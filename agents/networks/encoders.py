@@ -48,7 +48,7 @@ class ConvolutionalEncoder(Encoder):
 
 
 class NoEncoder(Encoder):
-    """For worlds without pictures: no features."""
+    """For worlds without pictures, and for cores that read them by themselves: no features."""
 
     features = 0
 
@@ -68,7 +68,7 @@ def _deep(perception: Perception) -> Encoder:
 
 
 ENCODERS: Mapping[str, Callable[[Perception], Encoder]] = MappingProxyType(
-    {"convolutional": _convolutional, "deep": _deep, "painter": canvas_encoder}
+    {"convolutional": _convolutional, "deep": _deep, "painter": canvas_encoder, "none": lambda _: NoEncoder()}
 )
 """By the name in `TrainConfig.encoder`. A new one is a subclass of `Encoder` and a row."""
 

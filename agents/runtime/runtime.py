@@ -3,11 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from agents.config import TrainConfig
+import numpy as np
+
+from agents.config import AgentConfig, TrainConfig
 from agents.learning.parameter_store import ParameterStore, StreamStore
+from agents.learning.population_store import PopulationStore
 from agents.model import FlatParameters
-from agents.runtime.worker import Report, WorkerSpec
+from agents.runtime.worker import Report, WorkerSpec, initial_model
 from agents.state import State
+from env.batch import WorldSpec
 from maze_gen.errors import InputError
 
 
@@ -63,6 +67,20 @@ def make_store(name: str, config: TrainConfig, flat: FlatParameters) -> Paramete
         flat: the initial parameters.
     """
     return StreamStore(config, flat) if name.startswith("cuda") else ParameterStore(config, flat)
+
+
+def make_population(agent: AgentConfig, spec: WorldSpec, config: TrainConfig, seed: int) -> PopulationStore:
+    """As `make_store`, of the members of a population; the first one's initial parameters are those of a training without others.
+
+    Raises:
+        InputError: the agent isn't paid by a discriminator.
+    """
+    if not agent.reward:
+        raise InputError(
+            f"population {config.population}: its members share a discriminator, and this agent is paid by its worlds"
+        )
+    seeds = [seed, *(int(part) for part in np.random.SeedSequence([seed, 2]).generate_state(config.population - 1))]
+    return PopulationStore(config, [FlatParameters(initial_model(agent, spec, config, one)) for one in seeds], seed)
 
 
 def make_runtime(name: str, specs: Sequence[WorkerSpec], store: ParameterStore) -> Runtime:

@@ -22,6 +22,7 @@ from agents.model import FlatParameters
 from agents.runtime.worker import WorkerSpec, initial_model
 from env.backends import make_batch
 from env.registry import make_task
+from maze_gen.console import say
 
 EXCHANGE_SECONDS = 0.3
 MOST_SECONDS = 900.0
@@ -29,7 +30,7 @@ AGENT, TASK = AGENTS["ff"], "static-small"
 
 
 def tell(**event: Any) -> None:
-    print(json.dumps({"at": time.monotonic(), **event}), flush=True)
+    say(json.dumps({"at": time.monotonic(), **event}))
 
 
 def main() -> None:

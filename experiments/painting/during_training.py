@@ -32,6 +32,9 @@ def pictures_of(gallery: Gallery) -> dict[str, sheets.Pixels]:
     return found
 
 
+MEMBERS_PICTURE = "members side by side"
+
+
 class GalleryCallback(Callback):
     """Paints with the agent as it is now and then, and writes the pictures to TensorBoard's run `live`."""
 
@@ -83,7 +86,8 @@ def write_gallery(checkpoint: Checkpoint, path: Path, count: int, seed: int) -> 
         if getattr(mine, value) is not None:
             beside = {label: getattr(other, value) for label, other in others.items() if getattr(other, value) is not None}
             items.append(Number(section, name, caption, getattr(mine, value), beside, key=True))
-    for name, picture in pictures_of(found.gallery).items():
+    members = {MEMBERS_PICTURE: sheets.side_by_side(found.members)} if found.members else {}
+    for name, picture in (pictures_of(found.gallery) | members).items():
         items.append(Picture(section, name, _CAPTIONS[name], picture, key=True))
     write_report(path, items, f"{checkpoint.agent_name} in {found.task}", provenance())
     return found
@@ -104,5 +108,6 @@ _NUMBERS = {
 _CAPTIONS = {
     "paintings": "Strokes of whole episodes, painted again at 64 x 64 by the embedded brush.",
     "canvases step by step": "A row for each painting: the canvas after each step.",
+    MEMBERS_PICTURE: "A row for each member of the population: its paintings, of the same noise in each column.",
     "targets over paintings": "Above the targets, below what was painted.",
 }

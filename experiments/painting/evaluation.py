@@ -46,6 +46,7 @@ class PaintingEvaluation:
         count: paintings of each row.
         rows: label → figures; the agent's is the first.
         gallery: what the agent painted.
+        members: what each member of its population painted; empty without one.
     """
 
     agent: str
@@ -54,6 +55,7 @@ class PaintingEvaluation:
     count: int
     rows: dict[str, Measured]
     gallery: Gallery
+    members: tuple[Gallery, ...] = ()
 
     def table(self) -> str:
         """As text."""
@@ -82,8 +84,10 @@ def evaluate_painter(checkpoint: Checkpoint, count: int, seed: int) -> PaintingE
     ruler = Ruler(task.pictures)
     mine = paint(task, painter(checkpoint, count, seed), count, seed)
     others = baselines(ruler, task, checkpoint.task.pictures, count, seed)
-    rows = {checkpoint.agent_name: ruler.measure(painted(mine)), **others}
-    return PaintingEvaluation(checkpoint.agent_name, task.name, task.split, count, rows, mine)
+    members = tuple(paint(task, painter(member, count, seed), count, seed) for member in checkpoint.members)
+    each = {f"member {index + 1}": ruler.measure(painted(found)) for index, found in enumerate(members)}
+    rows = {checkpoint.agent_name: ruler.measure(painted(mine)), **each, **others}
+    return PaintingEvaluation(checkpoint.agent_name, task.name, task.split, count, rows, mine, members)
 
 
 def baselines(ruler: Ruler, task: PaintingTask, real: Pictures, count: int, seed: int) -> dict[str, Measured]:

@@ -1,5 +1,7 @@
 """Pictures of paintings: many of them, targets over reconstructions, and how a canvas came about stroke by stroke."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +28,11 @@ def samples(gallery: Gallery, count: int = 64, columns: int = 16, side: int = 64
     """Finished paintings, painted again at another size by the embedded brush."""
     programs = gallery.programs[:count]
     return grid(paint_programs(programs, side, hardness=gallery.task.hardness), columns)
+
+
+def side_by_side(galleries: Sequence[Gallery], count: int = 16, scale: int = 2) -> Pixels:
+    """A row for each of some painters: what they painted, beginning with the same targets and noise."""
+    return grid(np.concatenate([gallery.canvas[:count] for gallery in galleries]), min(count, len(galleries[0].canvas)), scale)
 
 
 def targets_over_reconstructions(gallery: Gallery, count: int = 16, scale: int = 2) -> Pixels:

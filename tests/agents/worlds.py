@@ -11,7 +11,7 @@ from env.task import Task
 from maze_gen.maze import Maze
 from maze_gen.text import read_maze
 
-WALKERS = [name for name, agent in AGENTS.items() if agent.core != "painter"]
+WALKERS = [name for name, agent in AGENTS.items() if agent.core not in ("painter", "spiral")]
 """Agents of mazes; those that paint have tests of their own."""
 
 CORRIDOR = """

@@ -64,7 +64,7 @@ def test_train_groups_its_options_and_shows_real_defaults() -> None:
     choices = {line.name: line.value for line in lines}
     assert "random-goal-huge" in choices["--task"]
     assert "nav-rd2" in choices["--agent"]
-    assert choices["--preset"] == "{fast, gpu, painter, memory, paper, paper-starred}"
+    assert choices["--preset"] == "{fast, gpu, painter, painter-paper, memory, paper, paper-starred}"
 
 
 def test_every_option_has_a_text() -> None:
