@@ -15,6 +15,7 @@ from agents.networks.policy_heads import make_policy_head
 from agents.networks.slow_units import slow_down
 from agents.precision import whole_precision
 from env.batch import WorldSpec
+from maze_gen.errors import InputError
 
 BUILT = NetworkSettings()
 """The settings of a network where none are given."""
@@ -60,6 +61,9 @@ class AgentNetwork(nn.Module):
         self.perception = Perception(agent, spec, self.critic.inputs if self.critic else 0)
         self.encoder = make_encoder(settings.encoder, self.perception)
         self.core = core(CoreInput(self.encoder.features, self.perception))
+        if not self.core.width:
+            wants = "expected an encoder with features, or a core that perceives by itself"
+            raise InputError(f"encoder {settings.encoder!r} with core {agent.core!r}: nothing is left to act on; {wants}")
         self.perception.tracked_width = self.core.tracked
         own = self.core.policy_head(spec.action)
         self.policy: PolicyHead = own or make_policy_head(spec.action, self.core.width, self.encoder.key_width)

@@ -64,7 +64,8 @@ def test_a_pool_begins_with_the_smaller_pool_of_its_seed(split):
 
 
 def test_the_catalogue_is_not_held_out():
-    assert {split_of(catalogue_maze(name)) for name in CATALOGUE} == {"train"}
+    """Of the project's own layouts; DeepMind Lab's are as they are."""
+    assert {split_of(catalogue_maze(name)) for name in CATALOGUE if not name.startswith("lab-")} == {"train"}
 
 
 def test_too_few_layouts_are_told():
