@@ -132,9 +132,9 @@ class Checkpoint:
             raise InputError(
                 f"{self.origin}: it lacks the optimiser: an exported agent can be played and read, but not trained further"
             )
-        if set(store.optimizer.statistics) != set(self.statistics):
+        if set(store.statistics) != set(self.statistics):
             raise InputError(f"{self.origin}: its optimiser is another one than {store.config.optimizer}")
-        for name, place in store.optimizer.statistics.items():
+        for name, place in store.statistics.items():
             values = self.statistics[name]
             if place.shape != values.shape or place.dtype != values.dtype:
                 raise InputError(

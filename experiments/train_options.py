@@ -178,7 +178,7 @@ def make_plan(options: TrainOptions, task: TaskLike | None) -> Plan:
     )
     if folder is None:
         folder = new_folder(f"{time.strftime('%Y%m%d-%H%M%S')}-{played.name}-{name}-seed{seed}")
-    training = replace(training, cluster=several.settings(folder, workers, options.device))
+    training = replace(training, cluster=several.settings(folder, workers, several.streams(options.workers, options.device)))
     return Plan(training, _budget(options), folder, lock_folder(folder, CHECKPOINT, resumed))
 
 

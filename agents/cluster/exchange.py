@@ -130,7 +130,7 @@ class Ledger:
 
     def _keep(self, statistics: dict[str, npt.NDArray[Any]]) -> None:
         """Takes over a node's statistics; the count of updates stays the driver's own."""
-        for name, place in self.store.optimizer.statistics.items():
+        for name, place in self.store.statistics.items():
             if name != "updates":
                 place.copy_(torch.from_numpy(statistics[name]))
 

@@ -80,7 +80,7 @@ def _store_of(start: NodeStart) -> ParameterStore:
     flat = FlatParameters(initial_model(spec.agent, spec.task.spec(), spec.config, spec.seed))
     store = make_store(start.runtime, spec.config, flat)
     store.parameters.copy_(torch.tensor(start.parameters))
-    for name, place in store.optimizer.statistics.items():
+    for name, place in store.statistics.items():
         place.copy_(torch.tensor(start.statistics[name]))
     store.set_progress(start.progress)
     return store

@@ -1,7 +1,7 @@
 """Random affine maps of what a discriminator is trained on, pictures and canvases alike (arXiv 2006.10738, section 3.2).
 
-Without them a discriminator tells strokes from pictures by details that no painting lacks, and its scores say little about which
-of two paintings is the better one. Pictures that it never saw it scores as those that it was trained on: it is what it looks at
+Without them a discriminator recognises paintings by details that none of them lacks, and its scores say little about which of
+two paintings is the better one. Pictures that it never saw it scores as those that it was trained on: it is what it looks at
 that maps change, not what it has learned by heart.
 """
 

@@ -1,7 +1,7 @@
 """Parameters and the optimiser's statistics, which all workers share. A worker only needs `pull` and `push`."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -27,6 +27,10 @@ class Store(Protocol):
         """Applies `gradients` [P], which may be overwritten; returns their norm before clipping, a scalar."""
         ...
 
+    def tuned(self, config: TrainConfig) -> TrainConfig:
+        """The configuration that a worker learns with now."""
+        ...
+
 
 class ParameterStore:
     """Parameters and statistics in memory that all processes of this machine see.
@@ -34,6 +38,7 @@ class ParameterStore:
     Attributes:
         parameters: [P] float32.
         optimizer: with its statistics.
+        statistics: all that checkpoints hold beside the parameters, by name; the optimiser's.
     """
 
     def __init__(self, config: TrainConfig, flat: FlatParameters, device: torch.device | str | None = None) -> None:
@@ -45,6 +50,14 @@ class ParameterStore:
         self._progress = torch.zeros((), dtype=torch.float64)
         # Held while an update is applied, where the configuration wants it.
         self._lock: Any = None
+
+    @property
+    def statistics(self) -> Mapping[str, Tensor]:
+        return self.optimizer.statistics
+
+    def of_worker(self, index: int) -> Store:
+        """The store of a worker."""
+        return self
 
     def share(self, context: Any) -> None:
         """Moves everything into memory that processes of the multiprocessing `context` can share, with a lock of its own."""
@@ -71,7 +84,7 @@ class ParameterStore:
     @property
     def updates(self) -> int:
         """That were applied, in all sessions."""
-        return int(self.optimizer.statistics["updates"])
+        return int(self.statistics["updates"])
 
     def pull(self, parameters: Tensor) -> None:
         parameters.copy_(self.parameters)
@@ -84,16 +97,19 @@ class ParameterStore:
             self.optimizer.apply(self.parameters, gradients, rates)
         return norm
 
+    def tuned(self, config: TrainConfig) -> TrainConfig:
+        return config
+
     def add(self, change: Tensor, updates: int = 0) -> None:
         """Adds a change [P] that was made elsewhere, of so many updates."""
         with self._quiet():
             self.parameters.add_(change)
-            self.optimizer.statistics["updates"].add_(updates)
+            self.statistics["updates"].add_(updates)
 
     def snapshot(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """Copies in the host's memory, of one moment: the parameters [P], and the optimiser's statistics by name."""
+        """Copies in the host's memory, of one moment: the parameters [P], and `statistics`."""
         with self._quiet():
-            statistics = self.optimizer.statistics.items()
+            statistics = self.statistics.items()
             return self.parameters.to("cpu", copy=True), {name: part.to("cpu", copy=True) for name, part in statistics}
 
     @contextlib.contextmanager

@@ -26,21 +26,14 @@ MEMBERS, GENERATION, BEST = "members", "generation", "best"
 _SETTINGS = ("learning_rate", "entropy_cost")
 
 
-class Statistics:
-    """All that a population keeps beside its best member and the discriminator, by the names that checkpoints save it under."""
-
-    def __init__(self, statistics: dict[str, Tensor]) -> None:
-        self.statistics = statistics
-
-
 class PopulationStore(ParameterStore):
     """M members and the discriminator in memory that all processes of this machine see.
 
     `parameters` [P] is the discriminator's in its last P - A entries, and the best member's in the first A, as of the last
-    snapshot. Everything else lies in `optimizer.statistics`, so that checkpoints hold it:
+    snapshot. Everything else lies in `statistics`, so that checkpoints hold it:
 
     - `members` [M, A] float32, their parameters;
-    - the optimisers' statistics, one for each member and one for the discriminator;
+    - the optimisers' statistics, one for each member and one for the discriminator, which is `optimizer`;
     - `learning_rate`, `entropy_cost` [M] float64; `generation` [M] int64, how often a member was replaced;
     - `score`, `entropy`, `reports` [M] float64: sums over reports since the last evolution; `best` int64, `evolutions` int64.
 
@@ -54,7 +47,7 @@ class PopulationStore(ParameterStore):
         agent, rest, count = self.agent_size, len(self.parameters) - self.agent_size, len(flats)
         self._seed = seed
         self._optimizers = [make_optimizer(config, agent) for _ in flats]
-        self._judge = make_optimizer(config, rest)
+        self.optimizer = make_optimizer(config, rest)
         factors = SPREAD ** np.random.default_rng([seed, 0]).uniform(-1, 1, (2, count))
         factors[:, 0] = 1
         chosen = zip(_SETTINGS, factors, strict=True)
@@ -66,9 +59,12 @@ class PopulationStore(ParameterStore):
         statistics |= {name: torch.zeros((), dtype=torch.int64) for name in (BEST, "evolutions")}
         for index, optimizer in enumerate(self._optimizers):
             statistics |= {f"member {index} {name}": part for name, part in optimizer.statistics.items()}
-        statistics |= {f"discriminator {name}": part for name, part in self._judge.statistics.items()}
-        self.statistics = statistics
-        self.optimizer: Any = Statistics(statistics)
+        statistics |= {f"discriminator {name}": part for name, part in self.optimizer.statistics.items()}
+        self._statistics = statistics
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        return self._statistics
 
     def __len__(self) -> int:
         return len(self.statistics[MEMBERS])
@@ -78,8 +74,8 @@ class PopulationStore(ParameterStore):
         for part in (self.parameters, self._progress, *self.statistics.values()):
             part.share_memory_()
 
-    def member(self, index: int) -> "MemberStore":
-        """What worker `index` needs."""
+    def of_worker(self, index: int) -> "MemberStore":
+        """One of the members, in turns."""
         return MemberStore(self, index % len(self))
 
     def pull_member(self, index: int, parameters: Tensor) -> None:
@@ -96,7 +92,7 @@ class PopulationStore(ParameterStore):
         with self._updating():
             self._optimizers[index].apply(self.statistics[MEMBERS][index], gradients[:agent], [(agent, rate)])
             judge = self.parameters[agent:]
-            self._judge.apply(judge, gradients[agent:], [(len(judge), self.config.decoder_learning_rate * factor)])
+            self.optimizer.apply(judge, gradients[agent:], [(len(judge), self.config.decoder_learning_rate * factor)])
             self.statistics["updates"].add_(1)
         return norm
 

@@ -4,7 +4,8 @@ The value is V = w · core + b + u · φ(facts). What the policy reads is the co
 where the facts aren't known, as in evaluation, φ is 0 and the value is that of the core.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,34 @@ from torch import Tensor, nn
 from agents.networks.way_to_goal import GAIN, NEEDS, SCALE, WAY_TO_GOAL, way_to_goal
 from env.batch import WorldSpec
 from maze_gen.errors import InputError
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that a critic may see.
+
+    Attributes:
+        needs: privileged arrays that it is made from.
+        values: these arrays by name, [N, ...] each → [N, entries].
+        scale: typical size of each entry.
+        gain: what its weights are multiplied by.
+    """
+
+    needs: tuple[str, ...]
+    values: Callable[[Mapping[str, Tensor]], Tensor]
+    scale: tuple[float, ...]
+    gain: float = 1.0
+
+
+def facts_of(spec: WorldSpec) -> dict[str, Fact]:
+    """By name, what a critic may see of worlds: their privileged arrays, and in mazes the way to the goal."""
+    found = {}
+    for name, array in spec.privileged.items():
+        scale = array.scale or (1.0,) * torch.Size(array.shape).numel()
+        found[name] = Fact((name,), lambda arrays, name=name: arrays[name].reshape(len(arrays[name]), -1), scale)
+    if set(NEEDS) <= set(spec.privileged):
+        found[WAY_TO_GOAL] = Fact(NEEDS, lambda arrays: way_to_goal(arrays, spec), SCALE, GAIN)
+    return found
 
 
 class PrivilegedCritic(nn.Module):
@@ -22,7 +51,7 @@ class PrivilegedCritic(nn.Module):
     the facts.
 
     Attributes:
-        names: of the privileged arrays, or `way_to_goal`.
+        facts: that it reads, by name (`facts_of`).
         inputs: C, entries of them.
     """
 
@@ -33,25 +62,16 @@ class PrivilegedCritic(nn.Module):
         """Asks the specification.
 
         Raises:
-            InputError: a privileged array that these worlds haven't.
+            InputError: a fact that these worlds haven't.
         """
         super().__init__()
-        made = (WAY_TO_GOAL,) if set(NEEDS) <= set(spec.privileged) else ()
-        unknown = [name for name in names if name not in (*spec.privileged, *made)]
+        possible = facts_of(spec)
+        unknown = [name for name in names if name not in possible]
         if unknown:
-            raise InputError(f"critic sees {unknown[0]!r}: expected among {', '.join((*spec.privileged, *made))}")
-        self.spec = spec
-        self.names = tuple(names)
-        scale: list[float] = []
-        gain: list[float] = []
-        for name in names:
-            if name == WAY_TO_GOAL:
-                scale += SCALE
-                gain += [GAIN] * len(SCALE)
-            else:
-                array = spec.privileged[name]
-                scale += array.scale or (1.0,) * torch.Size(array.shape).numel()
-            gain += [1.0] * (len(scale) - len(gain))
+            raise InputError(f"critic sees {unknown[0]!r}: expected among {', '.join(possible)}")
+        self.facts = {name: possible[name] for name in names}
+        scale = [size for fact in self.facts.values() for size in fact.scale]
+        gain = [fact.gain for fact in self.facts.values() for _ in fact.scale]
         self.inputs = len(scale)
         self.register_buffer("scale", torch.tensor(scale), persistent=False)
         self.register_buffer("gain", torch.tensor(gain * 2), persistent=False)
@@ -59,8 +79,7 @@ class PrivilegedCritic(nn.Module):
 
     def check(self, privileged: Mapping[str, Tensor]) -> None:
         """Raises InputError where worlds lack a fact that their specification names."""
-        needed = [needs for name in self.names for needs in (NEEDS if name == WAY_TO_GOAL else (name,))]
-        missing = [name for name in needed if name not in privileged]
+        missing = [name for fact in self.facts.values() for name in fact.needs if name not in privileged]
         if missing:
             raise InputError(f"critic sees {missing[0]!r}, which these worlds don't compute: leave it out, or use other worlds")
 
@@ -70,13 +89,8 @@ class PrivilegedCritic(nn.Module):
         Facts are not negative, so that 0 in `out` stands for a fact that isn't known, and an unknown path, −1, is read as the
         shortest one.
         """
-        first = 0
-        for name in self.names:
-            made = name == WAY_TO_GOAL
-            values = way_to_goal(privileged, self.spec) if made else privileged[name].reshape(len(out), -1)
-            width = values.shape[1]
-            out[:, first : first + width] = values.clamp(min=0) / self.scale[first : first + width] + 1
-            first += width
+        values = torch.cat([fact.values(privileged).float() for fact in self.facts.values()], 1)
+        out.copy_(values.clamp(min=0) / self.scale + 1)
 
     def forward(self, facts: Tensor) -> Tensor:
         """[..., C], as `observe` wrote them or 0 → [...], what they add to the value."""

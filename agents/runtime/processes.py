@@ -226,7 +226,7 @@ def _work(spec: WorkerSpec, store: ParameterStore, pipe: Connection, stop_flag: 
     answered = 0
     state: State = {}
     try:
-        worker = Worker(spec, store)
+        worker = Worker(spec, store.of_worker(spec.index))
         try:
             while not stop_flag.is_set():
                 # Kept for the case that the round is cut short: what it began is not to be lost.

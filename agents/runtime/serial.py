@@ -12,7 +12,7 @@ class SerialRuntime:
     """Runs the workers in turn, a round each."""
 
     def __init__(self, specs: Sequence[WorkerSpec], store: ParameterStore) -> None:
-        self.workers = [Worker(spec, store) for spec in specs]
+        self.workers = [Worker(spec, store.of_worker(spec.index)) for spec in specs]
         self.stopping = False
         self._last: dict[int, State] = {}
 

@@ -16,7 +16,6 @@ from agents.cuda_graphs import Capture
 from agents.episode_stats import Episode, ends_inside
 from agents.learning.learner import Learner, Metrics
 from agents.learning.parameter_store import Store
-from agents.learning.population_store import MemberStore, PopulationStore
 from agents.model import AgentModel, FlatParameters
 from agents.networks.lstm import use_masks
 from agents.rng import NumpyStream, TorchStream
@@ -85,7 +84,7 @@ class Worker:
 
     def __init__(self, spec: WorkerSpec, store: Store, capture: Capture | None = None) -> None:
         self.spec = spec
-        self.store = store = store.member(spec.index) if isinstance(store, PopulationStore) else store
+        self.store = store
         config = spec.config
         model = AgentModel(spec.agent, spec.task.spec(), config)
         self.env = spec.make_env(spec.task, config.num_envs, observe=model.observe)
@@ -115,8 +114,7 @@ class Worker:
         """
         begin = time.perf_counter()
         self.store.pull(self.flat.values)
-        if isinstance(self.store, MemberStore):
-            self.learner.config = self.store.tuned(self.spec.config)
+        self.learner.config = self.store.tuned(self.spec.config)
         rollout, episodes = self.actor.run(stopping)
         middle = time.perf_counter()
         pending = self.learner.learn(rollout, stopping)

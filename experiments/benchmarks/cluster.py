@@ -1,6 +1,5 @@
 """How many nodes one driver keeps up with: rounds per second through Ray, and a simulation with what rounds cost here."""
 
-import contextlib
 import heapq
 import tempfile
 import time
@@ -25,6 +24,7 @@ from env.backends import make_batch
 from env.registry import make_task
 from experiments.benchmarks.measurement import Measurement, rate
 from experiments.benchmarks.options import BenchmarkOptions
+from experiments.benchmarks.processes import own_family, processor_seconds, summed
 
 AGENT, TASK = "nav-d1d2l", "static-small"
 ECHOES = 4
@@ -98,9 +98,9 @@ def measure_rounds(specs: list[WorkerSpec], store: ParameterStore, seconds: floa
         try:
             _count(runtime, len(specs))
             processes = [psutil.Process(), psutil.Process(runtime.process.pid)]
-            begin, used = time.perf_counter(), _used(processes)
+            begin, used = time.perf_counter(), summed(processes, processor_seconds)
             rounds = _count(runtime, seconds=seconds)
-            found = rounds / (time.perf_counter() - begin), rounds / (_used(processes) - used)
+            found = rounds / (time.perf_counter() - begin), rounds / (summed(processes, processor_seconds) - used)
             most, first = MEMORY_ROUNDS
             _count(runtime, rounds=max(0, first - rounds))
             before = _memory()
@@ -110,19 +110,9 @@ def measure_rounds(specs: list[WorkerSpec], store: ParameterStore, seconds: floa
             runtime.stop()
 
 
-def _used(processes: list[psutil.Process]) -> float:
-    """Seconds that processes have computed."""
-    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
-
-
 def _memory() -> float:
     """MB of the trainer, of what talks to the cluster, and of the cluster, with its shared memory, which is counted once."""
-    own = psutil.Process()
-    found = 0
-    for process in [own, *own.children(recursive=True)]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found += process.memory_full_info().pss
-    return found / 1e6
+    return summed(own_family(), lambda process: process.memory_full_info().pss) / 1e6
 
 
 def _count(runtime: ClusterRuntime, workers: int = 0, seconds: float = 180.0, rounds: int | None = None) -> int:

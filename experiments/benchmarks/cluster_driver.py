@@ -29,7 +29,7 @@ MOST_SECONDS = 900.0
 AGENT, TASK = AGENTS["ff"], "static-small"
 
 
-def tell(**event: Any) -> None:
+def emit(**event: Any) -> None:
     say(json.dumps({"at": time.monotonic(), **event}))
 
 
@@ -37,22 +37,22 @@ def main() -> None:
     address, workers, log = sys.argv[1:]
     batch = 0
     warnings.simplefilter("always")
-    warnings.showwarning = lambda message, *rest, **more: tell(note=str(message), batch=batch)
+    warnings.showwarning = lambda message, *rest, **more: emit(note=str(message), batch=batch)
     config = replace(PRESETS["fast"], num_envs=2, unroll_length=10)
     task = make_task(TASK, observation_size=config.observation_size)
     store = ParameterStore(config, FlatParameters(initial_model(AGENT, task.spec(), config, seed=0)))
     specs = [WorkerSpec(AGENT, config, task, make_batch, 0, index) for index in range(int(workers))]
     runtime = ClusterRuntime(specs, store, ClusterSettings(address, EXCHANGE_SECONDS, log=Path(log)))
-    tell(processors=runtime.processors)
+    emit(processors=runtime.processors)
     end = time.monotonic() + MOST_SECONDS
     # Until somebody kills it.
     while time.monotonic() < end:
         batch += 1
         for report in runtime.poll(0.1):
-            tell(report=report.worker, batch=batch)
+            emit(report=report.worker, batch=batch)
         figures = runtime.figures()
         if figures:
-            tell(figures=figures)
+            emit(figures=figures)
 
 
 if __name__ == "__main__":

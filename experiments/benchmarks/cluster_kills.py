@@ -4,7 +4,6 @@ Each function kills one thing and returns what it measured, in seconds; `tests/a
 here.
 """
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from experiments.benchmarks.cluster_driver import EXCHANGE_SECONDS
 from experiments.benchmarks.cluster_hosts import PATIENCE, ROOT, Host, Hosts, wait_for
 from experiments.benchmarks.measurement import Measurement
 from experiments.benchmarks.options import BenchmarkOptions
+from experiments.benchmarks.processes import summed
 
 ACTOR, WORKER = "ray::NodeActor", "multiprocessing.spawn"
 KILLS = ("worker", "actor", "node", "cable", "driver", "head")
@@ -75,12 +75,8 @@ def measure(options: BenchmarkOptions) -> Iterator[Measurement]:
 def memory_of(host: Host) -> float:
     """Megabytes that Ray's own processes of a host have to themselves, without those of a training."""
     ours = [process for actor in host.processes(ACTOR) for process in [actor, *actor.children(recursive=True)]]
-    found = 0
-    for process in host.processes():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if process not in ours:
-                found += process.memory_full_info().uss
-    return found / 1e6
+    rays = [process for process in host.processes() if process not in ours]
+    return summed(rays, lambda process: process.memory_full_info().uss) / 1e6
 
 
 class Watched:

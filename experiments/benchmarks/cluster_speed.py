@@ -1,12 +1,9 @@
 """Speed of a training on a cluster of one node beside the same workers without a cluster, alternately."""
 
-import contextlib
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import psutil
 
 from agents.cluster.runtime import ClusterRuntime
 from agents.cluster.settings import LOCAL, ClusterSettings
@@ -19,6 +16,7 @@ from env.backends import make_batch
 from env.registry import make_task
 from experiments.benchmarks.measurement import Measurement
 from experiments.benchmarks.options import BenchmarkOptions
+from experiments.benchmarks.processes import own_family, processor_seconds, summed
 
 AGENT, TASK = "nav-d1d2l", "static-small"
 WORKERS, REPETITIONS = 2, 3
@@ -77,10 +75,4 @@ def _steps_per_second(runtime: Runtime, seconds: float) -> tuple[float, float]:
 
 def _used() -> float:
     """Seconds that this process and all that it started have computed."""
-    own = psutil.Process()
-    found = 0.0
-    for process in [own, *own.children(recursive=True)]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            found += times.user + times.system
-    return found
+    return summed(own_family(), processor_seconds)

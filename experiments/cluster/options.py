@@ -58,20 +58,23 @@ class ClusterOptions:
         if workers is not None:
             check_range("--workers", workers, 1, MOST_WORKERS // MOST_GPUS if device == "cuda" else MOST_WORKERS, whole=True)
         if device == "cuda":
-            return MOST_GPUS * (workers or 1)
+            return MOST_GPUS * self.streams(workers, device)
         if workers is not None:
             return workers
         return len(os.sched_getaffinity(0)) if self.cluster == LOCAL else MOST_WORKERS
 
-    def settings(self, folder: Path, workers: int, device: str = "cpu") -> ClusterSettings | None:
-        """For a training of at most so many workers in `folder`; None without a cluster.
+    def streams(self, workers: int | None, device: str) -> int:
+        """Workers of each GPU: as many as the option says, else one; 0 where workers are processes."""
+        return (workers or 1) if device == "cuda" else 0
+
+    def settings(self, folder: Path, workers: int, streams: int = 0) -> ClusterSettings | None:
+        """For a training of at most so many workers in `folder`, `streams` of them on each GPU; None without a cluster.
 
         Raises:
             InputError: a value makes no sense.
         """
         if self.cluster is None:
             return None
-        streams = workers // MOST_GPUS if device == "cuda" else 0
         processors = len(os.sched_getaffinity(0)) if streams else workers
         return ClusterSettings(
             self.cluster, self.exchange_seconds, self.in_flight, self.cluster_patience, folder / LOG, processors, streams

@@ -47,7 +47,7 @@ def test_a_worker_reads_and_changes_its_member_and_the_discriminator_alone(store
     before, judge = store.statistics["members"].clone(), store.parameters[agent:].clone()
     assert not torch.equal(before[0], before[1])
     # Worker 4 of three members is the second one's.
-    mine = store.member(4)
+    mine = store.of_worker(4)
     mine.push(torch.full((size,), 1e-3))
     after = store.statistics["members"]
     assert torch.equal(after[0], before[0])
@@ -60,7 +60,7 @@ def test_a_worker_reads_and_changes_its_member_and_the_discriminator_alone(store
     mine.pull(pulled)
     assert torch.equal(pulled, torch.cat((after[1], store.parameters[agent:])))
     store.statistics["entropy_cost"][1] = 0.5
-    assert (mine.tuned(CONFIG).entropy_cost, store.member(0).tuned(CONFIG).entropy_cost) == (0.5, CONFIG.entropy_cost)
+    assert (mine.tuned(CONFIG).entropy_cost, store.of_worker(0).tuned(CONFIG).entropy_cost) == (0.5, CONFIG.entropy_cost)
     assert store.updates == 1
 
 

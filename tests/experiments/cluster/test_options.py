@@ -100,7 +100,7 @@ def test_what_excludes_a_cluster():
 def test_workers_of_gpus_are_streams_of_each(tmp_path):
     on = ClusterOptions(cluster="h:1")
     for given, streams in ((None, 1), (3, 3)):
-        settings = on.settings(tmp_path, on.workers(given, "cuda"), "cuda")
+        settings = on.settings(tmp_path, on.workers(given, "cuda"), on.streams(given, "cuda"))
         assert settings is not None
         assert settings.streams == streams
     with pytest.raises(InputError, match="--workers 17"):
