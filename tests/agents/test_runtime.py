@@ -172,6 +172,8 @@ def test_a_worker_that_is_killed_with_the_lock_in_its_hand_hangs_nobody(started,
     stop_whole(runtime)
 
 
+# On a busy machine the other one may seem to stand still, too.
+@pytest.mark.filterwarnings("ignore:worker 1 .*stood still")
 def test_a_worker_that_stands_still_is_replaced(started, monkeypatch):
     monkeypatch.setattr("agents.runtime.processes.STALL_SECONDS", 8.0)
     monkeypatch.setattr("agents.runtime.processes.STALL_ROUNDS", 1)
